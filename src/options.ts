@@ -1,0 +1,174 @@
+/**
+ * Every option of the product: its type, range and default, checked here and nowhere else. The
+ * command line, the embedding API and the service all resolve their options with
+ * {@link resolveOptions}, so that what comes after them receives plain complete values.
+ */
+import { z } from 'zod';
+import { OxboardError } from './errors.js';
+
+/** Attaches the words that an error message uses for the values that a field accepts. */
+const expected = <T extends z.ZodType>(schema: T, words: string): T =>
+  schema.meta({ description: words });
+
+const integer = (minimum: number, maximum: number) =>
+  expected(
+    z.int().min(minimum).max(maximum),
+    `integer from ${String(minimum)} to ${String(maximum)}`,
+  );
+const oneOf = <const T extends readonly string[]>(values: T) =>
+  expected(z.enum(values), `one of ${values.join(', ')}`);
+const text = expected(z.string().min(1), 'non-empty string');
+const abortSignal = expected(
+  z.custom<AbortSignal>((value) => value instanceof AbortSignal),
+  'AbortSignal',
+);
+
+/** How far a separation has come. It is reported after each segment of each bag member and shift. */
+export interface Progress {
+  /** Work done, from 0 to 1. */
+  fraction: number;
+  /** Segments that ran through a network, over all bag members and shifts. */
+  segmentsDone: number;
+  segmentsTotal: number;
+  /** Sample frames of the stems that are final, and of the whole song. */
+  framesDone: number;
+  framesTotal: number;
+}
+
+export const DEVICE_PATTERN = /^(auto|cpu|cuda(:\d{1,3})?)$/;
+
+export const loadOptions = z.strictObject({
+  modelsDir: text.optional(),
+  device: expected(z.string().regex(DEVICE_PATTERN), 'auto, cpu, cuda or cuda:N').default('auto'),
+  threads: integer(1, 1024).optional(),
+  signal: abortSignal.optional(),
+});
+
+export const separateOptions = z.strictObject({
+  stems: expected(z.array(z.string().min(1)).min(1), 'non-empty array of stem names').optional(),
+  shifts: integer(0, 100).default(0),
+  overlap: expected(
+    z.number().min(0).lt(1),
+    'number from 0 up to (not including) 1',
+  ).default(0.25),
+  segment: expected(z.number().positive(), 'number of seconds above 0').optional(),
+  transitionPower: expected(z.number().min(1).max(100), 'number from 1 to 100').default(1),
+  seed: integer(0, 2 ** 32 - 1).optional(),
+  batchSize: integer(1, 64).default(1),
+  signal: abortSignal.optional(),
+  onProgress: expected(
+    z.custom<(progress: Progress) => void>((value) => typeof value === 'function'),
+    'function',
+  ).optional(),
+});
+
+export const FORMATS = ['wav', 'flac', 'mp3'] as const;
+export const CLIP_MODES = ['rescale', 'clamp', 'tanh', 'none'] as const;
+export const OTHER_METHODS = ['add', 'minus', 'none'] as const;
+
+export const outputOptions = z.strictObject({
+  out: text.default('./separated'),
+  filename: text.default('{track}/{stem}.{ext}'),
+  twoStems: text.optional(),
+  otherMethod: oneOf(OTHER_METHODS).default('add'),
+  format: oneOf(FORMATS).default('wav'),
+  bitDepth: oneOf(['16', '24', '32f']).default('16'),
+  bitrate: integer(8, 512).optional(),
+  sampleRate: expected(
+    z.union([z.enum(['model', 'keep']), z.int().min(8000).max(192_000)]),
+    'model, keep or an integer from 8000 to 192000',
+  ).default('model'),
+  clipMode: oneOf(CLIP_MODES).default('rescale'),
+});
+
+/** Options of `Separator.load`. */
+export type LoadOptions = z.input<typeof loadOptions>;
+/** Options of `separator.separate` and `separator.stream`. */
+export type SeparateOptions = z.input<typeof separateOptions>;
+/** Options of how stems are written to files. */
+export type OutputOptions = z.input<typeof outputOptions>;
+export type ResolvedSeparateOptions = z.output<typeof separateOptions>;
+export type ResolvedOutputOptions = z.output<typeof outputOptions>;
+
+/** Words for a value in an error message: short, and never a dump of a big object. */
+function describeValue(value: unknown): string {
+  if (value === null) return 'null';
+  const type = typeof value;
+  if (type === 'string') return `"${(value as string).slice(0, 100)}" of type string`;
+  if (Array.isArray(value)) return `array of ${String(value.length)} elements`;
+  if (type === 'object') return 'object';
+  return `${String(value as number)} of type ${type}`;
+}
+
+/** The one error for a value that does not fit: "Expected X for NAME but received Y of type Z". */
+export function invalidOption(name: string, words: string, received: unknown): OxboardError {
+  return new OxboardError(
+    'INVALID_OPTION',
+    `Expected ${words} for ${name} but received ${describeValue(received)}`,
+  );
+}
+
+/** Edits (insert, delete, replace) that turn one name into another, for spelling suggestions. */
+function editDistance(from: string, to: string): number {
+  let previous = Array.from({ length: to.length + 1 }, (_, column) => column);
+  for (const [row, letter] of [...from].entries()) {
+    const current = [row + 1];
+    for (const [column, other] of [...to].entries()) {
+      const replace = (previous[column] ?? 0) + (letter === other ? 0 : 1);
+      current.push(Math.min(replace, (previous[column + 1] ?? 0) + 1, (current[column] ?? 0) + 1));
+    }
+    previous = current;
+  }
+  return previous.at(-1) ?? 0;
+}
+
+/** The known name nearest to a misspelled one, or undefined when none is near. */
+export function nearestName(name: string, known: readonly string[]): string | undefined {
+  const normal = name.toLowerCase().replaceAll(/[-_]/g, '');
+  const [best] = known
+    .map((candidate) => ({ candidate, distance: editDistance(normal, candidate.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance);
+  return best && best.distance <= Math.max(1, Math.floor(normal.length / 3))
+    ? best.candidate
+    : undefined;
+}
+
+/**
+ * Checks `input` against a schema of this file and fills in defaults.
+ *
+ * @throws OxboardError INVALID_OPTION for the first field that does not fit, and for a field that
+ * does not exist ("Misspelled option ... should be ...").
+ */
+export function resolveOptions<T extends z.ZodObject>(schema: T, input: unknown): z.output<T> {
+  const result = schema.safeParse(input ?? {});
+  if (result.success) return result.data;
+
+  const [issue] = result.error.issues;
+  const known = Object.keys(schema.shape);
+  if (issue?.code === 'unrecognized_keys') {
+    const [name = ''] = issue.keys;
+    const near = nearestName(name, known);
+    throw new OxboardError(
+      'INVALID_OPTION',
+      near
+        ? `Misspelled option "${name}" should be "${near}"`
+        : `Unknown option "${name}". Known options: ${known.join(', ')}`,
+    );
+  }
+  const name = issue?.path[0];
+  if (typeof name !== 'string') throw invalidOption('options', 'object', input);
+  const field = schema.shape[name] as z.ZodType | undefined;
+  throw invalidOption(name, fieldWords(field), (input as Record<string, unknown>)[name]);
+}
+
+/** Finds the words given by `expected`, which optional() and default() wrap. */
+function fieldWords(field: z.ZodType | undefined): string {
+  let schema: z.ZodType | undefined = field;
+  while (schema) {
+    const words = schema.meta()?.description;
+    if (words) return words;
+    const { innerType } = schema.def as { innerType?: z.ZodType };
+    schema = innerType;
+  }
+  return 'another value';
+}
