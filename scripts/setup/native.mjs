@@ -1,0 +1,68 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { availableParallelism, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { fingerprint, isFile, readJson, readStamp, root, writeStamp } from './files.mjs';
+import { outputOf, mustRun } from './run.mjs';
+
+const require = createRequire(join(root, 'package.json'));
+
+// One translation unit with libtorch's headers takes up to 2 GB in the compiler.
+export const jobs = Math.max(1, Math.min(availableParallelism(), Math.floor(totalmem() / 2e9)));
+
+/** Ninja and make count in the same way; the last such line tells how far a build is. */
+export function buildProgress() {
+  let text = '';
+  return {
+    onLine: (line) => (text = /^\[\s*(\d+\/\d+|\d+%)\]/.exec(line)?.[1] ?? text),
+    measure: () => text,
+  };
+}
+
+function fingerprints(libtorch, type) {
+  const versionOf = (name) => readJson(require.resolve(`${name}/package.json`)).version;
+  const configure = fingerprint(['CMakeLists.txt'], root, libtorch, type, {
+    cmake: outputOf('cmake', '--version'),
+    compiler: outputOf(process.env.CXX || 'c++', '--version'),
+    packages: ['cmake-js', 'node-addon-api'].map(versionOf),
+  });
+  return { configure, sources: fingerprint(['native/core', 'native/addon'], configure) };
+}
+
+/** The addon through cmake-js, in <out>/Release/oxboard.node. */
+export async function buildNative(step, libtorch, { out = 'build', debug = false } = {}) {
+  const folder = join(root, out);
+  const stampFile = join(folder, '.oxboard-stamp.json');
+  const binary = join(folder, 'Release/oxboard.node');
+  const type = debug ? 'RelWithDebInfo' : 'Release';
+  const { configure, sources } = fingerprints(libtorch, type);
+  const stamp = readStamp(stampFile);
+  if (stamp.sources === sources && isFile(binary)) return { text: 'ok (already done)', value: binary };
+
+  const progress = buildProgress();
+  step.doing('compiling the addon', progress.measure);
+  mkdirSync(folder, { recursive: true });
+  // `cmake-js build` configures only where there is no cache yet.
+  if (stamp.configure !== configure) {
+    for (const entry of ['CMakeCache.txt', 'CMakeFiles']) {
+      rmSync(join(folder, entry), { recursive: true, force: true });
+    }
+  }
+  rmSync(stampFile, { force: true });
+  const cmakeJs = require.resolve('cmake-js/bin/cmake-js');
+  await mustRun(
+    'native',
+    process.execPath,
+    [
+      cmakeJs, 'build', '--directory', root, '--out', folder, '--config', type,
+      '--parallel', String(jobs), `--CDLIBTORCH=${libtorch.folder}`,
+    ],
+    {
+      onLine: progress.onLine,
+      failure: 'The native build failed',
+      mend: `Mend what the compiler names, then run: npm run build:native (to start anew: rm -r ${out})`,
+    },
+  );
+  writeStamp(stampFile, { configure, sources });
+  return { text: `ok: ${out}/Release/oxboard.node`, value: binary };
+}
