@@ -1,0 +1,66 @@
+// Entry point of the addon: what JavaScript sees. Its types are in src/native.ts.
+#include <napi.h>
+
+#include <string>
+
+#include "cpu_allocator.h"
+#include "device.h"
+#include "error.h"
+#include "model_object.h"
+#include "session_object.h"
+#include "unit_of_work.h"
+
+namespace oxboard {
+namespace {
+
+Napi::Value devices(const Napi::CallbackInfo& info) {
+  const auto names = Napi::Array::New(info.Env());
+  for (const std::string& device : availableDevices()) names.Set(names.Length(), device);
+  return names;
+}
+
+Napi::Value resolve(const Napi::CallbackInfo& info) {
+  try {
+    return Napi::String::New(info.Env(), resolveDevice(info[0].As<Napi::String>()));
+  } catch (const Error& error) {
+    Napi::Error wrapped = Napi::Error::New(info.Env(), error.what());
+    wrapped.Set("code", errorName(error.code()));
+    throw wrapped;
+  }
+}
+
+Napi::Value memory(const Napi::CallbackInfo& info) {
+  const MemoryArena::Stats stats = cpuMemoryStats();
+  const auto result = Napi::Object::New(info.Env());
+  result.Set("capacity", static_cast<double>(stats.capacity));
+  result.Set("inUse", static_cast<double>(stats.inUse));
+  result.Set("peakInUse", static_cast<double>(stats.peakInUse));
+  return result;
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  installCpuAllocator();
+  defaultThreads();
+  auto* state = new EnvironmentState(env);
+  env.SetInstanceData(state);
+  state->modelConstructor = Napi::Persistent(ModelObject::define(env));
+  state->sessionConstructor = Napi::Persistent(SessionObject::define(env));
+
+  exports.Set("libtorchVersion", libtorchVersion());
+  exports.Set("defaultThreads", defaultThreads());
+  exports.Set("devices", Napi::Function::New(env, devices));
+  exports.Set("resolveDevice", Napi::Function::New(env, resolve));
+  exports.Set("memory", Napi::Function::New(env, memory));
+  exports.Set("loadModel", Napi::Function::New(env, ModelObject::load));
+  exports.Set("Session", state->sessionConstructor.Value());
+  return exports;
+}
+
+}  // namespace
+}  // namespace oxboard
+
+static Napi::Object InitAddon(Napi::Env env, Napi::Object exports) {
+  return oxboard::init(env, exports);
+}
+
+NODE_API_MODULE(oxboard, InitAddon)

@@ -1,0 +1,26 @@
+// Devices, threads and the version of libtorch.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace oxboard {
+
+/** Names of the devices on which networks can run here: "cpu" first, then "cuda:0", "cuda:1" ... */
+std::vector<std::string> availableDevices();
+
+/**
+ * The device to use for a request: "auto" takes the first CUDA device if there is one, "cuda" means
+ * "cuda:0".
+ *
+ * @throws Error kDeviceUnavailable naming what is available.
+ */
+std::string resolveDevice(const std::string& requested);
+
+/** Threads that libtorch would use by itself: the physical cores. */
+int defaultThreads();
+
+/** Version of the libtorch in use, such as "2.13.0". */
+std::string libtorchVersion();
+
+}  // namespace oxboard

@@ -1,0 +1,55 @@
+// A bag of networks as an archive describes it, loaded on one device.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "network.h"
+
+namespace oxboard {
+
+/** What model.json says, checked and completed by TypeScript. */
+struct ModelDescription {
+  struct Member {
+    std::string file;             // path of the TorchScript file
+    std::vector<double> weights;  // one for each source
+  };
+  std::string name;
+  int sources = 0;
+  int channels = 0;
+  int sampleRate = 0;
+  int64_t segment = 0;    // sample frames
+  int64_t minLength = 0;  // sample frames; equal to `segment` when the input length is fixed
+  std::vector<Member> members;
+};
+
+class Model {
+ public:
+  /**
+   * Loads every member and checks that it maps (batch, channels, samples) to (batch, sources,
+   * channels, samples) at the lengths that the description promises.
+   *
+   * @param device as resolveDevice gives it.
+   * @param threads threads of the CPU for one unit of work.
+   * @throws Error kModelInvalid, kOutOfMemory.
+   */
+  Model(ModelDescription description, std::string device, int threads);
+
+  const ModelDescription& description() const { return description_; }
+  const std::string& device() const { return device_; }
+  int threads() const { return threads_; }
+  const Network& network(int member) const { return *networks_.at(member); }
+
+  /** Bytes of all weights on the device. */
+  int64_t weightBytes() const;
+
+ private:
+  ModelDescription description_;
+  std::string device_;
+  int threads_;
+  std::vector<std::unique_ptr<Network>> networks_;
+};
+
+}  // namespace oxboard

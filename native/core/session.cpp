@@ -1,0 +1,234 @@
+#include "session.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+
+#include "error.h"
+
+namespace oxboard {
+namespace {
+
+// Keeps silence finite, as demucs.api.Separator does.
+constexpr double kDeviationFloor = 1e-8;
+
+/** Whether no sample is NaN or Inf. The exponent bits are compared so that the loop vectorises. */
+bool allFinite(const float* samples, int64_t count) {
+  constexpr uint32_t kExponent = 0x7f800000;
+  uint32_t bad = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    uint32_t bits;
+    std::memcpy(&bits, samples + i, sizeof bits);
+    bad |= static_cast<uint32_t>((bits & kExponent) == kExponent);
+  }
+  return bad == 0;
+}
+
+std::string seconds(int64_t frames, int sampleRate) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f s", static_cast<double>(frames) / sampleRate);
+  return text;
+}
+
+std::string shapeText(at::IntArrayRef shape) {
+  std::string text = "(";
+  for (size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + ")";
+}
+
+}  // namespace
+
+Session::Session(std::shared_ptr<const Model> model, PlanOptions options,
+                 SongStatistics statistics)
+    : model_(std::move(model)), plan_(std::move(options)), statistics_(statistics) {
+  input_.resize(model_->description().channels);
+  sums_.resize(plan_.options().sources.size() * model_->description().channels);
+  if (statistics_.silent) {
+    // The stems of silence are silence: nothing to compute, and no noise from the networks.
+    nextGroup_ = plan_.groups();
+    finalEnd_ = plan_.options().length;
+  } else {
+    openNextGroup();
+  }
+}
+
+void Session::openNextGroup() {
+  if (nextGroup_ >= plan_.groups()) return;
+  for (Batch& batch : plan_.group(nextGroup_)) batches_.push_back(std::move(batch));
+  ++nextGroup_;
+}
+
+int64_t Session::lastFrameRead(const Batch& batch) const {
+  int64_t end = 0;
+  for (const Chunk& chunk : batch.chunks) {
+    end = std::max(end, chunk.inputStart + chunk.inputLength);
+  }
+  return std::min(end, plan_.options().length);
+}
+
+int64_t Session::framesWanted() const {
+  if (batches_.empty()) return 0;
+  return std::max<int64_t>(lastFrameRead(batches_.front()) - inputEnd_, 0);
+}
+
+void Session::push(const std::vector<const float*>& channels, int64_t frames) {
+  if (inputEnd_ + frames > plan_.options().length || channels.size() != input_.size()) {
+    throw Error(ErrorCode::kInternal, "more audio was pushed than the session was made for");
+  }
+  for (size_t channel = 0; channel < input_.size(); ++channel) {
+    input_[channel].insert(input_[channel].end(), channels[channel], channels[channel] + frames);
+  }
+  inputEnd_ += frames;
+}
+
+void Session::compact() {
+  const int64_t firstRead = std::min(plan_.firstFrameRead(nextGroup_ - 1), inputEnd_);
+  if (firstRead > inputBase_) {
+    for (std::vector<float>& channel : input_) {
+      channel.erase(channel.begin(), channel.begin() + (firstRead - inputBase_));
+    }
+    inputBase_ = firstRead;
+  }
+  if (taken_ > sumsBase_) {
+    for (std::vector<float>& row : sums_) {
+      row.erase(row.begin(),
+                row.begin() + std::min<int64_t>(taken_ - sumsBase_, static_cast<int64_t>(row.size())));
+    }
+    sumsBase_ = taken_;
+  }
+}
+
+void Session::step() {
+  if (stop_.load()) throw Error(ErrorCode::kAborted, "stopped");
+  if (batches_.empty() || framesWanted() > 0 || framesReady() > 0) {
+    throw Error(ErrorCode::kInternal, "a step was asked for before its audio was there");
+  }
+  compact();
+  const Batch batch = batches_.front();
+  const size_t failuresBefore = failedAllocations();
+  try {
+    const StopScope scope(stop_);
+    runBatch(batch);
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    if (stop_.load()) throw Error(ErrorCode::kAborted, "stopped");
+    if (failedAllocations() != failuresBefore) {
+      throw Error(ErrorCode::kOutOfMemory,
+                  "Not enough memory to run a segment of " + model_->description().name);
+    }
+    const auto* c10Error = dynamic_cast<const c10::Error*>(&error);
+    throw Error(ErrorCode::kInferenceFailed,
+                "libtorch could not run " + model_->description().name + ": " +
+                    (c10Error ? c10Error->what_without_backtrace() : error.what()));
+  }
+  batches_.pop_front();
+  chunksDone_ += static_cast<int64_t>(batch.chunks.size());
+  if (!batches_.empty()) return;
+
+  const int64_t finalEnd = plan_.finalAfter(nextGroup_ - 1);
+  const float scale = static_cast<float>(statistics_.deviation + kDeviationFloor);
+  const float mean = static_cast<float>(statistics_.mean);
+  for (std::vector<float>& row : sums_) {
+    for (int64_t f = finalEnd_ - sumsBase_; f < finalEnd - sumsBase_; ++f) {
+      row[f] = row[f] * scale + mean;
+    }
+  }
+  finalEnd_ = finalEnd;
+  openNextGroup();
+}
+
+void Session::runBatch(const Batch& batch) {
+  const ModelDescription& description = model_->description();
+  const int64_t count = static_cast<int64_t>(batch.chunks.size());
+  const int64_t inputLength = batch.chunks.front().inputLength;
+  const int64_t networkInput = inputLength + batch.chunks.front().zeroTail;
+  at::set_num_threads(model_->threads());
+
+  const c10::InferenceMode inference;
+  at::Tensor input = at::zeros({count, description.channels, networkInput});
+  const float mean = static_cast<float>(statistics_.mean);
+  const float scale = static_cast<float>(statistics_.deviation + kDeviationFloor);
+  float* row = input.mutable_data_ptr<float>();
+  for (const Chunk& chunk : batch.chunks) {
+    const int64_t begin = std::max<int64_t>(chunk.inputStart, 0);
+    const int64_t end = std::min(chunk.inputStart + inputLength, plan_.options().length);
+    for (const std::vector<float>& channel : input_) {
+      for (int64_t f = begin; f < end; ++f) {
+        row[f - chunk.inputStart] = (channel[f - inputBase_] - mean) / scale;
+      }
+      row += networkInput;
+    }
+  }
+
+  const at::Device device(model_->device());
+  const at::Tensor output =
+      model_->network(batch.member).run(input.to(device)).to(at::kCPU).contiguous();
+  const std::vector<int64_t> expected{count, description.sources, description.channels,
+                                      networkInput};
+  if (output.sizes() != at::IntArrayRef(expected) || output.scalar_type() != at::kFloat) {
+    throw Error(ErrorCode::kModelInvalid,
+                "Network " + description.members[batch.member].file + " gave " +
+                    output.toString() + " " + shapeText(output.sizes()) +
+                    " where its archive promises floats " + shapeText(expected));
+  }
+
+  const float* samples = output.const_data_ptr<float>();
+  const int64_t chunkSize = description.sources * description.channels * networkInput;
+  for (const Chunk& chunk : batch.chunks) {
+    accumulate(chunk, batch.member, samples, networkInput);
+    samples += chunkSize;
+  }
+}
+
+void Session::accumulate(const Chunk& chunk, int member, const float* output,
+                         int64_t outputLength) {
+  const int channels = model_->description().channels;
+  const std::vector<float> weights = plan_.frameWeights(chunk);
+  const int64_t trim = (chunk.inputLength - chunk.length) / 2;
+  const int64_t skip = std::max<int64_t>(-chunk.start, 0);
+  const int64_t end = chunk.start + chunk.length;
+
+  size_t rowIndex = 0;
+  for (const int source : plan_.options().sources) {
+    const float sourceWeight = static_cast<float>(plan_.sourceWeight(member, source));
+    for (int channel = 0; channel < channels; ++channel, ++rowIndex) {
+      std::vector<float>& row = sums_[rowIndex];
+      if (static_cast<int64_t>(row.size()) < end - sumsBase_) row.resize(end - sumsBase_);
+      // A member without weight in this source is left out, because NaN times 0 is NaN.
+      if (sourceWeight == 0) continue;
+      const float* samples = output + (source * channels + channel) * outputLength + trim;
+      if (!allFinite(samples, chunk.length)) {
+        const int rate = model_->description().sampleRate;
+        throw Error(ErrorCode::kOutputNotFinite,
+                    "Network " + std::to_string(member + 1) + " of " + model_->description().name +
+                        " gave NaN or Inf in segment " + std::to_string(chunk.index + 1) + " (" +
+                        seconds(std::max<int64_t>(chunk.start, 0), rate) + " to " +
+                        seconds(end, rate) + ")");
+      }
+      float* sums = row.data() + (chunk.start - sumsBase_);
+      for (int64_t i = skip; i < chunk.length; ++i) {
+        sums[i] += samples[i] * (weights[i] * sourceWeight);
+      }
+    }
+  }
+}
+
+void Session::copyReady(int source, int64_t frames, const std::vector<float*>& destinations) const {
+  const size_t channels = destinations.size();
+  for (size_t channel = 0; channel < channels; ++channel) {
+    if (statistics_.silent) {
+      std::fill_n(destinations[channel], frames, 0.0f);
+    } else {
+      const std::vector<float>& row = sums_[source * channels + channel];
+      std::copy_n(row.data() + (taken_ - sumsBase_), frames, destinations[channel]);
+    }
+  }
+}
+
+void Session::dropReady(int64_t frames) { taken_ += frames; }
+
+}  // namespace oxboard
