@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -33,7 +41,10 @@ export function filesUnder(path) {
 export function fingerprint(paths, ...extra) {
   const hash = createHash('sha256');
   for (const path of paths.flatMap((entry) => filesUnder(join(root, entry)))) {
-    hash.update(`${relative(root, path)}\0`).update(readFileSync(path)).update('\0');
+    hash
+      .update(`${relative(root, path)}\0`)
+      .update(readFileSync(path))
+      .update('\0');
   }
   return hash.update(JSON.stringify(extra)).digest('hex');
 }
@@ -54,7 +65,8 @@ export function writeStamp(path, stamp) {
 
 export function folderSize(path) {
   let total = 0;
-  for (const file of filesUnder(path)) total += statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  for (const file of filesUnder(path))
+    total += statSync(file, { throwIfNoEntry: false })?.size ?? 0;
   return total;
 }
 

@@ -1,8 +1,24 @@
-import { createWriteStream, mkdirSync, readFileSync, readdirSync, realpathSync, renameSync, rmSync } from 'node:fs';
+import {
+  createWriteStream,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { emptyFolder, folderSize, isFile, isFolder, megabytes, packageJson, root } from './files.mjs';
+import {
+  emptyFolder,
+  folderSize,
+  isFile,
+  isFolder,
+  megabytes,
+  packageJson,
+  root,
+} from './files.mjs';
 import { SetupError } from './report.mjs';
 import { attempt, has } from './run.mjs';
 import { findPip } from './tools.mjs';
@@ -16,8 +32,12 @@ const CONNECT_TIMEOUT = 8_000;
 const STALL_TIMEOUT = 30_000;
 
 function versionOf(folder) {
-  const read = (file) => (isFile(join(folder, file)) ? readFileSync(join(folder, file), 'utf8') : '');
-  return /__version__ = '([^']+)'/.exec(read('version.py'))?.[1] ?? (read('build-version').trim() || 'unknown');
+  const read = (file) =>
+    isFile(join(folder, file)) ? readFileSync(join(folder, file), 'utf8') : '';
+  return (
+    /__version__ = '([^']+)'/.exec(read('version.py'))?.[1] ??
+    (read('build-version').trim() || 'unknown')
+  );
 }
 
 const releaseOf = (version) => version.split('+')[0];
@@ -80,7 +100,10 @@ const causeOf = (error) => error.cause?.code ?? error.code ?? error.message;
 async function download(url, file, onProgress) {
   const controller = new AbortController();
   const give = (milliseconds) =>
-    setTimeout(() => controller.abort(new Error(`no answer in ${milliseconds / 1000} s`)), milliseconds);
+    setTimeout(
+      () => controller.abort(new Error(`no answer in ${milliseconds / 1000} s`)),
+      milliseconds,
+    );
   let timer = give(CONNECT_TIMEOUT);
   try {
     const response = await fetch(url, { signal: controller.signal });
@@ -139,7 +162,14 @@ const pipAttempts = [
   {
     name: "the torch wheel from PyTorch's CPU index",
     version: `${pinned}+cpu`,
-    options: ['--index-url', 'https://download.pytorch.org/whl/cpu', '--timeout', '8', '--retries', '1'],
+    options: [
+      '--index-url',
+      'https://download.pytorch.org/whl/cpu',
+      '--timeout',
+      '8',
+      '--retries',
+      '1',
+    ],
     when: process.platform === 'linux',
   },
   {
@@ -148,7 +178,12 @@ const pipAttempts = [
     options: [],
     when: process.platform === 'linux',
   },
-  { name: "the torch wheel from pip's own configuration", version: pinned, options: [], when: true },
+  {
+    name: "the torch wheel from pip's own configuration",
+    version: pinned,
+    options: [],
+    when: true,
+  },
 ];
 
 async function wheel({ name, version, options }, partial, step) {
@@ -156,7 +191,15 @@ async function wheel({ name, version, options }, partial, step) {
   // Into our own folder: /tmp may be RAM, and its size is the only progress pip lets one see.
   const temporary = emptyFolder(join(partial, 'pip'));
   step.doing(`downloading ${name}`, () => megabytes(folderSize(temporary) + folderSize(folder)));
-  const args = ['download', '--no-deps', '--only-binary', ':all:', '--no-cache-dir', '--progress-bar', 'off'];
+  const args = [
+    'download',
+    '--no-deps',
+    '--only-binary',
+    ':all:',
+    '--no-cache-dir',
+    '--progress-bar',
+    'off',
+  ];
   const pip = await attempt(
     'libtorch-pip',
     'python3',
@@ -164,7 +207,8 @@ async function wheel({ name, version, options }, partial, step) {
     { env: { TMPDIR: temporary, PIP_DISABLE_PIP_VERSION_CHECK: '1' } },
   );
   const file = readdirSync(folder).find((entry) => entry.endsWith('.whl'));
-  if (!pip.ok || !file) return pip.tail.split('\n').findLast((line) => line.startsWith('ERROR')) ?? pip.tail;
+  if (!pip.ok || !file)
+    return pip.tail.split('\n').findLast((line) => line.startsWith('ERROR')) ?? pip.tail;
   return unpack(join(folder, file), partial, step, 'the torch wheel');
 }
 

@@ -37,7 +37,8 @@ export async function buildNative(step, libtorch, { out = 'build', debug = false
   const type = debug ? 'RelWithDebInfo' : 'Release';
   const { configure, sources } = fingerprints(libtorch, type);
   const stamp = readStamp(stampFile);
-  if (stamp.sources === sources && isFile(binary)) return { text: 'ok (already done)', value: binary };
+  if (stamp.sources === sources && isFile(binary))
+    return { text: 'ok (already done)', value: binary };
 
   const progress = buildProgress();
   step.doing('compiling the addon', progress.measure);
@@ -54,8 +55,17 @@ export async function buildNative(step, libtorch, { out = 'build', debug = false
     'native',
     process.execPath,
     [
-      cmakeJs, 'build', '--directory', root, '--out', folder, '--config', type,
-      '--parallel', String(jobs), `--CDLIBTORCH=${libtorch.folder}`,
+      cmakeJs,
+      'build',
+      '--directory',
+      root,
+      '--out',
+      folder,
+      '--config',
+      type,
+      '--parallel',
+      String(jobs),
+      `--CDLIBTORCH=${libtorch.folder}`,
     ],
     {
       onLine: progress.onLine,

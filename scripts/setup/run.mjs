@@ -7,12 +7,17 @@ import { SetupError } from './report.mjs';
 const TAIL_LINES = 25;
 
 export function has(command, ...args) {
-  const { error, status } = spawnSync(command, args.length ? args : ['--version'], { stdio: 'ignore' });
+  const { error, status } = spawnSync(command, args.length ? args : ['--version'], {
+    stdio: 'ignore',
+  });
   return !error && status === 0;
 }
 
 export function outputOf(command, ...args) {
-  const { error, status, stdout } = spawnSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  const { error, status, stdout } = spawnSync(command, args, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
   return error || status !== 0 ? '' : stdout.trim();
 }
 

@@ -3,7 +3,10 @@ import { isFile } from './files.mjs';
 import { SetupError } from './report.mjs';
 import { attempt, has, outputOf } from './run.mjs';
 
-const header = (file) => ['/usr/include', '/usr/local/include', '/opt/homebrew/include'].some((folder) => isFile(`${folder}/${file}`));
+const header = (file) =>
+  ['/usr/include', '/usr/local/include', '/opt/homebrew/include'].some((folder) =>
+    isFile(`${folder}/${file}`),
+  );
 
 const compiler = () => has('c++') || has('g++') || has('clang++');
 
@@ -30,7 +33,8 @@ function usesApt() {
 }
 
 function installCommand(missing) {
-  if (process.platform === 'darwin') return `brew install ${missing.map(({ brew, name }) => brew ?? name).join(' ')}`;
+  if (process.platform === 'darwin')
+    return `brew install ${missing.map(({ brew, name }) => brew ?? name).join(' ')}`;
   const names = missing.map(({ name }) => name).join(' ');
   if (usesApt()) return `sudo apt-get update && sudo apt-get install -y ${names}`;
   return `Install them with your system's package manager (Debian's names): ${names}`;
@@ -39,14 +43,23 @@ function installCommand(missing) {
 const aptEnvironment = { DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' };
 
 async function aptInstall(names, step) {
-  const args = ['install', '-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300', ...names];
+  const args = [
+    'install',
+    '-y',
+    '--no-install-recommends',
+    '-o',
+    'DPkg::Lock::Timeout=300',
+    ...names,
+  ];
   let last = '';
   const onLine = (line) => (last = line.slice(0, 60));
   const run = (what) => attempt('apt-get', 'apt-get', what, { env: aptEnvironment, onLine });
 
   step.doing(`installing ${names.join(', ')}`, () => last);
   // A fresh container has no package lists, an old one has lists that name files long gone.
-  const known = names.every((name) => outputOf('apt-cache', 'policy', name).includes('Candidate: '));
+  const known = names.every((name) =>
+    outputOf('apt-cache', 'policy', name).includes('Candidate: '),
+  );
   if (known && (await run(args)).ok) return undefined;
   const update = await run(['update']);
   const result = await run(args);
@@ -59,12 +72,18 @@ async function ensure(wanted, step) {
   const names = missing.map(({ name }) => name);
   const command = installCommand(missing);
   if (!usesApt() || process.getuid?.() !== 0) {
-    throw new SetupError(`Missing on this machine: ${names.join(', ')}. Install what is missing, then run this again:`, `  ${command}`);
+    throw new SetupError(
+      `Missing on this machine: ${names.join(', ')}. Install what is missing, then run this again:`,
+      `  ${command}`,
+    );
   }
   const failure = await aptInstall(names, step);
   const still = missing.filter(({ there }) => !there()).map(({ name }) => name);
   if (failure || still.length) {
-    throw new SetupError(`${failure ?? ''}\n\napt-get could not install ${(still.length ? still : names).join(', ')}. Install what is missing, then run this again:`, `  ${command}`);
+    throw new SetupError(
+      `${failure ?? ''}\n\napt-get could not install ${(still.length ? still : names).join(', ')}. Install what is missing, then run this again:`,
+      `  ${command}`,
+    );
   }
   return names;
 }
@@ -76,5 +95,14 @@ export async function ensureTools(step, { forTests = false } = {}) {
 
 /** Debian's python3 comes without pip, which only the wheel route needs. */
 export async function findPip(step) {
-  await ensure([{ name: 'python3-pip', brew: 'python3', there: () => has('python3', '-m', 'pip', '--version') }], step);
+  await ensure(
+    [
+      {
+        name: 'python3-pip',
+        brew: 'python3',
+        there: () => has('python3', '-m', 'pip', '--version'),
+      },
+    ],
+    step,
+  );
 }

@@ -1,0 +1,3 @@
+import { format } from './checks.mjs';
+
+process.exitCode = format();

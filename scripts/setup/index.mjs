@@ -1,0 +1,33 @@
+import { join } from 'node:path';
+import { isFile, root } from './files.mjs';
+import { ensureLibtorch } from './libtorch.mjs';
+import { withLock } from './lock.mjs';
+import { buildNative } from './native.mjs';
+import { ensurePackages } from './packages.mjs';
+import { checkPlatform } from './platform.mjs';
+import { createReport } from './report.mjs';
+import { ensureTools } from './tools.mjs';
+import { buildTypeScript } from './typescript.mjs';
+
+export { SetupError } from './report.mjs';
+
+/**
+ * Makes a clone or an installed package ready to run; what is done is skipped. Each line of what it
+ * does goes to `log`, by default to stdout. Rejects with a SetupError, whose message is for people.
+ */
+export async function setup({ cuda = false, log, forTests = false } = {}) {
+  const warning = checkPlatform();
+  const report = createReport(log);
+  if (warning) report.line(`warning: ${warning}`);
+  // An installed package has its dependencies and its dist, and no sources to build from.
+  const clone = isFile(join(root, 'tsconfig.build.json'));
+
+  return withLock(report, async () => {
+    if (clone) await report.step('npm packages', ensurePackages);
+    await report.step('system tools', (step) => ensureTools(step, { forTests }));
+    const libtorch = await report.step('libtorch', (step) => ensureLibtorch(step, { cuda }));
+    const binary = await report.step('native build', (step) => buildNative(step, libtorch));
+    if (clone) await report.step('TypeScript', buildTypeScript);
+    return { libtorch, binary };
+  });
+}

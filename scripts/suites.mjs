@@ -1,0 +1,106 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { show } from './checks.mjs';
+import { filesUnder, fingerprint, readStamp, root, stateDir, writeStamp } from './setup/files.mjs';
+import { buildProgress, jobs } from './setup/native.mjs';
+import { mustRun } from './setup/run.mjs';
+
+/** Shows a command's output as it comes, and returns it for counting. */
+export function follow(command, args, { env = {} } = {}) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, {
+      cwd: root,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let output = '';
+    child.stdout.setEncoding('utf8').on('data', (chunk) => {
+      output += chunk;
+      process.stdout.write(chunk);
+    });
+    child.on('error', (error) => resolve({ ok: false, output: error.message }));
+    child.on('close', (status) => resolve({ ok: status === 0, output }));
+  });
+}
+
+/** A suite that ends badly without naming a failed test (a crash, a failed build) is one failure. */
+export function counted({ ok, passed = 0, failed = 0 }) {
+  return { passed, failed: !ok && failed === 0 ? 1 : failed };
+}
+
+/** Builds the tests of the core, without Node, and returns their program. */
+export async function buildCoreTests(step, libtorch, sanitize = '') {
+  const folder = join(root, sanitize ? 'build-sanitize' : 'build-test');
+  const program = join(folder, 'Release/oxboard_core_tests');
+  const stampFile = join(folder, '.oxboard-stamp.json');
+  const configure = fingerprint(['CMakeLists.txt'], root, libtorch, sanitize);
+  const sources = fingerprint(['native/core', 'native/test'], configure);
+  const stamp = readStamp(stampFile);
+  if (stamp.sources === sources) return { text: 'ok (already done)', value: program };
+
+  const progress = buildProgress();
+  step.doing('compiling the tests of the core', progress.measure);
+  if (stamp.configure !== configure) rmSync(folder, { recursive: true, force: true });
+  rmSync(stampFile, { force: true });
+  const failure = 'The tests of the core could not be built';
+  await mustRun(
+    'core-tests-configure',
+    'cmake',
+    [
+      '-S',
+      root,
+      '-B',
+      folder,
+      '-DOXBOARD_TESTS=ON',
+      `-DOXBOARD_SANITIZE=${sanitize}`,
+      '-DCMAKE_BUILD_TYPE=Release',
+      `-DLIBTORCH=${libtorch.folder}`,
+    ],
+    { failure },
+  );
+  await mustRun('core-tests', 'cmake', ['--build', folder, '--parallel', String(jobs)], {
+    onLine: progress.onLine,
+    failure,
+  });
+  mkdirSync(folder, { recursive: true });
+  writeStamp(stampFile, { configure, sources });
+  return { text: 'ok', value: program };
+}
+
+export async function runCoreTests(program) {
+  const { ok, output } = await follow(program, []);
+  const [, passed, failed] =
+    /test cases:\s*\d+ \|\s*(\d+) passed \|\s*(\d+) failed/.exec(output) ?? [];
+  return counted({ ok, passed: Number(passed ?? 0), failed: Number(failed ?? 0) });
+}
+
+export function testFiles(only = []) {
+  const files = filesUnder(join(root, 'test')).filter((file) => file.endsWith('.test.ts'));
+  return only.length ? files.filter((file) => only.some((part) => file.includes(part))) : files;
+}
+
+/** People read one reporter's output, the numbers come from the other's. */
+export function nodeTestArguments(files, tap) {
+  return [
+    '--import',
+    'tsx',
+    '--test',
+    '--test-reporter=spec',
+    '--test-reporter-destination=stdout',
+    '--test-reporter=tap',
+    `--test-reporter-destination=${tap}`,
+    ...files,
+  ];
+}
+
+export function runNodeTests(only) {
+  const files = testFiles(only);
+  if (!files.length) return { passed: 0, failed: 0 };
+  const tap = join(stateDir, 'node-tests.tap');
+  rmSync(tap, { force: true });
+  const ok = show(process.execPath, nodeTestArguments(files, tap));
+  const report = readFileSync(tap, { encoding: 'utf8', flag: 'a+' });
+  const count = (name) => Number(new RegExp(`^# ${name} (\\d+)$`, 'm').exec(report)?.[1] ?? 0);
+  return counted({ ok, passed: count('pass'), failed: count('fail') + count('cancelled') });
+}

@@ -1,0 +1,20 @@
+/** Adds up what the suites report; CI reads the last line. */
+export function createTally() {
+  let passed = 0;
+  let failed = 0;
+  return {
+    add(counts) {
+      passed += counts.passed;
+      failed += counts.failed;
+    },
+    /** Prints the line and returns the exit status. A run without a single test is a failure. */
+    finish() {
+      console.log(`\n${passed} passed, ${failed} failed`);
+      return failed === 0 && passed > 0 ? 0 : 1;
+    },
+  };
+}
+
+export function heading(text) {
+  console.log(`\n== ${text}`);
+}
