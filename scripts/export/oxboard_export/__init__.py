@@ -1,0 +1,1 @@
+"""Exports Demucs models to TorchScript archives that libtorch runs without Python."""

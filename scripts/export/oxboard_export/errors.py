@@ -1,0 +1,2 @@
+class ExportError(Exception):
+    """A refusal that a person can act on; its text is the whole message."""
