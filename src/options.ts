@@ -41,6 +41,7 @@ export const loadOptions = z.strictObject({
   modelsDir: text.optional(),
   device: expected(z.string().regex(DEVICE_PATTERN), 'auto, cpu, cuda or cuda:N').default('auto'),
   threads: integer(1, 1024).optional(),
+  warmUp: expected(z.boolean(), 'boolean').default(true),
   signal: abortSignal.optional(),
 });
 
@@ -52,7 +53,7 @@ export const separateOptions = z.strictObject({
     'number from 0 up to (not including) 1',
   ).default(0.25),
   segment: expected(z.number().positive(), 'number of seconds above 0').optional(),
-  transitionPower: expected(z.number().min(1).max(100), 'number from 1 to 100').default(1),
+  transitionPower: expected(z.number().min(1).max(10), 'number from 1 to 10').default(1),
   seed: integer(0, 2 ** 32 - 1).optional(),
   batchSize: integer(1, 64).default(1),
   signal: abortSignal.optional(),
@@ -100,12 +101,33 @@ function describeValue(value: unknown): string {
   return `${String(value as number)} of type ${type}`;
 }
 
-/** The one error for a value that does not fit: "Expected X for NAME but received Y of type Z". */
-export function invalidOption(name: string, words: string, received: unknown): OxboardError {
-  return new OxboardError(
-    'INVALID_OPTION',
-    `Expected ${words} for ${name} but received ${describeValue(received)}`,
-  );
+/**
+ * The one error for a value that does not fit: "Expected X for NAME but received Y of type Z". It
+ * keeps its parts, so that a command line or an HTTP form can say it with its own name of the option.
+ */
+export class InvalidOptionError extends OxboardError {
+  readonly option: string;
+  readonly #words: string;
+  readonly #received: unknown;
+
+  constructor(option: string, words: string, received: unknown) {
+    super(
+      'INVALID_OPTION',
+      `Expected ${words} for ${option} but received ${describeValue(received)}`,
+    );
+    this.option = option;
+    this.#words = words;
+    this.#received = received;
+  }
+
+  /** The same error with another name for the option. */
+  named(name: string): InvalidOptionError {
+    return new InvalidOptionError(name, this.#words, this.#received);
+  }
+}
+
+export function invalidOption(name: string, words: string, received: unknown): InvalidOptionError {
+  return new InvalidOptionError(name, words, received);
 }
 
 /** Edits (insert, delete, replace) that turn one name into another, for spelling suggestions. */

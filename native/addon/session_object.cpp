@@ -114,7 +114,7 @@ Napi::Value SessionObject::chunksTotal(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(idle(info).chunksTotal()));
 }
 
-void SessionObject::push(const Napi::CallbackInfo& info) {
+Napi::Value SessionObject::push(const Napi::CallbackInfo& info) {
   Session& session = idle(info);
   const auto channels = info[0].As<Napi::Array>();
   std::vector<const float*> pointers;
@@ -124,11 +124,7 @@ void SessionObject::push(const Napi::CallbackInfo& info) {
     pointers.push_back(samples.Data());
     frames = samples.ElementLength();
   }
-  try {
-    session.push(pointers, static_cast<int64_t>(frames));
-  } catch (const Error& error) {
-    throw withCode(info.Env(), error);
-  }
+  return Napi::Boolean::New(info.Env(), session.push(pointers, static_cast<int64_t>(frames)));
 }
 
 Napi::Value SessionObject::step(const Napi::CallbackInfo& info) {

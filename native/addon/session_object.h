@@ -23,7 +23,7 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   Napi::Value done(const Napi::CallbackInfo& info);
   Napi::Value chunksDone(const Napi::CallbackInfo& info);
   Napi::Value chunksTotal(const Napi::CallbackInfo& info);
-  void push(const Napi::CallbackInfo& info);
+  Napi::Value push(const Napi::CallbackInfo& info);
   Napi::Value step(const Napi::CallbackInfo& info);
   Napi::Value take(const Napi::CallbackInfo& info);
   void stop(const Napi::CallbackInfo& info);

@@ -28,14 +28,16 @@ struct ModelDescription {
 class Model {
  public:
   /**
-   * Loads every member and checks that it maps (batch, channels, samples) to (batch, sources,
-   * channels, samples) at the lengths that the description promises.
+   * Loads every member. That a network does what the description says is checked whenever it runs.
    *
    * @param device as resolveDevice gives it.
    * @param threads threads of the CPU for one unit of work.
    * @throws Error kModelInvalid, kOutOfMemory.
    */
   Model(ModelDescription description, std::string device, int threads);
+  ~Model();
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
 
   const ModelDescription& description() const { return description_; }
   const std::string& device() const { return device_; }

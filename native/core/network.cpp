@@ -19,15 +19,22 @@ torch::jit::Module loadModule(const std::string& file, const c10::Device& device
     if (failedAllocations() != failuresBefore) {
       throw Error(ErrorCode::kOutOfMemory, "Not enough memory for the weights in " + file);
     }
-    const auto* c10Error = dynamic_cast<const c10::Error*>(&error);
-    const std::string reason = c10Error ? c10Error->what_without_backtrace() : error.what();
-    throw Error(ErrorCode::kModelInvalid,
-                file + " is no TorchScript file that libtorch can load: " +
-                    reason.substr(0, reason.find('\n')));
+    throw Error(ErrorCode::kModelInvalid, file + " is no TorchScript file that libtorch can load: " +
+                                              libtorchReason(error));
   }
 }
 
 }  // namespace
+
+std::string libtorchReason(const std::exception& error) {
+  const auto* c10Error = dynamic_cast<const c10::Error*>(&error);
+  std::string text = c10Error ? c10Error->what_without_backtrace() : error.what();
+  // The interpreter puts listings of code before the message of the operator that failed.
+  const std::string mark = "RuntimeError: ";
+  const size_t position = text.rfind(mark);
+  if (position != std::string::npos) text.erase(0, position + mark.size());
+  return text.substr(0, text.find('\n'));
+}
 
 struct Network::Graph {
   torch::jit::Module module;
@@ -45,14 +52,6 @@ Network::~Network() = default;
 at::Tensor Network::run(const at::Tensor& input) const {
   const c10::InferenceMode inference;
   return graph_->module.forward({input}).toTensor();
-}
-
-std::vector<int64_t> Network::outputShape(const std::string& file,
-                                          const std::vector<int64_t>& inputShape) {
-  const c10::InferenceMode inference;
-  torch::jit::Module module = loadModule(file, c10::Device(c10::kMeta));
-  const at::Tensor input = at::empty(inputShape, at::TensorOptions().device(c10::kMeta));
-  return module.forward({input}).toTensor().sizes().vec();
 }
 
 }  // namespace oxboard

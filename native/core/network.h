@@ -3,15 +3,18 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <string>
-#include <vector>
 
 namespace at {
 class Tensor;
 }
 
 namespace oxboard {
+
+/** The one line of an exception of libtorch that tells people what went wrong. */
+std::string libtorchReason(const std::exception& error);
 
 class Network {
  public:
@@ -32,13 +35,6 @@ class Network {
    * @throws std::exception as libtorch throws it.
    */
   at::Tensor run(const at::Tensor& input) const;
-
-  /**
-   * Shape of the output for an input shape. It is found on libtorch's "meta" device, which does no
-   * arithmetic and takes no memory, so it costs milliseconds even for a large network.
-   */
-  static std::vector<int64_t> outputShape(const std::string& file,
-                                          const std::vector<int64_t>& inputShape);
 
   /** Bytes of all weights. */
   int64_t weightBytes() const { return weightBytes_; }

@@ -74,14 +74,13 @@ int64_t Session::framesWanted() const {
   return std::max<int64_t>(lastFrameRead(batches_.front()) - inputEnd_, 0);
 }
 
-void Session::push(const std::vector<const float*>& channels, int64_t frames) {
-  if (inputEnd_ + frames > plan_.options().length || channels.size() != input_.size()) {
-    throw Error(ErrorCode::kInternal, "more audio was pushed than the session was made for");
-  }
+bool Session::push(const std::vector<const float*>& channels, int64_t frames) {
+  if (inputEnd_ + frames > plan_.options().length || channels.size() != input_.size()) return false;
   for (size_t channel = 0; channel < input_.size(); ++channel) {
     input_[channel].insert(input_[channel].end(), channels[channel], channels[channel] + frames);
   }
   inputEnd_ += frames;
+  return true;
 }
 
 void Session::compact() {
@@ -120,10 +119,8 @@ void Session::step() {
       throw Error(ErrorCode::kOutOfMemory,
                   "Not enough memory to run a segment of " + model_->description().name);
     }
-    const auto* c10Error = dynamic_cast<const c10::Error*>(&error);
     throw Error(ErrorCode::kInferenceFailed,
-                "libtorch could not run " + model_->description().name + ": " +
-                    (c10Error ? c10Error->what_without_backtrace() : error.what()));
+                "libtorch could not run " + model_->description().name + ": " + libtorchReason(error));
   }
   batches_.pop_front();
   chunksDone_ += static_cast<int64_t>(batch.chunks.size());

@@ -36,9 +36,9 @@ class Session {
    * Appends PCM of the song.
    *
    * @param channels one pointer per channel of the model, each to `frames` samples.
-   * @throws Error kInternal when more is pushed than the song holds.
+   * @return false, and nothing is taken, when that would be more than the song holds.
    */
-  void push(const std::vector<const float*>& channels, int64_t frames);
+  bool push(const std::vector<const float*>& channels, int64_t frames);
 
   /**
    * The unit of native work: runs one batch of chunks through one network on the calling thread.

@@ -1,0 +1,400 @@
+/**
+ * The embedding API: a loaded model that separates songs.
+ */
+import { randomInt } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { OxboardError } from '../errors.js';
+import { verifyModel, type ModelDescription } from '../models/archive.js';
+import { defaultModel, findModel } from '../models/library.js';
+import { fromNative, loadNative, type NativeModel, type NativeSession } from '../native.js';
+import {
+  invalidOption,
+  loadOptions,
+  nearestName,
+  resolveOptions,
+  separateOptions,
+  type LoadOptions,
+  type Progress,
+  type ResolvedSeparateOptions,
+  type SeparateOptions,
+} from '../options.js';
+import type { AudioArrays, AudioSource } from '../source.js';
+import { makeManifest, type Manifest } from './manifest.js';
+import { drawShifts, maxShift } from './shifts.js';
+import { openSource } from './source.js';
+import { measureSource } from './statistics.js';
+
+/** Frames handed over at a time: small enough that copying them never delays the event loop. */
+const BLOCK_FRAMES = 65_536;
+
+const { version } = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+) as { version: string };
+
+/** A run of finished samples. Blocks follow one another without gaps from frame 0. */
+export interface StemBlock {
+  /** First frame of the block within the song. */
+  offset: number;
+  frames: number;
+  /** One Float32Array per channel, for each requested stem. */
+  stems: Record<string, Float32Array[]>;
+}
+
+/** The result of {@link Separator.separate}. */
+export interface Separation {
+  /** One Float32Array per channel, for each requested stem. */
+  stems: Record<string, Float32Array[]>;
+  manifest: Manifest;
+}
+
+/** An iterable of finished blocks; the manifest is known once the first block has come. */
+export interface SeparationStream extends AsyncIterable<StemBlock> {
+  readonly manifest: Manifest | undefined;
+}
+
+/**
+ * A model on a device, ready to separate.
+ *
+ * Tensor work runs on the libuv threadpool, one batch of segments at a time per device in the whole
+ * process, so several separations (of one separator or many) take turns and the event loop stays
+ * free.
+ */
+export class Separator {
+  /** What the archive says of the model. */
+  readonly model: ModelDescription;
+  /** `cpu` or `cuda:N`. */
+  readonly device: string;
+  /** CPU threads of one unit of work. */
+  readonly threads: number;
+  /** Bytes of the model's weights on the device. */
+  readonly weightBytes: number;
+
+  readonly #native: NativeModel;
+  readonly #disposal = new AbortController();
+  readonly #running = new Set<Promise<unknown>>();
+
+  private constructor(
+    model: ModelDescription,
+    device: string,
+    threads: number,
+    native: NativeModel,
+  ) {
+    this.model = model;
+    this.device = device;
+    this.threads = threads;
+    this.weightBytes = native.weightBytes;
+    this.#native = native;
+  }
+
+  /**
+   * Loads an installed model.
+   *
+   * @param name its name; undefined takes the best installed.
+   * @throws OxboardError MODEL_NOT_FOUND, MODEL_INVALID, MODEL_CHECKSUM, DEVICE_UNAVAILABLE,
+   * OUT_OF_MEMORY, INVALID_OPTION, NATIVE_MISSING, NATIVE_UNLOADABLE; `signal.reason` when aborted.
+   */
+  static async load(name?: string, options: LoadOptions = {}): Promise<Separator> {
+    if (name !== undefined && typeof name !== 'string') {
+      throw invalidOption('name', 'string', name);
+    }
+    const { modelsDir, device, threads, warmUp, signal } = resolveOptions(loadOptions, options);
+    signal?.throwIfAborted();
+    const folder = { modelsDir };
+    const installed = await (name === undefined ? defaultModel(folder) : findModel(name, folder));
+    const native = loadNative();
+    try {
+      const resolved = native.resolveDevice(device);
+      await verifyModel(installed, signal);
+      const { description, directory } = installed;
+      const count = threads ?? native.defaultThreads;
+      const model = await native.loadModel(
+        {
+          ...description,
+          sources: description.sources.length,
+          members: description.members.map(({ file, weights }) => ({
+            file: `${directory}/${file}`,
+            weights,
+          })),
+        },
+        resolved,
+        count,
+      );
+      const separator = new Separator(description, resolved, count, model);
+      try {
+        signal?.throwIfAborted();
+        if (warmUp) await separator.#warmUp(signal);
+      } catch (error) {
+        await separator.dispose();
+        throw error;
+      }
+      return separator;
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
+  /**
+   * Separates a whole song in memory. For long songs {@link stream} needs less.
+   *
+   * @throws OxboardError INVALID_OPTION, INPUT_EMPTY, INPUT_NOT_FINITE, OUT_OF_MEMORY,
+   * OUTPUT_NOT_FINITE, INFERENCE_FAILED, DISPOSED; `signal.reason` when aborted.
+   */
+  async separate(
+    source: AudioArrays | AudioSource,
+    options: SeparateOptions = {},
+  ): Promise<Separation> {
+    const stream = this.stream(source, options);
+    const parts: StemBlock[] = [];
+    for await (const block of stream) parts.push(block);
+    const { manifest } = stream;
+    if (!manifest) throw new OxboardError('INTERNAL', 'a separation ended without its manifest');
+
+    const stems: Record<string, Float32Array[]> = {};
+    for (const stem of manifest.options.stems) {
+      stems[stem] = Array.from({ length: this.model.channels }, (_, channel) => {
+        const samples = new Float32Array(manifest.input.frames);
+        for (const { offset, stems: rows } of parts) {
+          const row = rows[stem]?.[channel];
+          if (row) samples.set(row, offset);
+        }
+        return samples;
+      });
+    }
+    return { stems, manifest };
+  }
+
+  /**
+   * Separates a song block by block, in memory that does not depend on its length. The source is
+   * read twice: for its length, mean and deviation, then for its samples. Options are checked at
+   * once; other errors come out of the iteration, and are those of {@link separate}. Leaving the
+   * loop early ends the work.
+   */
+  stream(source: AudioArrays | AudioSource, options: SeparateOptions = {}): SeparationStream {
+    const resolved = resolveOptions(separateOptions, options);
+    const job = {
+      options: { ...resolved, seed: resolved.seed ?? randomInt(2 ** 32) },
+      stems: this.#resolveStems(resolved),
+      segment: this.#resolveSegment(resolved),
+      source: openSource(source, this.model),
+    };
+    let manifest: Manifest | undefined;
+    const blocks = this.#separate(job, (made) => {
+      manifest = made;
+    });
+    return {
+      get manifest() {
+        return manifest;
+      },
+      [Symbol.asyncIterator]: () => blocks,
+    };
+  }
+
+  /** Ends running separations with DISPOSED and lets go of the model. Safe to repeat. */
+  async dispose(): Promise<void> {
+    this.#disposal.abort(
+      new OxboardError('DISPOSED', `The separator of ${this.model.name} was disposed of`),
+    );
+    await Promise.allSettled(this.#running);
+    this.#native.dispose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  /**
+   * Runs every network once on silence, so that one whose shapes lie is refused now and the first
+   * song is as fast as the second. Networks of any length run on one second only.
+   */
+  async #warmUp(signal: AbortSignal | undefined): Promise<void> {
+    const { segment, minLength, sampleRate, sources, members } = this.model;
+    const frames = minLength === segment ? segment : Math.min(segment, sampleRate);
+    const session = new (loadNative().Session)(this.#native, {
+      length: frames,
+      segment,
+      overlap: 0,
+      transitionPower: 1,
+      sources: sources.map((_, index) => index),
+      shiftOffsets: members.map(() => []),
+      maxShift: 0,
+      batchSize: 1,
+      mean: 0,
+      deviation: 0,
+      silent: false,
+    });
+    const stop = () => {
+      session.stop();
+    };
+    signal?.addEventListener('abort', stop, { once: true });
+    try {
+      session.push(Array.from({ length: this.model.channels }, () => new Float32Array(frames)));
+      while (!session.done) await this.#track(session.step());
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', stop);
+      session.dispose();
+    }
+  }
+
+  #resolveStems({ stems }: ResolvedSeparateOptions): string[] {
+    const { sources, name } = this.model;
+    for (const stem of stems ?? []) {
+      if (sources.includes(stem)) continue;
+      const near = nearestName(stem, sources);
+      throw new OxboardError(
+        'INVALID_OPTION',
+        `Model ${name} has no stem "${stem}"${near ? ` (did you mean "${near}"?)` : ''}. ` +
+          `It has: ${sources.join(', ')}`,
+      );
+    }
+    return sources.filter((source) => !stems || stems.includes(source));
+  }
+
+  /** Sample frames of a chunk: `int(sample rate * segment)` as in demucs.apply. */
+  #resolveSegment({ segment, overlap }: ResolvedSeparateOptions): number {
+    const { segment: longest, sampleRate } = this.model;
+    const frames = segment === undefined ? longest : Math.trunc(segment * sampleRate);
+    if (frames < 1 || frames > longest) {
+      const seconds = (longest / sampleRate).toFixed(2);
+      throw invalidOption('segment', `number of seconds above 0 and up to ${seconds}`, segment);
+    }
+    if (Math.trunc((1 - overlap) * frames) < 1) {
+      throw invalidOption('overlap', 'number that leaves a step of at least one frame', overlap);
+    }
+    return frames;
+  }
+
+  async *#separate(
+    job: {
+      options: ResolvedSeparateOptions & { seed: number };
+      stems: string[];
+      segment: number;
+      source: AudioSource;
+    },
+    onManifest: (manifest: Manifest) => void,
+  ): AsyncGenerator<StemBlock, void, undefined> {
+    const { options, stems, segment, source } = job;
+    const { model } = this;
+    const signals = [this.#disposal.signal, options.signal].filter((s) => s !== undefined);
+    const signal = AbortSignal.any(signals);
+    signal.throwIfAborted();
+
+    const song = await measureSource(source, signal);
+    const native = loadNative();
+    const shiftOffsets = drawShifts(
+      model.members.length,
+      options.shifts,
+      model.sampleRate,
+      options.seed,
+    );
+    onManifest(
+      makeManifest({
+        model,
+        device: this.device,
+        threads: this.threads,
+        stems,
+        options,
+        segment,
+        shiftOffsets,
+        input: {
+          frames: song.frames,
+          channels: source.channelCount,
+          mean: song.mean,
+          deviation: song.deviation,
+        },
+        versions: {
+          oxboard: version,
+          libtorch: native.libtorchVersion,
+          node: process.versions.node,
+        },
+      }),
+    );
+    signal.throwIfAborted();
+
+    const session = new native.Session(this.#native, {
+      length: song.frames,
+      segment,
+      overlap: options.overlap,
+      transitionPower: options.transitionPower,
+      sources: stems.map((stem) => model.sources.indexOf(stem)),
+      shiftOffsets,
+      maxShift: maxShift(model.sampleRate),
+      batchSize: options.batchSize,
+      mean: song.mean,
+      deviation: song.deviation,
+      silent: song.silent,
+    });
+    const stop = () => {
+      session.stop();
+    };
+    signal.addEventListener('abort', stop, { once: true });
+    const input = source.blocks(signal)[Symbol.asyncIterator]();
+    try {
+      let offset = 0;
+      while (offset < song.frames) {
+        if (session.framesReady === 0) {
+          await this.#feed(session, input, song.frames);
+          await this.#track(session.step());
+          signal.throwIfAborted();
+        }
+        const { framesReady, chunksDone, chunksTotal } = session;
+        options.onProgress?.({
+          fraction: chunksTotal === 0 ? 1 : chunksDone / chunksTotal,
+          segmentsDone: chunksDone,
+          segmentsTotal: chunksTotal,
+          framesDone: offset + framesReady,
+          framesTotal: song.frames,
+        } satisfies Progress);
+        for (let ready = framesReady; ready > 0; ) {
+          const rows = session.take(BLOCK_FRAMES);
+          const frames = Math.min(ready, BLOCK_FRAMES);
+          yield {
+            offset,
+            frames,
+            stems: Object.fromEntries(stems.map((stem, index) => [stem, rows[index] ?? []])),
+          };
+          offset += frames;
+          ready -= frames;
+          signal.throwIfAborted();
+        }
+      }
+    } catch (error) {
+      // Whatever the stop made fail, the caller is told why it stopped.
+      signal.throwIfAborted();
+      throw fromNative(error);
+    } finally {
+      signal.removeEventListener('abort', stop);
+      session.dispose();
+      await input.return?.();
+    }
+  }
+
+  /** Pushes as much of the song as the next step wants. */
+  async #feed(
+    session: NativeSession,
+    input: AsyncIterator<readonly Float32Array[]>,
+    frames: number,
+  ): Promise<void> {
+    while (session.framesWanted > 0) {
+      const { done, value } = await input.next();
+      if (done || !session.push(value)) {
+        throw new OxboardError(
+          'INPUT_CHANGED',
+          `The source had ${String(frames)} frames, and another number on its second reading`,
+        );
+      }
+    }
+  }
+
+  /** Lets dispose() wait for a step that runs. */
+  async #track(step: Promise<void>): Promise<void> {
+    this.#running.add(step);
+    try {
+      await step;
+    } finally {
+      this.#running.delete(step);
+    }
+  }
+}

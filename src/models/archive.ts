@@ -1,0 +1,134 @@
+/**
+ * Model archives on disk: a folder with `model.json` and one TorchScript file per bag member.
+ */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { z } from 'zod';
+import { OxboardError } from '../errors.js';
+
+/** Names of models, files and sources: they become parts of paths. */
+const safeName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/);
+const frames = z.int().min(1).max(44_100 * 3600);
+
+const memberSchema = z.object({
+  file: safeName,
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  weights: z.array(z.number().min(0)),
+});
+
+const descriptionSchema = z
+  .object({
+    name: safeName,
+    sources: z.array(safeName).min(1).max(64),
+    sampleRate: z.int().min(1000).max(384_000),
+    channels: z.int().min(1).max(8),
+    segment: frames,
+    minLength: frames,
+    members: z.array(memberSchema).min(1).max(64),
+    torch: z.string().optional(),
+    origin: z.string().optional(),
+    license: z.string().optional(),
+    notice: z.string().optional(),
+  })
+  .refine((model) => model.minLength <= model.segment, 'minLength exceeds segment')
+  .refine(
+    (model) => new Set(model.sources).size === model.sources.length,
+    'a source is named twice',
+  )
+  .refine(
+    (model) => model.members.every(({ weights }) => weights.length === model.sources.length),
+    'a member has not one weight for each source',
+  )
+  .refine(
+    (model) => model.sources.every((_, k) => model.members.some((m) => (m.weights[k] ?? 0) > 0)),
+    'a source has no member with a weight for it',
+  );
+
+/**
+ * What `model.json` says. `segment` and `minLength` are in sample frames; they are equal when the
+ * networks take one length only. `notice` is what a user should know before trusting the stems.
+ */
+export type ModelDescription = Readonly<z.output<typeof descriptionSchema>>;
+
+/** An archive whose description was read. */
+export interface InstalledModel {
+  name: string;
+  directory: string;
+  description: ModelDescription;
+  /** Bytes of its network files. */
+  sizeBytes: number;
+  /** Whether it came with the package. */
+  embedded: boolean;
+}
+
+/**
+ * Reads the description of the archive in `directory`.
+ *
+ * @throws OxboardError MODEL_NOT_FOUND without a model.json, MODEL_INVALID when it is malformed or
+ * a file that it names is missing.
+ */
+export async function readArchive(directory: string, embedded: boolean): Promise<InstalledModel> {
+  const file = join(directory, 'model.json');
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new OxboardError('MODEL_NOT_FOUND', `There is no model archive in ${directory}`, {
+      cause,
+    });
+  }
+  const description = parseDescription(text, file);
+  let sizeBytes = 0;
+  for (const member of description.members) {
+    const path = join(directory, member.file);
+    const info = await stat(path).catch(() => undefined);
+    if (!info?.isFile()) throw new OxboardError('MODEL_INVALID', `${file} names ${member.file}, which is missing`);
+    sizeBytes += info.size;
+  }
+  return { name: description.name, directory, description, sizeBytes, embedded };
+}
+
+/**
+ * Parses the text of a model.json.
+ *
+ * @param file its path, for messages.
+ * @throws OxboardError MODEL_INVALID.
+ */
+export function parseDescription(text: string, file: string): ModelDescription {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new OxboardError('MODEL_INVALID', `${file} is not JSON`, { cause });
+  }
+  const result = descriptionSchema.safeParse(json);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const place = issue?.path.length ? `${issue.path.join('.')}: ` : '';
+  throw new OxboardError('MODEL_INVALID', `${file} is malformed: ${place}${issue?.message ?? ''}`);
+}
+
+/**
+ * Compares the network files with their checksums. They hold code for libtorch's interpreter, so
+ * none is loaded unchecked.
+ *
+ * @throws OxboardError MODEL_CHECKSUM naming the file.
+ */
+export async function verifyModel(model: InstalledModel, signal?: AbortSignal): Promise<void> {
+  for (const member of model.description.members) {
+    const path = join(model.directory, member.file);
+    const hash = createHash('sha256');
+    await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash, { signal });
+    const actual = hash.digest('hex');
+    if (actual !== member.sha256) {
+      throw new OxboardError(
+        'MODEL_CHECKSUM',
+        `${path} differs from its checksum (expected ${member.sha256.slice(0, 8)}, found ` +
+          `${actual.slice(0, 8)}). Install the model anew`,
+      );
+    }
+  }
+}
