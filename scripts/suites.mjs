@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { show } from './checks.mjs';
 import { filesUnder, fingerprint, readStamp, root, stateDir, writeStamp } from './setup/files.mjs';
-import { buildProgress, jobs } from './setup/native.mjs';
+import { buildProgress, identity, jobs } from './setup/native.mjs';
 import { mustRun } from './setup/run.mjs';
 
 /** Shows a command's output as it comes, and returns it for counting. */
@@ -34,7 +34,7 @@ export async function buildCoreTests(step, libtorch, sanitize = '') {
   const folder = join(root, sanitize ? 'build-sanitize' : 'build-test');
   const program = join(folder, 'Release/oxboard_core_tests');
   const stampFile = join(folder, '.oxboard-stamp.json');
-  const configure = fingerprint(['CMakeLists.txt'], root, libtorch, sanitize);
+  const configure = fingerprint(['CMakeLists.txt'], root, identity(libtorch), sanitize);
   const sources = fingerprint(['native/core', 'native/test'], configure);
   const stamp = readStamp(stampFile);
   if (stamp.sources === sources) return { text: 'ok (already done)', value: program };

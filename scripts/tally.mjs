@@ -1,3 +1,5 @@
+import { SetupError } from './setup/report.mjs';
+
 /** Adds up what the suites report; CI reads the last line. */
 export function createTally() {
   let passed = 0;
@@ -17,4 +19,17 @@ export function createTally() {
 
 export function heading(text) {
   console.log(`\n== ${text}`);
+}
+
+/** Runs suites that add to the tally; its line comes last, also when set-up could not be done. */
+export async function runSuites(work) {
+  const tally = createTally();
+  try {
+    await work(tally);
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    console.log(`\n${error.message}`);
+    tally.add({ passed: 0, failed: 1 });
+  }
+  process.exitCode = tally.finish();
 }

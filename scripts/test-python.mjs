@@ -1,8 +1,7 @@
 import { ensurePython } from './python.mjs';
 import { setup } from './setup/index.mjs';
-import { main } from './setup/report.mjs';
 import { counted, follow } from './suites.mjs';
-import { createTally, heading } from './tally.mjs';
+import { heading, runSuites } from './tally.mjs';
 
 function counts(output) {
   const summary = output.trimEnd().split('\n').at(-1) ?? '';
@@ -10,7 +9,7 @@ function counts(output) {
   return { passed: count('passed'), failed: count('failed') + count('errors?') };
 }
 
-await main(async () => {
+await runSuites(async (tally) => {
   await setup();
   const python = await ensurePython({ log: console.log });
   heading('Python');
@@ -21,7 +20,5 @@ await main(async () => {
       env: { PYTHONUNBUFFERED: '1' },
     },
   );
-  const tally = createTally();
   tally.add(counted({ ok, ...counts(output) }));
-  return tally.finish();
 });

@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util';
 import { runChecks } from './checks.mjs';
 import { setup } from './setup/index.mjs';
-import { createReport, main, SetupError } from './setup/report.mjs';
+import { createReport, SetupError } from './setup/report.mjs';
 import { buildCoreTests, runCoreTests, runNodeTests } from './suites.mjs';
-import { createTally, heading } from './tally.mjs';
+import { heading, runSuites } from './tally.mjs';
 
 const usage = `usage: npm test -- [--sanitize] [part of a test file's name ...]
   --sanitize   the tests of the core with the address and undefined-behaviour sanitizers, alone`;
@@ -33,10 +33,9 @@ async function coreTests(libtorch, sanitize) {
   }
 }
 
-await main(async () => {
+await runSuites(async (tally) => {
   const { values, positionals } = options();
   const { libtorch } = await setup({ forTests: true });
-  const tally = createTally();
   const all = !values.sanitize && !positionals.length;
   if (all) tally.add(runChecks());
   if (all || values.sanitize) {
@@ -46,5 +45,4 @@ await main(async () => {
     heading('TypeScript');
     tally.add(runNodeTests(positionals));
   }
-  return tally.finish();
 });

@@ -6,6 +6,7 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  statfsSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
@@ -20,8 +21,8 @@ import {
   root,
 } from './files.mjs';
 import { SetupError } from './report.mjs';
-import { attempt, has } from './run.mjs';
-import { findPip } from './tools.mjs';
+import { attempt } from './run.mjs';
+import { ensurePip, ensurePython } from './tools.mjs';
 
 export const pinned = packageJson.libtorch.version;
 
@@ -30,6 +31,9 @@ const suffix = process.platform === 'darwin' ? 'dylib' : 'so';
 
 const CONNECT_TIMEOUT = 8_000;
 const STALL_TIMEOUT = 30_000;
+const SPACE_NEEDED = 1.5e9;
+// One that the torch release has wheels for.
+const wheelPython = '3.11';
 
 function versionOf(folder) {
   const read = (file) =>
@@ -160,7 +164,7 @@ async function officialArchive(partial, step) {
 
 const pipAttempts = [
   {
-    name: "the torch wheel from PyTorch's CPU index",
+    name: "PyTorch's CPU index",
     version: `${pinned}+cpu`,
     options: [
       '--index-url',
@@ -173,13 +177,13 @@ const pipAttempts = [
     when: process.platform === 'linux',
   },
   {
-    name: "the torch CPU wheel from pip's own configuration",
+    name: "pip's own indexes, as a CPU wheel",
     version: `${pinned}+cpu`,
     options: [],
     when: process.platform === 'linux',
   },
   {
-    name: "the torch wheel from pip's own configuration",
+    name: "pip's own indexes",
     version: pinned,
     options: [],
     when: true,
@@ -190,25 +194,38 @@ async function wheel({ name, version, options }, partial, step) {
   const folder = emptyFolder(join(partial, 'wheel'));
   // Into our own folder: /tmp may be RAM, and its size is the only progress pip lets one see.
   const temporary = emptyFolder(join(partial, 'pip'));
-  step.doing(`downloading ${name}`, () => megabytes(folderSize(temporary) + folderSize(folder)));
-  const args = [
-    'download',
-    '--no-deps',
-    '--only-binary',
-    ':all:',
-    '--no-cache-dir',
-    '--progress-bar',
-    'off',
-  ];
-  const pip = await attempt(
-    'libtorch-pip',
-    'python3',
-    ['-m', 'pip', ...args, ...options, '--dest', folder, `torch==${version}`],
-    { env: { TMPDIR: temporary, PIP_DISABLE_PIP_VERSION_CHECK: '1' } },
+  step.doing(`downloading the torch wheel from ${name}`, () =>
+    megabytes(folderSize(temporary) + folderSize(folder)),
   );
+  const args = ['--no-deps', '--only-binary', ':all:', '--no-cache-dir', '--progress-bar', 'off'];
+  const pip = (...more) =>
+    attempt(
+      'libtorch-pip',
+      'python3',
+      [
+        '-m',
+        'pip',
+        'download',
+        ...args,
+        ...options,
+        ...more,
+        '--dest',
+        folder,
+        `torch==${version}`,
+      ],
+      { env: { TMPDIR: temporary, PIP_DISABLE_PIP_VERSION_CHECK: '1' } },
+    );
+  let result = await pip();
+  // The C++ half is the same for every Python: a wheel for another one than this machine's serves.
+  if (!result.ok && /No matching distribution/.test(result.tail) && !/Retrying/.test(result.tail)) {
+    const other = await pip('--python-version', wheelPython);
+    if (other.ok) result = other;
+  }
   const file = readdirSync(folder).find((entry) => entry.endsWith('.whl'));
-  if (!pip.ok || !file)
-    return pip.tail.split('\n').findLast((line) => line.startsWith('ERROR')) ?? pip.tail;
+  if (!result.ok || !file) {
+    const reason = result.tail.split('\n').findLast((line) => line.startsWith('ERROR'));
+    return reason?.replace(/^ERROR: /, '') ?? result.tail;
+  }
   return unpack(join(folder, file), partial, step, 'the torch wheel');
 }
 
@@ -227,34 +244,41 @@ function keep(partial) {
   return undefined;
 }
 
+function checkSpace() {
+  const { bavail, bsize } = statfsSync(home);
+  if (bavail * bsize >= SPACE_NEEDED) return;
+  throw new SetupError(
+    `libtorch needs ${megabytes(SPACE_NEEDED)} while it is unpacked, and ${home} has ${megabytes(bavail * bsize)} left.`,
+    'Make room, or set LIBTORCH to an unpacked libtorch elsewhere. Then run this again.',
+  );
+}
+
 async function fetchLibtorch(step) {
-  if (!has('python3')) {
-    throw new SetupError(
-      'libtorch has to be fetched and unpacked, for which python3 is needed.',
-      'Install python3, or set LIBTORCH to an unpacked libtorch.',
-    );
-  }
   mkdirSync(home, { recursive: true });
   for (const entry of readdirSync(home)) {
     if (entry.startsWith('partial-')) rmSync(join(home, entry), { recursive: true, force: true });
   }
+  checkSpace();
+  await ensurePython(step);
   const partial = emptyFolder(join(home, `partial-${process.pid}`));
   const failures = [];
+  const failed = (name, reason) => {
+    failures.push(`${name}: ${reason || 'it does not hold what it should'}`);
+    step.note(`not to be had from ${failures.at(-1)}`);
+  };
   try {
-    const failure = await officialArchive(partial, step);
-    const found = !failure && keep(partial);
+    const reason = await officialArchive(partial, step);
+    const found = !reason && keep(partial);
     if (found) return { ...found, origin: 'the official archive' };
-    failures.push(`the official archive: ${failure || 'not what it should hold'}`);
-    step.note(failures.at(-1));
+    failed('the official archive', reason);
 
-    await findPip(step);
+    await ensurePip(step);
     for (const pip of pipAttempts.filter(({ when }) => when)) {
       emptyFolder(partial);
-      const failed = await wheel(pip, partial, step);
-      const kept = !failed && keep(partial);
-      if (kept) return { ...kept, origin: pip.name };
-      failures.push(`${pip.name}: ${failed || 'not what it should hold'}`);
-      step.note(failures.at(-1));
+      const pipReason = await wheel(pip, partial, step);
+      const kept = !pipReason && keep(partial);
+      if (kept) return { ...kept, origin: 'the torch wheel' };
+      failed(pip.name, pipReason);
     }
   } finally {
     rmSync(partial, { recursive: true, force: true });

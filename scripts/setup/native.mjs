@@ -19,9 +19,12 @@ export function buildProgress() {
   };
 }
 
+/** What a build depends on; where libtorch came from is not part of it. */
+export const identity = ({ folder, version, cuda }) => ({ folder, version, cuda });
+
 function fingerprints(libtorch, type) {
   const versionOf = (name) => readJson(require.resolve(`${name}/package.json`)).version;
-  const configure = fingerprint(['CMakeLists.txt'], root, libtorch, type, {
+  const configure = fingerprint(['CMakeLists.txt'], root, identity(libtorch), type, {
     cmake: outputOf('cmake', '--version'),
     compiler: outputOf(process.env.CXX || 'c++', '--version'),
     packages: ['cmake-js', 'node-addon-api'].map(versionOf),

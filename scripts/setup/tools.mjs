@@ -93,16 +93,13 @@ export async function ensureTools(step, { forTests = false } = {}) {
   return { text: installed.length ? `ok: installed ${installed.join(', ')}` : 'ok (already done)' };
 }
 
-/** Debian's python3 comes without pip, which only the wheel route needs. */
-export async function findPip(step) {
-  await ensure(
-    [
-      {
-        name: 'python3-pip',
-        brew: 'python3',
-        there: () => has('python3', '-m', 'pip', '--version'),
-      },
-    ],
-    step,
-  );
-}
+const python = { name: 'python3', there: () => has('python3') };
+/** Debian's python3 comes without it. */
+const pip = {
+  name: 'python3-pip',
+  brew: 'python3',
+  there: () => has('python3', '-m', 'pip', '--version'),
+};
+
+export const ensurePython = (step) => ensure([python], step);
+export const ensurePip = (step) => ensure([pip], step);
