@@ -5,6 +5,9 @@
  */
 export const ERROR_CODES = {
   INVALID_OPTION: { exitStatus: 2, meaning: 'An option has a wrong type or value' },
+  INVALID_ENVIRONMENT: { exitStatus: 2, meaning: 'An environment variable has a wrong value' },
+  PLATFORM_UNSUPPORTED: { exitStatus: 1, meaning: 'This operating system is not supported' },
+  SETUP_FAILED: { exitStatus: 1, meaning: 'Something that set-up needs cannot be had' },
   ABORTED: { exitStatus: 1, meaning: 'The work was stopped by its AbortSignal' },
   DISPOSED: { exitStatus: 1, meaning: 'The separator was disposed of before or during the call' },
   INTERNAL: { exitStatus: 1, meaning: 'A defect in this package' },
@@ -22,7 +25,8 @@ export const ERROR_CODES = {
   MODEL_EXPORT_FAILED: { exitStatus: 1, meaning: 'The exporter could not make the archive' },
 
   INPUT_NOT_FOUND: { exitStatus: 1, meaning: 'The input file does not exist' },
-  INPUT_UNREADABLE: { exitStatus: 1, meaning: 'The input cannot be read as a file' },
+  INPUT_NOT_A_FILE: { exitStatus: 1, meaning: 'The input is a folder, a pipe or a device' },
+  INPUT_UNREADABLE: { exitStatus: 1, meaning: 'The input may not be read, or reading it failed' },
   INPUT_NOT_AUDIO: { exitStatus: 1, meaning: 'The input holds no audio that can be decoded' },
   INPUT_NOT_FINITE: { exitStatus: 1, meaning: 'The input holds NaN or Inf samples' },
   INPUT_EMPTY: { exitStatus: 1, meaning: 'The input holds no samples' },
