@@ -1,0 +1,99 @@
+/**
+ * A stem's spool as an audio file.
+ */
+import { stat } from 'node:fs/promises';
+import { OxboardError } from '../errors.js';
+import { clipper, type ClipMode } from './clip.js';
+import { resampler } from './decode.js';
+import { ffmpegFile, FfmpegFailure, fileUrl, runFfmpeg } from './ffmpeg.js';
+import type { Encoding } from './formats.js';
+import { bytesOf, interleave, planarBlocks } from './pcm.js';
+import { quantise } from './quantise.js';
+import { spoolBlocks, type Spool } from './spool.js';
+
+export interface EncodedFile {
+  sampleRate: number;
+  channels: number;
+  frames: number;
+  sizeBytes: number;
+  /** The factor by which `rescale` lowered the stem. */
+  gain: number;
+}
+
+/**
+ * Encodes `spool`, whose rate is the encoding's, into `file`.
+ *
+ * @throws OxboardError ENCODE_FAILED, FFMPEG_MISSING; FfmpegFailure when the disk is full;
+ * `signal.reason`.
+ */
+export async function encode(
+  spool: Spool,
+  file: string,
+  encoding: Encoding,
+  clipMode: ClipMode,
+  signal?: AbortSignal,
+): Promise<EncodedFile> {
+  const { sampleRate, channelCount, frames } = spool;
+  const { gain, apply } = clipper(clipMode, spool.peak);
+  async function* samples(): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const block of spool.blocks(signal)) {
+      const interleaved = interleave(block);
+      if (clipMode !== 'none')
+        interleaved.forEach((sample, at) => (interleaved[at] = apply(sample)));
+      yield quantise(interleaved, encoding.sampleFormat);
+    }
+  }
+
+  await ffmpegFile({
+    args: [
+      ...rawInput(encoding.sampleFormat, sampleRate, channelCount),
+      // The same input gives the same bytes: no version of ffmpeg in the header.
+      '-fflags', '+bitexact', '-flags:a', '+bitexact', '-map_metadata', '-1',
+      // Without it ffmpeg ends well even when the last write failed.
+      '-xerror',
+      ...encoding.arguments, fileUrl(file),
+    ], // prettier-ignore
+    input: samples(),
+    signal,
+  }).catch((error: unknown) => {
+    throw encodeError(error, encoding);
+  });
+  const { size } = await stat(file);
+  return { sampleRate, channels: channelCount, frames, sizeBytes: size, gain };
+}
+
+/** The spool at another sample rate, as a new spool in `file`; the same one if nothing changes. */
+export async function resample(
+  spool: Spool,
+  sampleRate: number,
+  file: string,
+  signal?: AbortSignal,
+): Promise<Spool> {
+  if (spool.sampleRate === sampleRate) return spool;
+  const { channelCount } = spool;
+  async function* samples(): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const block of spool.blocks(signal)) yield bytesOf(interleave(block));
+  }
+  const output = runFfmpeg({
+    args: [
+      ...rawInput('f32le', spool.sampleRate, channelCount),
+      '-af', resampler(sampleRate), '-c:a', 'pcm_f32le', '-f', 'f32le', 'pipe:1',
+    ], // prettier-ignore
+    input: samples(),
+    signal,
+  });
+  return spoolBlocks(file, { sampleRate, channelCount }, planarBlocks(output, channelCount));
+}
+
+function rawInput(format: string, sampleRate: number, channelCount: number): string[] {
+  return ['-f', format, '-ar', String(sampleRate), '-ac', String(channelCount), '-i', 'pipe:0'];
+}
+
+function encodeError(error: unknown, encoding: Encoding): unknown {
+  if (!(error instanceof FfmpegFailure) || error.diskFull) return error;
+  return new OxboardError(
+    'ENCODE_FAILED',
+    `ffmpeg could not write ${encoding.format} (${error.reason}). Does your ffmpeg have this encoder?`,
+    { cause: error },
+  );
+}

@@ -1,0 +1,113 @@
+/**
+ * What a file is, before any of it is decoded.
+ */
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import { OxboardError } from '../errors.js';
+import { FfmpegFailure, ffmpegText, inputArguments } from './ffmpeg.js';
+
+/** The first audio stream of a file. Cover art is a video stream and is passed over. */
+export interface ProbedInput {
+  path: string;
+  container: string;
+  codec: string;
+  sampleRate: number;
+  channelCount: number;
+  /** ffmpeg's name of the channel layout, when the file tells it. */
+  channelLayout?: string | undefined;
+  /** What the file says of its length. It may be wrong or missing; only decoding tells. */
+  durationSeconds?: number | undefined;
+  /** Tags with names in lower case. */
+  tags: Record<string, string>;
+}
+
+const tags = z
+  .record(z.string(), z.string())
+  .optional()
+  .transform((all) =>
+    Object.fromEntries(Object.entries(all ?? {}).map(([name, text]) => [name.toLowerCase(), text])),
+  );
+const seconds = z.coerce.number().positive().optional().catch(undefined);
+const report = z.object({
+  streams: z.array(
+    z.object({
+      codec_name: z.string().default('unknown'),
+      sample_rate: z.coerce.number().int().positive(),
+      channels: z.number().int().positive(),
+      channel_layout: z.string().optional(),
+      duration: seconds,
+      tags,
+    }),
+  ),
+  format: z.object({ format_name: z.string(), duration: seconds, tags }),
+});
+
+/**
+ * @throws OxboardError INPUT_NOT_FOUND, INPUT_NOT_A_FILE, INPUT_UNREADABLE, INPUT_EMPTY,
+ * INPUT_NOT_AUDIO or FFMPEG_MISSING.
+ */
+export async function probe(file: string, signal?: AbortSignal): Promise<ProbedInput> {
+  await checkFile(file);
+  const text = await ffmpegText({
+    tool: 'ffprobe',
+    args: [
+      ...inputArguments(file),
+      '-select_streams', 'a:0', '-show_streams', '-show_format', '-of', 'json',
+    ], // prettier-ignore
+    signal,
+  }).catch((error: unknown) => {
+    throw error instanceof FfmpegFailure ? notAudio(file, error.reason) : error;
+  });
+
+  const parsed = report.safeParse(JSON.parse(text));
+  if (!parsed.success) throw notAudio(file, 'it has no usable audio stream');
+  const { streams, format } = parsed.data;
+  const [stream] = streams;
+  if (!stream) throw notAudio(file, 'it has no audio stream');
+  return {
+    path: file,
+    container: format.format_name,
+    codec: stream.codec_name,
+    sampleRate: stream.sample_rate,
+    channelCount: stream.channels,
+    channelLayout: stream.channel_layout === 'unknown' ? undefined : stream.channel_layout,
+    durationSeconds: stream.duration ?? format.duration,
+    tags: { ...format.tags, ...stream.tags },
+  };
+}
+
+export function notAudio(file: string, reason: string): OxboardError {
+  return new OxboardError('INPUT_NOT_AUDIO', `${file} cannot be decoded as audio (${reason})`);
+}
+
+export function emptyInput(file: string): OxboardError {
+  return new OxboardError('INPUT_EMPTY', `${file} holds no audio: it is empty`);
+}
+
+/** A FIFO would hang ffmpeg, and only the file system can tell one failure from another. */
+async function checkFile(file: string): Promise<void> {
+  const refuse = (error: unknown): never => {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown reason';
+    if (code === 'ENOENT' || code === 'ENOTDIR') {
+      throw new OxboardError('INPUT_NOT_FOUND', `There is no file ${file}`);
+    }
+    const reason = code === 'EACCES' ? 'permission denied' : code;
+    throw new OxboardError('INPUT_UNREADABLE', `${file} cannot be read (${reason})`);
+  };
+  // The null character cannot be part of a path; Node throws before it asks the file system.
+  if (file.includes('\0'))
+    throw new OxboardError('INPUT_NOT_FOUND', `There is no file ${path.basename(file)}`);
+  const status = await stat(file).catch(refuse);
+  if (!status.isFile()) {
+    const kind = status.isDirectory()
+      ? 'a folder'
+      : status.isFIFO()
+        ? 'a pipe'
+        : 'a device or socket';
+    throw new OxboardError('INPUT_NOT_A_FILE', `${file} is ${kind}, not an audio file`);
+  }
+  await access(file, constants.R_OK).catch(refuse);
+  if (status.size === 0) throw emptyInput(file);
+}

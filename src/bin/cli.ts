@@ -1,0 +1,67 @@
+#!/usr/bin/env node
+/**
+ * The command `oxboard`.
+ */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { OxboardError } from '../errors.js';
+import { modelsCommand } from './commands/models.js';
+import { separateCommand } from './commands/separate.js';
+import { setupCommand } from './commands/setup.js';
+import { reportFailure } from './report.js';
+
+const BAD_USAGE = 2;
+
+const OVERVIEW = `
+Examples:
+  $ oxboard setup                 once, after installing
+  $ oxboard separate song.mp3     stems into ./separated
+  $ oxboard models list           what can be chosen with --model
+
+oxboard <command> --help tells more.
+`;
+
+function program(): Command {
+  const { version } = JSON.parse(
+    readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+  ) as { version: string };
+  const oxboard = new Command('oxboard')
+    .description('Separates songs into stems with Demucs models.')
+    .version(version)
+    .addHelpText('after', OVERVIEW)
+    .addCommand(separateCommand())
+    .addCommand(setupCommand())
+    .addCommand(modelsCommand());
+  throwInsteadOfExit(oxboard);
+  return oxboard;
+}
+
+/** Commander would exit by itself, with 1 for bad usage. */
+function throwInsteadOfExit(command: Command): void {
+  command.exitOverride();
+  for (const subcommand of command.commands) throwInsteadOfExit(subcommand);
+}
+
+async function main(): Promise<void> {
+  // Output that goes nowhere, as in `oxboard ... | head -1`, is no failure worth a word.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+  try {
+    if (process.platform === 'win32') {
+      throw new OxboardError(
+        'PLATFORM_UNSUPPORTED',
+        'Windows is not supported. Use Linux or macOS; the Windows Subsystem for Linux is one',
+      );
+    }
+    await program().parseAsync();
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? 0 : BAD_USAGE;
+      return;
+    }
+    reportFailure(error);
+  }
+}
+
+await main();

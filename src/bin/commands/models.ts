@@ -1,0 +1,119 @@
+/**
+ * `oxboard models`: the archives on this machine.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { Command } from 'commander';
+import { readConfig } from '../../config.js';
+import { OxboardError } from '../../errors.js';
+import { verifyModel, type InstalledModel } from '../../models/archive.js';
+import {
+  findModel,
+  installFolder,
+  listModels,
+  removeModel,
+  type LibraryOptions,
+} from '../../models/library.js';
+import { reportFailure, say } from '../report.js';
+import { importPython, runScript, scriptsFolder } from '../scripts.js';
+
+interface Flags {
+  modelsDir?: string;
+}
+
+const library = ({ modelsDir }: Flags): LibraryOptions => ({
+  modelsDir: modelsDir ?? readConfig(process.env).modelsDir,
+});
+
+export function modelsCommand(): Command {
+  const models = new Command('models').description('list, check, remove and make model archives');
+  const subcommand = (usage: string, description: string) =>
+    models
+      .command(usage)
+      .description(description)
+      .option('--models-dir <dir>', 'folder of model archives (default: DEMUCS_MODELS_PATH)');
+
+  subcommand('list', 'list the installed models').action(async (flags: Flags) => {
+    await list(library(flags));
+  });
+  subcommand('verify [name]', 'compare one model, or all, with their checksums').action(
+    async (name: string | undefined, flags: Flags) => {
+      await verify(name, library(flags));
+    },
+  );
+  subcommand('remove <name>', 'delete an installed model').action(
+    async (name: string, flags: Flags) => {
+      const { directory } = await removeModel(name, library(flags));
+      process.stdout.write(`Removed ${directory}\n`);
+    },
+  );
+  subcommand('export <name>', 'make an archive from Python demucs files')
+    .requiredOption(
+      '--repo <dir>',
+      'folder of .th and .yaml files (a local repository of demucs). They execute code: trusted ones only',
+    )
+    .addHelpText(
+      'after',
+      '\nNAME is a bag (NAME.yaml) or a signature. The first run makes a Python environment with' +
+        ' torch and demucs.\n\nExample:\n  $ oxboard models export htdemucs --repo ~/demucs-files\n',
+    )
+    .action(async (name: string, flags: Flags & { repo: string }) => {
+      await exportModel(name, flags.repo, installFolder(library(flags)));
+    });
+  return models;
+}
+
+async function list(options: LibraryOptions): Promise<void> {
+  const installed = await listModels(options);
+  if (installed.length === 0) say(`No model is installed in ${installFolder(options)}`);
+  for (const model of installed) process.stdout.write(`${describe(model)}\n`);
+}
+
+function describe({ name, description, sizeBytes, embedded }: InstalledModel): string {
+  const { members, sources, notice } = description;
+  const facts = [
+    sources.join(', '),
+    members.length === 1 ? '1 network' : `bag of ${String(members.length)} networks`,
+    `${(sizeBytes / 1e6).toFixed(0)} MB`,
+    ...(embedded ? ['comes with the package'] : []),
+    ...(notice ? [`note: ${notice}`] : []),
+  ];
+  return `${name.padEnd(16)} ${facts.join('; ')}`;
+}
+
+async function verify(name: string | undefined, options: LibraryOptions): Promise<void> {
+  const models = name === undefined ? await listModels(options) : [await findModel(name, options)];
+  for (const model of models) {
+    try {
+      await verifyModel(model);
+      process.stdout.write(`${model.name}: as its checksums say\n`);
+    } catch (error) {
+      reportFailure(error);
+    }
+  }
+}
+
+async function exportModel(name: string, repository: string, modelsDir: string): Promise<void> {
+  const python = await runScript('MODEL_EXPORT_FAILED', async () => {
+    const { ensurePython } = await importPython();
+    return ensurePython(say);
+  });
+  const args = [
+    '-m',
+    'oxboard_export',
+    name,
+    '--repo',
+    path.resolve(repository),
+    '--out',
+    modelsDir,
+  ];
+  const exporter = spawn(python, args, {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, PYTHONPATH: path.join(scriptsFolder, 'export') },
+  });
+  const [status] = (await once(exporter, 'exit')) as [number | null];
+  if (status !== 0) {
+    throw new OxboardError('MODEL_EXPORT_FAILED', `${name} was not exported; the reason is above`);
+  }
+}

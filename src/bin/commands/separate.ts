@@ -1,0 +1,226 @@
+/**
+ * `oxboard separate`: the main job from a shell.
+ */
+import { Command } from 'commander';
+import type { z } from 'zod';
+import { resolveEncoding } from '../../audio/formats.js';
+import { probe } from '../../audio/probe.js';
+import { readConfig } from '../../config.js';
+import type { Separator } from '../../engine/separator.js';
+import { OxboardError } from '../../errors.js';
+import type { InstalledModel } from '../../models/archive.js';
+import { defaultModel, findModel } from '../../models/library.js';
+import {
+  loadOptions,
+  outputOptions,
+  separateOptions,
+  type LoadOptions,
+  type ResolvedOutputOptions,
+  type ResolvedSeparateOptions,
+} from '../../options.js';
+import {
+  checkOutput,
+  separateFile,
+  type FileProgress,
+  type FileResult,
+} from '../../separation/separate-file.js';
+import { removeOpenWorkspaces } from '../../separation/workspace.js';
+import { list, numeric, resolveFlags } from '../flags.js';
+import { clock, progressView, type ProgressView } from '../progress.js';
+import { isUsageError, reportFailure, say, type Failure } from '../report.js';
+import { dieCleanly } from '../signals.js';
+
+const EXAMPLES = `
+Examples:
+  $ oxboard separate song.mp3
+      drums, bass, other and vocals as separated/<model>/song/<stem>.wav
+  $ oxboard separate song.mp3 --two-stems vocals --format mp3
+      a karaoke track (no_vocals.mp3) and the voice alone (vocals.mp3)
+  $ oxboard separate *.flac --stems vocals --format flac --bit-depth 24 -o voices
+      the voices of many songs; what is not asked for is not computed
+  $ oxboard separate song.wav --clip-mode none --bit-depth 32f --json
+      exactly what the network gave, and a JSON result on stdout
+  $ oxboard separate -- -song.mp3
+      a name that begins with a dash
+`;
+
+interface Flags extends Record<string, unknown> {
+  model?: string;
+  json?: boolean;
+}
+
+export function separateCommand(): Command {
+  return new Command('separate')
+    .description('separate songs into stems')
+    .argument('<input...>', 'audio files of any kind that ffmpeg reads')
+    .option('-n, --model <name>', 'model to use (default: the best installed)')
+    .option('-o, --out <dir>', 'output folder (default: ./separated)')
+    .option(
+      '--filename <template>',
+      'name below DIR/<model>/, of {track}, {stem}, {ext} and {model} (default: {track}/{stem}.{ext})',
+    )
+    .option('--stems <a,b>', 'write only these stems', list)
+    .option('--two-stems <stem>', 'write this stem and everything else')
+    .option(
+      '--other-method <method>',
+      'everything else is: add, the sum of the other stems; minus, the song minus the stem; none, not written (default: add)',
+    )
+    .option('--format <format>', 'wav, flac or mp3 (default: wav)')
+    .option('--bit-depth <bits>', '16, 24 or 32f for wav; 16 or 24 for flac (default: 16)')
+    .option('--bitrate <kbit/s>', 'bitrate of mp3 (default: 320)', numeric)
+    .option(
+      '--sample-rate <rate>',
+      "model (the model's, 44100), keep (the input's) or a number (default: model)",
+      numeric,
+    )
+    .option(
+      '--clip-mode <mode>',
+      'stems louder than full scale: rescale, clamp, tanh or none (default: rescale)',
+    )
+    .option('--shifts <n>', 'average over n random shifts: n times the work (default: 0)', numeric)
+    .option('--overlap <fraction>', 'overlap of segments, from 0 up to 1 (default: 0.25)', numeric)
+    .option('--segment <seconds>', "length of a segment, up to the model's", numeric)
+    .option('--seed <n>', 'seed of the shifts (default: a new one each time)', numeric)
+    .option('--device <device>', 'auto, cpu, cuda or cuda:N (default: auto)')
+    .option('--threads <n>', 'CPU threads (default: all cores)', numeric)
+    .option('--models-dir <dir>', 'folder of model archives')
+    .option('--json', 'print one JSON result per input on stdout', false)
+    .addHelpText('after', EXAMPLES)
+    .action(async (inputs: string[], flags: Flags) => {
+      await separate(inputs, flags);
+    });
+}
+
+/** All that the flags and the environment say, checked before any work is done. */
+interface Job {
+  model: InstalledModel;
+  load: z.output<typeof loadOptions>;
+  options: ResolvedSeparateOptions;
+  output: ResolvedOutputOptions;
+  stems: readonly string[];
+  json: boolean;
+}
+
+async function prepare(flags: Flags): Promise<Job> {
+  const config = readConfig(process.env);
+  const load = resolveFlags(loadOptions, {
+    modelsDir: flags.modelsDir ?? config.modelsDir,
+    device: flags.device ?? config.device,
+    threads: flags.threads ?? config.threads,
+  });
+  const options = resolveFlags(separateOptions, flags);
+  const output = resolveFlags(outputOptions, flags);
+  const { modelsDir } = load;
+  const model =
+    flags.model === undefined
+      ? await defaultModel({ modelsDir, configured: config.defaultModel })
+      : await findModel(flags.model, { modelsDir });
+
+  const { sampleRate, sources } = model.description;
+  const plan = checkOutput(sources, output, options.stems);
+  // With "keep" each input has its own rate, and is checked in its turn.
+  if (output.sampleRate !== 'keep')
+    resolveEncoding(output, { input: sampleRate, model: sampleRate });
+  const stems = plan.outputs.map(({ name }) => name);
+  return { model, load, options, output, stems, json: flags.json === true };
+}
+
+async function separate(inputs: readonly string[], flags: Flags): Promise<void> {
+  const job = await prepare(flags);
+  const abort = new AbortController();
+  const view = progressView(job.stems);
+  const restoreSignals = dieCleanly(() => {
+    view.stop();
+    abort.abort(new OxboardError('ABORTED', 'Stopped'));
+    removeOpenWorkspaces();
+  });
+  try {
+    await separateAll(inputs, job, view, abort.signal);
+  } finally {
+    restoreSignals();
+  }
+}
+
+async function separateAll(
+  inputs: readonly string[],
+  job: Job,
+  view: ProgressView,
+  signal: AbortSignal,
+): Promise<void> {
+  const { load, options, output, json } = job;
+  const taken = new Set<string>();
+  const failures = new Map<string, Failure>();
+  let separator: Separator | undefined;
+  try {
+    for (const [index, file] of inputs.entries()) {
+      if (inputs.length > 1) say(`[${String(index + 1)}/${String(inputs.length)}] ${file}`);
+      try {
+        const input = await probe(file, signal);
+        separator ??= await loadSeparator(job.model, { ...load, signal });
+        const onProgress = (progress: FileProgress) => view.update(progress);
+        const result = await separateFile({
+          input,
+          separator,
+          output,
+          options,
+          taken,
+          signal,
+          onProgress,
+        });
+        view.stop();
+        print(result, json);
+      } catch (error) {
+        view.stop();
+        const failure = reportFailure(error);
+        failures.set(file, failure);
+        if (json)
+          printJson({ input: file, error: { code: failure.code, message: failure.message } });
+        // What keeps the first song from starting keeps them all, unless it is the song's own fault.
+        if (!separator && !failure.code.startsWith('INPUT_')) break;
+      }
+    }
+  } finally {
+    await separator?.dispose();
+  }
+  if (failures.size === 0) return;
+  if (inputs.length > 1) {
+    say(`oxboard: ${String(failures.size)} of ${String(inputs.length)} inputs failed:`);
+    for (const [file, { code }] of failures) say(`  ${file} (${code})`);
+  }
+  const allUsage = failures.size === inputs.length && [...failures.values()].every(isUsageError);
+  process.exitCode = allUsage ? 2 : 1;
+}
+
+/** The engine is imported only here, so that help and errors do not wait for libtorch. */
+async function loadSeparator(model: InstalledModel, options: LoadOptions): Promise<Separator> {
+  const { Separator } = await import('../../engine/separator.js');
+  const { name, embedded, description } = model;
+  say(`Loading ${name}`);
+  if (description.notice) say(`Note: ${name}: ${description.notice}`);
+  else if (embedded) say(`Note: ${name} is the small model that comes with OX Board Demucs`);
+  const separator = await Separator.load(name, options);
+  const threads = separator.device === 'cpu' ? ` with ${String(separator.threads)} threads` : '';
+  say(`Running on ${separator.device}${threads}`);
+  return separator;
+}
+
+function print(result: FileResult, json: boolean): void {
+  if (json) {
+    printJson(result);
+    return;
+  }
+  const stems = Object.entries(result.output.stems);
+  const audio = clock(stems[0]?.[1].durationSeconds ?? 0);
+  const speed = `${result.realtimeFactor.toFixed(2)}x real time`;
+  const lines = stems.map(([name, { path, gain }]) => {
+    const lowered = gain < 1 ? `  (lowered by ${(-20 * Math.log10(gain)).toFixed(1)} dB)` : '';
+    return `  ${name.padEnd(12)} ${path}${lowered}`;
+  });
+  process.stdout.write(
+    `${result.input}: ${audio} of audio in ${clock(result.seconds)} (${speed})\n${lines.join('\n')}\n`,
+  );
+}
+
+function printJson(value: object): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}

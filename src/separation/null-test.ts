@@ -1,0 +1,29 @@
+/**
+ * How well the stems add up to the song: the level of (mixture - sum of all stems) in dB, relative
+ * to the mixture, before clipping. The lower the better.
+ */
+const FLOOR_DB = -200;
+
+export class NullTest {
+  #mixtureEnergy = 0;
+  #residualEnergy = 0;
+
+  add(mixture: readonly Float32Array[], stems: readonly (readonly Float32Array[])[]): void {
+    for (const [channel, samples] of mixture.entries()) {
+      for (let frame = 0; frame < samples.length; frame++) {
+        const sample = samples[frame] as number;
+        let residual = sample;
+        for (const stem of stems) residual -= stem[channel]?.[frame] ?? 0;
+        this.#mixtureEnergy += sample * sample;
+        this.#residualEnergy += residual * residual;
+      }
+    }
+  }
+
+  /** Stops at -200 dB, which JSON can hold; null for a silent song, which has no level. */
+  get decibels(): number | null {
+    if (this.#mixtureEnergy === 0) return null;
+    const level = 10 * Math.log10(this.#residualEnergy / this.#mixtureEnergy);
+    return Math.max(level, FLOOR_DB);
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * Where stems are written: a template filled with names from outside, that cannot lead out of the
+ * model's folder.
+ */
+import path from 'node:path';
+import { OxboardError } from '../errors.js';
+
+const PLACEHOLDERS = ['track', 'stem', 'ext', 'model'] as const;
+type Names = Record<(typeof PLACEHOLDERS)[number], string>;
+
+/** What common file systems allow for one part of a path. */
+const LONGEST_NAME_BYTES = 255;
+
+/**
+ * Checks a template before any work is done.
+ *
+ * @throws OxboardError INVALID_OPTION
+ */
+export function checkTemplate(template: string, stemCount: number): void {
+  const refuse = (reason: string): never => {
+    throw new OxboardError('INVALID_OPTION', `The filename template "${template}" ${reason}`);
+  };
+  for (const [, name = ''] of template.matchAll(/\{([^{}]*)\}/g)) {
+    if (!(PLACEHOLDERS as readonly string[]).includes(name)) {
+      refuse(
+        `has an unknown {${name}}. Known: ${PLACEHOLDERS.map((known) => `{${known}}`).join(', ')}`,
+      );
+    }
+  }
+  const parts = template.split('/');
+  if (path.isAbsolute(template) || parts.includes('..') || template.includes('\0')) {
+    refuse('must stay within the output folder');
+  }
+  if (parts.at(-1) === '' || parts.at(-1) === '.') refuse('must end in a file name');
+  if (stemCount > 1 && !template.includes('{stem}')) {
+    refuse('needs {stem}, or all stems would be the same file');
+  }
+}
+
+/** The path of a stem below the output folder. */
+export function stemPath(template: string, names: Names): string {
+  const filled = template.replaceAll(/\{(track|stem|ext|model)\}/g, (_, name: keyof Names) =>
+    harmless(names[name]),
+  );
+  const parts = filled.split('/').filter((part) => part !== '' && part !== '.');
+  return path.join(
+    folderName(names.model),
+    ...parts.map((part, index) =>
+      shorten(part === '..' ? '_' : part, index === parts.length - 1 ? path.extname(part) : ''),
+    ),
+  );
+}
+
+/** The folder of a model below the output folder. */
+export function folderName(model: string): string {
+  const name = shorten(harmless(model), '');
+  return name === '.' || name === '..' || name === '' ? '_' : name;
+}
+
+/** The name of a track: its file's name without the extension. */
+export function trackName(input: string): string {
+  return path.parse(input).name || '_';
+}
+
+/** A name that is one part of a path: no separators, control characters or broken letters. */
+function harmless(name: string): string {
+  const clean = name.replaceAll(/[\p{Cc}\p{Cs}/\\]/gu, '_');
+  return /^\.{1,2}$/.test(clean) ? '_' : clean;
+}
+
+function shorten(name: string, extension: string): string {
+  if (Buffer.byteLength(name) <= LONGEST_NAME_BYTES) return name;
+  const room = LONGEST_NAME_BYTES - Buffer.byteLength(extension);
+  const stem = Buffer.from(name.slice(0, name.length - extension.length)).subarray(0, room);
+  // A cut through a character leaves a replacement character at the end.
+  return stem.toString('utf8').replace(/\uFFFD+$/, '') + extension;
+}

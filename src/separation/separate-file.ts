@@ -1,0 +1,236 @@
+/**
+ * The main job: one audio file in, its stems as audio files out. What runs it (the command line, a
+ * worker) brings the separator, so that a model is loaded once for many files.
+ */
+import { rm } from 'node:fs/promises';
+import path from 'node:path';
+import { decode } from '../audio/decode.js';
+import { checkFreeSpace, writeError } from '../audio/disk.js';
+import { resolveEncoding, type Encoding } from '../audio/formats.js';
+import { emptyInput, type ProbedInput } from '../audio/probe.js';
+import { SpoolWriter, type Spool } from '../audio/spool.js';
+import { OxboardError } from '../errors.js';
+import type { ResolvedOutputOptions, SeparateOptions } from '../options.js';
+import { checkTemplate, folderName, stemPath, trackName } from './output-names.js';
+import { encodeStems, spaceNeeded, type EncodedStem } from './stem-files.js';
+import { planStems, type StemPlan } from './stem-plan.js';
+import { separateToSpools, type StemSeparator } from './stem-spools.js';
+import { Workspace } from './workspace.js';
+
+const SECONDS_BETWEEN_SPACE_CHECKS = 30;
+
+export type Stage = 'decoding' | 'separating' | 'encoding';
+
+/** How far one file has come. */
+export interface FileProgress {
+  stage: Stage;
+  /** Work of this stage done, from 0 to 1. */
+  fraction: number;
+  /** Length of the audio, once it is known. */
+  audioSeconds?: number;
+}
+
+export interface FileRequest {
+  input: ProbedInput;
+  separator: StemSeparator;
+  output: ResolvedOutputOptions;
+  /** Options of the separation; `stems` chooses the sources that are written. */
+  options: SeparateOptions;
+  /** Paths that earlier files of the same run have taken. */
+  taken?: Set<string>;
+  signal?: AbortSignal | undefined;
+  onProgress?: (progress: FileProgress) => void;
+}
+
+export interface StemFile {
+  path: string;
+  format: string;
+  sampleRate: number;
+  channels: number;
+  frames: number;
+  durationSeconds: number;
+  sizeBytes: number;
+  sha256: string;
+  /** The factor by which clip mode `rescale` lowered this stem. */
+  gain: number;
+}
+
+export interface FileResult {
+  input: string;
+  model: string;
+  output: { stems: Record<string, StemFile> };
+  /**
+   * Level of the mixture minus the sum of all stems, in dB relative to the mixture; null when not
+   * all stems were computed, or when the song is silent.
+   */
+  nullTestDb: number | null;
+  /** Seconds that the work took. */
+  seconds: number;
+  /** Seconds of audio per second of work. */
+  realtimeFactor: number;
+  /** What made this result. */
+  manifest: object;
+}
+
+/**
+ * Separates one file. Nothing is left behind unless it succeeds, and files of an earlier run stay
+ * as they are until then.
+ *
+ * @throws OxboardError of the input, the output, the options or the separation; `signal.reason`.
+ */
+export async function separateFile(request: FileRequest): Promise<FileResult> {
+  const started = performance.now();
+  const { input, separator, output, options, signal, onProgress } = request;
+  const { model } = separator;
+  const format = { sampleRate: model.sampleRate, channelCount: model.channels };
+  const plan = checkOutput(model.sources, output, options.stems);
+  const encoding = resolveEncoding(output, { input: input.sampleRate, model: model.sampleRate });
+  const places = outputPlaces(request, plan, encoding);
+
+  let workspace: Workspace | undefined;
+  try {
+    workspace = await Workspace.create(path.join(output.out, folderName(model.name)));
+    const mixture = await spoolMixture(request, workspace, (seconds) =>
+      spaceNeeded(plan.outputs.length, encoding, format, seconds),
+    );
+    const audioSeconds = mixture.frames / mixture.sampleRate;
+
+    const separated = await separateToSpools(separator, mixture, plan, workspace, {
+      ...options,
+      ...(signal && { signal }),
+      onProgress: ({ fraction }) => onProgress?.({ stage: 'separating', fraction, audioSeconds }),
+    });
+    await rm(mixture.path);
+
+    let encoded = 0;
+    const stemEncoded = () =>
+      onProgress?.({ stage: 'encoding', fraction: encoded++ / plan.outputs.length, audioSeconds });
+    stemEncoded();
+    const files = await encodeStems(separated.spools, workspace, encoding, output.clipMode, {
+      signal,
+      onStem: stemEncoded,
+    });
+    signal?.throwIfAborted();
+    await workspace.publish(
+      files.map(({ file }, index) => ({ from: file, to: places[index] as string })),
+      input.path,
+    );
+
+    const stems: Record<string, StemFile> = {};
+    for (const [index, { name }] of plan.outputs.entries()) {
+      const { sampleRate, channels, frames, sizeBytes, sha256, gain } = files[index] as EncodedStem;
+      stems[name] = {
+        path: places[index] as string,
+        format: encoding.format,
+        sampleRate,
+        channels,
+        frames,
+        durationSeconds: frames / sampleRate,
+        sizeBytes,
+        sha256,
+        gain,
+      };
+    }
+    const seconds = (performance.now() - started) / 1000;
+    return {
+      input: input.path,
+      model: model.name,
+      output: { stems },
+      nullTestDb: separated.nullTestDb,
+      seconds,
+      realtimeFactor: audioSeconds / seconds,
+      manifest: {
+        ...separated.manifest,
+        stems: Object.fromEntries(
+          Object.entries(stems).map(([name, { gain }]) => [name, { gain }]),
+        ),
+        output: {
+          format: encoding.format,
+          bitDepth: encoding.bitDepth,
+          bitrate: encoding.bitrate,
+          sampleRate: encoding.sampleRate,
+          clipMode: output.clipMode,
+        },
+      },
+    };
+  } catch (error) {
+    throw writeError(error, output.out);
+  } finally {
+    workspace?.remove();
+  }
+}
+
+/**
+ * Decodes the input, and stops as soon as there is more of it than the disk has room for. What a
+ * header says of the length is no measure: it may be wrong by any amount.
+ *
+ * @param space bytes that a separation of so many seconds needs beside the mixture.
+ */
+async function spoolMixture(
+  { input, separator, signal, onProgress }: FileRequest,
+  workspace: Workspace,
+  space: (seconds: number) => number,
+): Promise<Spool> {
+  const { sampleRate, channels: channelCount } = separator.model;
+  const format = { sampleRate, channelCount };
+  const writer = await SpoolWriter.create(workspace.path('mixture.f32'), format);
+  let checkedSeconds = 0;
+  try {
+    onProgress?.({ stage: 'decoding', fraction: 0 });
+    for await (const block of decode(input, format, signal)) {
+      await writer.write(block);
+      const seconds = writer.frames / sampleRate;
+      if (seconds > checkedSeconds) {
+        checkedSeconds = seconds + SECONDS_BETWEEN_SPACE_CHECKS;
+        await checkFreeSpace(workspace.directory, space(checkedSeconds));
+      }
+      const fraction = input.durationSeconds ? Math.min(seconds / input.durationSeconds, 1) : 0;
+      onProgress?.({ stage: 'decoding', fraction });
+    }
+  } finally {
+    await writer.close();
+  }
+  if (writer.frames === 0) throw emptyInput(input.path);
+  return writer.finish();
+}
+
+/**
+ * The checks that need only the model's sources, for a caller that wants to refuse bad options
+ * before it loads the model.
+ *
+ * @throws OxboardError INVALID_OPTION
+ */
+export function checkOutput(
+  sources: readonly string[],
+  output: ResolvedOutputOptions,
+  stems: readonly string[] | undefined,
+): StemPlan {
+  const plan = planStems(sources, {
+    stems,
+    twoStems: output.twoStems,
+    otherMethod: output.otherMethod,
+  });
+  checkTemplate(output.filename, plan.outputs.length);
+  return plan;
+}
+
+function outputPlaces(request: FileRequest, plan: StemPlan, encoding: Encoding): string[] {
+  const { input, separator, output, taken } = request;
+  const names = {
+    track: trackName(input.path),
+    model: separator.model.name,
+    ext: encoding.extension,
+  };
+  const places = plan.outputs.map(({ name }) =>
+    path.join(output.out, stemPath(output.filename, { ...names, stem: name })),
+  );
+  const clash = places.find((place) => taken?.has(place));
+  if (clash !== undefined) {
+    throw new OxboardError(
+      'OUTPUT_UNWRITABLE',
+      `${input.path} would overwrite ${clash} of an earlier input. Give it another --out or --filename`,
+    );
+  }
+  for (const place of places) taken?.add(place);
+  return places;
+}

@@ -1,0 +1,75 @@
+/**
+ * From the stems' spools to encoded files in the workspace.
+ */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import type { ClipMode } from '../audio/clip.js';
+import { encode, resample, type EncodedFile } from '../audio/encode.js';
+import { encodedSize, type Encoding } from '../audio/formats.js';
+import { BYTES_PER_SAMPLE, type PcmFormat } from '../audio/pcm.js';
+import type { Spool } from '../audio/spool.js';
+import type { Workspace } from './workspace.js';
+
+export interface EncodedStem extends EncodedFile {
+  /** Where it lies in the workspace. */
+  file: string;
+  sha256: string;
+}
+
+/** Encodes all stems at once; they are few, and an encoder runs on one core. */
+export function encodeStems(
+  spools: readonly Spool[],
+  workspace: Workspace,
+  encoding: Encoding,
+  clipMode: ClipMode,
+  options: { signal?: AbortSignal | undefined; onStem?: (() => void) | undefined },
+): Promise<EncodedStem[]> {
+  const jobs = spools.map((spool, index) => async (signal: AbortSignal): Promise<EncodedStem> => {
+    const file = workspace.path(`${String(index)}.${encoding.extension}`);
+    const resampled = workspace.path(`${String(index)}.resampled.f32`);
+    const ready = await resample(spool, encoding.sampleRate, resampled, signal);
+    const encoded = await encode(ready, file, encoding, clipMode, signal);
+    const sha256 = createHash('sha256');
+    await pipeline(createReadStream(file), sha256, { signal });
+    options.onStem?.();
+    return { ...encoded, file, sha256: sha256.digest('hex') };
+  });
+  return together(jobs, options.signal);
+}
+
+/** The most bytes that stems take on the disk at one time: as spools, and then encoded too. */
+export function spaceNeeded(
+  stemCount: number,
+  encoding: Encoding,
+  { sampleRate, channelCount }: PcmFormat,
+  seconds: number,
+): number {
+  const spool = (rate: number) => seconds * rate * channelCount * BYTES_PER_SAMPLE;
+  const resampled = encoding.sampleRate === sampleRate ? 0 : spool(encoding.sampleRate);
+  const encoded = encodedSize(encoding, channelCount, seconds);
+  return stemCount * (spool(sampleRate) + resampled + encoded);
+}
+
+/** Runs jobs at once. When one fails the others are stopped and waited for: none may write on. */
+async function together<T>(
+  jobs: readonly ((signal: AbortSignal) => Promise<T>)[],
+  signal?: AbortSignal,
+): Promise<T[]> {
+  signal?.throwIfAborted();
+  const group = new AbortController();
+  const stop = () => {
+    group.abort(signal?.reason);
+  };
+  signal?.addEventListener('abort', stop, { once: true });
+  const running = jobs.map((job) => job(group.signal));
+  try {
+    return await Promise.all(running);
+  } catch (error) {
+    group.abort(error);
+    await Promise.allSettled(running);
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', stop);
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * A hidden folder beside the output where spools and unfinished files live. It is on the same file
+ * system, so that finished files move into place at once, and it goes on every outcome.
+ */
+import { rmdirSync, rmSync } from 'node:fs';
+import { mkdir, mkdtemp, rename, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { OxboardError } from '../errors.js';
+
+const open = new Set<Workspace>();
+
+export class Workspace {
+  readonly directory: string;
+  readonly #parent: string;
+  /** The topmost folder that was made for this work, if any. */
+  readonly #created: string | undefined;
+
+  private constructor(directory: string, parent: string, created: string | undefined) {
+    this.directory = directory;
+    this.#parent = parent;
+    this.#created = created;
+    open.add(this);
+  }
+
+  static async create(parent: string): Promise<Workspace> {
+    const created = await mkdir(parent, { recursive: true });
+    try {
+      const directory = await mkdtemp(path.join(parent, '.oxboard-'));
+      return new Workspace(directory, parent, created);
+    } catch (error) {
+      if (created !== undefined) removeEmptyFolders(parent, created);
+      throw error;
+    }
+  }
+
+  path(name: string): string {
+    return path.join(this.directory, name);
+  }
+
+  /**
+   * Moves finished files to their places, over older ones but never over the input.
+   *
+   * @throws OxboardError OUTPUT_UNWRITABLE
+   */
+  async publish(moves: readonly { from: string; to: string }[], input: string): Promise<void> {
+    const song = await stat(input);
+    for (const { to } of moves) {
+      const there = await stat(to).catch(() => undefined);
+      if (there?.dev === song.dev && there.ino === song.ino) {
+        throw new OxboardError(
+          'OUTPUT_UNWRITABLE',
+          `${to} is the input itself. Choose another --out or --filename`,
+        );
+      }
+    }
+    const undo: (() => void)[] = [];
+    for (const { from, to } of moves) {
+      const folder = path.dirname(to);
+      try {
+        const created = await mkdir(folder, { recursive: true });
+        if (created !== undefined) undo.push(() => removeEmptyFolders(folder, created));
+        await rename(from, to);
+        undo.push(() => rmSync(to, { force: true }));
+      } catch (error) {
+        for (const step of undo.reverse()) step();
+        throw error;
+      }
+    }
+  }
+
+  /** Removes the folder, and the folders made for it where nothing was written. Safe to repeat. */
+  remove(): void {
+    if (!open.delete(this)) return;
+    // ffmpeg may be in the act of making a file when it is killed: hence the retries.
+    rmSync(this.directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
+    if (this.#created !== undefined) removeEmptyFolders(this.#parent, this.#created);
+  }
+}
+
+/** Removes `folder` and those above it up to `topmost`, as far as they are empty. */
+function removeEmptyFolders(folder: string, topmost: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    return; // Something is in it.
+  }
+  if (folder !== topmost) removeEmptyFolders(path.dirname(folder), topmost);
+}
+
+/** For a process that is about to die: synchronous, since nothing runs after a signal. */
+export function removeOpenWorkspaces(): void {
+  for (const workspace of [...open]) workspace.remove();
+}
