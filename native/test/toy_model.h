@@ -1,0 +1,57 @@
+// Small networks written as TorchScript, for tests of the engine around them.
+#pragma once
+
+#include <torch/script.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model.h"
+
+namespace oxboard::testing {
+
+/** A TorchScript file that lives as long as this object. */
+class ToyFile {
+ public:
+  explicit ToyFile(const std::string& forward) {
+    static int count = 0;
+    path_ = "toy-" + std::to_string(getpid()) + "-" + std::to_string(count++) + ".pt";
+    torch::jit::Module module("Toy");
+    module.define(forward);
+    module.save(path_);
+  }
+  ~ToyFile() { std::remove(path_.c_str()); }
+  ToyFile(const ToyFile&) = delete;
+  ToyFile& operator=(const ToyFile&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+/** Two sources: the input, and twice the input. */
+constexpr const char* kIdentity =
+    "def forward(self, x):\n  return torch.stack([x, 2 * x], dim=1)\n";
+
+/** A bag over toy files with two sources, two channels and segments of 100 frames. */
+inline std::shared_ptr<const Model> toyModel(const std::vector<const ToyFile*>& files,
+                                             std::vector<std::vector<double>> weights = {},
+                                             int64_t minLength = 100) {
+  ModelDescription description;
+  description.name = "toy";
+  description.sources = 2;
+  description.channels = 2;
+  description.sampleRate = 100;
+  description.segment = 100;
+  description.minLength = minLength;
+  for (size_t i = 0; i < files.size(); ++i) {
+    description.members.push_back(
+        {files[i]->path(), weights.empty() ? std::vector<double>{1, 1} : weights[i]});
+  }
+  return std::make_shared<const Model>(description, "cpu", 2);
+}
+
+}  // namespace oxboard::testing
