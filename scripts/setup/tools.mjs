@@ -66,7 +66,8 @@ async function aptInstall(names, step) {
   return result.ok ? undefined : `${update.ok ? '' : `${update.tail}\n`}${result.tail}`;
 }
 
-async function ensure(wanted, step) {
+/** Installs with apt-get, where that may be done, those of the tools that are not there. */
+export async function ensure(wanted, step) {
   const missing = wanted.filter(({ there }) => !there());
   if (!missing.length) return [];
   const names = missing.map(({ name }) => name);
