@@ -6,10 +6,13 @@ import { OxboardError } from '../errors.js';
 import { clipper, type ClipMode } from './clip.js';
 import { resampler } from './decode.js';
 import { ffmpegFile, FfmpegFailure, fileUrl, runFfmpeg } from './ffmpeg.js';
-import type { Encoding } from './formats.js';
+import { encodedSize, type Encoding } from './formats.js';
 import { bytesOf, interleave, planarBlocks } from './pcm.js';
 import { quantise } from './quantise.js';
 import { spoolBlocks, type Spool } from './spool.js';
+
+/** What the 32-bit length of a plain WAV header can tell. */
+const LONGEST_WAV_BYTES = 2 ** 32 - 1;
 
 export interface EncodedFile {
   sampleRate: number;
@@ -38,8 +41,7 @@ export async function encode(
   async function* samples(): AsyncGenerator<Uint8Array, void, undefined> {
     for await (const block of spool.blocks(signal)) {
       const interleaved = interleave(block);
-      if (clipMode !== 'none')
-        interleaved.forEach((sample, at) => (interleaved[at] = apply(sample)));
+      apply(interleaved);
       yield quantise(interleaved, encoding.sampleFormat);
     }
   }
@@ -51,7 +53,7 @@ export async function encode(
       '-fflags', '+bitexact', '-flags:a', '+bitexact', '-map_metadata', '-1',
       // Without it ffmpeg ends well even when the last write failed.
       '-xerror',
-      ...encoding.arguments, fileUrl(file),
+      ...encoding.arguments, ...header(spool, encoding), fileUrl(file),
     ], // prettier-ignore
     input: samples(),
     signal,
@@ -83,6 +85,12 @@ export async function resample(
     signal,
   });
   return spoolBlocks(file, { sampleRate, channelCount }, planarBlocks(output, channelCount));
+}
+
+/** RF64 only where it must be: some readers stumble over it. */
+function header({ frames, sampleRate, channelCount }: Spool, encoding: Encoding): string[] {
+  const bytes = encodedSize(encoding, channelCount, frames / sampleRate);
+  return encoding.format === 'wav' && bytes > LONGEST_WAV_BYTES ? ['-rf64', 'always'] : [];
 }
 
 function rawInput(format: string, sampleRate: number, channelCount: number): string[] {

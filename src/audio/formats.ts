@@ -37,8 +37,7 @@ const FORMAT_ROWS: Record<FormatName, FormatRow> = {
       '24': { sampleFormat: 's32le', arguments: ['-c:a', 'pcm_s24le'] },
       '32f': { sampleFormat: 'f32le', arguments: ['-c:a', 'pcm_f32le'] },
     },
-    // A plain WAV header cannot tell a length beyond 4 GiB.
-    arguments: ['-rf64', 'auto', '-f', 'wav'],
+    arguments: ['-f', 'wav'],
   },
   flac: {
     depths: {

@@ -37,6 +37,16 @@ export function newBlock(channelCount: number, frames: number): Float32Array[] {
   return Array.from({ length: channelCount }, () => new Float32Array(frames));
 }
 
+/** The largest absolute sample. */
+export function peakOf(samples: Float32Array): number {
+  let peak = 0;
+  for (const sample of samples) {
+    const magnitude = Math.abs(sample);
+    if (magnitude > peak) peak = magnitude;
+  }
+  return peak;
+}
+
 export function bytesOf(samples: ArrayBufferView): Uint8Array {
   return new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
 }

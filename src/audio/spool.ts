@@ -11,6 +11,7 @@ import {
   FRAMES_PER_BLOCK,
   interleave,
   newBlock,
+  peakOf,
   type PcmFormat,
 } from './pcm.js';
 
@@ -97,10 +98,7 @@ export class SpoolWriter {
 
   async write(block: readonly Float32Array[]): Promise<void> {
     const samples = interleave(block);
-    for (const sample of samples) {
-      const magnitude = Math.abs(sample);
-      if (magnitude > this.#peak) this.#peak = magnitude;
-    }
+    this.#peak = Math.max(this.#peak, peakOf(samples));
     await this.#file.appendFile(bytesOf(samples));
     this.#frames += block[0]?.length ?? 0;
   }

@@ -1,0 +1,64 @@
+/**
+ * Audio made by ffmpeg and folders to put it in.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { TestContext } from 'node:test';
+
+/** A folder that goes when the test ends. */
+export function temporaryFolder(context: Pick<TestContext, 'after'>): string {
+  const folder = mkdtempSync(path.join(tmpdir(), 'oxboard-test-'));
+  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+export function ffmpeg(...args: string[]): void {
+  execFileSync('ffmpeg', ['-hide_banner', '-v', 'error', '-nostdin', '-y', ...args]);
+}
+
+/**
+ * Writes expressions of `t` (one per channel, joined by |) as audio.
+ *
+ * @param options ffmpeg's output options.
+ */
+export function makeAudio(
+  file: string,
+  expression: string,
+  { seconds = 1, sampleRate = 44_100, layout = '', options = [] as string[] } = {},
+): string {
+  const channels = layout ? `:c=${layout}` : '';
+  const source = `aevalsrc=${expression}:s=${String(sampleRate)}:d=${String(seconds)}${channels}`;
+  ffmpeg('-f', 'lavfi', '-i', source, ...options, file);
+  return file;
+}
+
+/** A file as ffmpeg decodes it: planar, at its own rate unless another is asked for. */
+export function readAudio(file: string, channels = 2, sampleRate?: number): Float32Array[] {
+  const rate = sampleRate ? ['-ar', String(sampleRate)] : [];
+  const raw = execFileSync(
+    'ffmpeg',
+    ['-v', 'error', '-nostdin', '-i', `file:${file}`, ...rate, '-f', 'f32le', 'pipe:1'],
+    { maxBuffer: 2 ** 30 },
+  );
+  const samples = new Float32Array(raw.buffer.slice(raw.byteOffset, raw.byteOffset + raw.length));
+  return Array.from({ length: channels }, (_, channel) =>
+    samples.filter((_sample, index) => index % channels === channel),
+  );
+}
+
+export function peak(samples: Float32Array): number {
+  return samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
+}
+
+/** Level of a - b relative to a, in dB. */
+export function differenceDb(a: Float32Array, b: Float32Array): number {
+  let signal = 0;
+  let difference = 0;
+  for (let at = 0; at < a.length; at++) {
+    signal += a[at]! ** 2;
+    difference += (a[at]! - (b[at] ?? 0)) ** 2;
+  }
+  return 10 * Math.log10(difference / signal);
+}
