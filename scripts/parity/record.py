@@ -1,12 +1,12 @@
 """Records fixtures: tiny archives of every kind and what Python demucs makes of a short signal.
 
-    python record.py FIXTURES REPO         FIXTURES/models/NAME must hold the exported archives
+`npm run parity -- --record` runs it, once the archives are in test/fixtures/models/.
 
-FIXTURES/index.json:
+test/fixtures/index.json:
     { "torch": "2.13.0", "demucs": "4.1.0",
       "cases": [{
         "name": "htdemucs-2.3-segments",
-        "model": "htdemucs",             archive in FIXTURES/models/
+        "model": "htdemucs",             archive in models/
         "input": "input.f32",            planar float32, little endian: channel 0, then channel 1
         "frames": 4602,                  the case uses this many samples of each channel
         "inputFrames": 6000,             samples per channel in the input file
@@ -23,7 +23,6 @@ The stems are apply_model's output for the normalised mix, scaled back: what
 `--shifts 0 --clip-mode none` must give.
 """
 
-import argparse
 import json
 from pathlib import Path
 
@@ -53,19 +52,14 @@ CASES = [
 ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("fixtures", type=Path)
-    parser.add_argument("repo", type=Path)
-    options = parser.parse_args()
-    folder = options.fixtures
+def record(folder: Path, repo: Path) -> None:
     for old in folder.glob("*.f32"):
         old.unlink()
     mix = reference.test_signal(INPUT_FRAMES)
     reference.write_pcm(folder / "input.f32", mix)
     cases = []
     for name, model_name, frames, settings in CASES:
-        model = reference.load(model_name, options.repo)
+        model = reference.load(model_name, repo)
         stems = reference.separate(
             model,
             mix[:, :frames],
@@ -94,6 +88,3 @@ def main() -> None:
     index = {"torch": torch.__version__.split("+")[0], "demucs": demucs_version, "cases": cases}
     (folder / "index.json").write_text(json.dumps(index, indent=2) + "\n")
 
-
-if __name__ == "__main__":
-    main()
