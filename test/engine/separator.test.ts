@@ -1,0 +1,319 @@
+/** The embedding API, on tiny networks. */
+import assert from 'node:assert/strict';
+import { lookup } from 'node:dns/promises';
+import { readFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { OxboardError, Separator, type Progress, type SeparateOptions } from 'oxboard-demucs';
+
+const modelsDir = fileURLToPath(new URL('../fixtures/models', import.meta.url));
+const load = (name = 'htdemucs') => Separator.load(name, { modelsDir, device: 'cpu', threads: 2 });
+
+/** A song of sines and noise that is the same in every run. */
+function song(frames: number, channelCount = 2) {
+  let state = 1;
+  const noise = () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647 - 0.5;
+  const channels = Array.from({ length: channelCount }, (_, channel) =>
+    Float32Array.from({ length: frames }, (_, i) => Math.sin(i * 0.03 * (channel + 1)) + noise() / 4),
+  );
+  return { sampleRate: 44_100, channels };
+}
+
+/** A source that counts how often it is read, and counts frames it gave. */
+function countingSource(frames: number) {
+  const { sampleRate, channels } = song(frames);
+  const counts = { readings: 0, frames: 0 };
+  return {
+    counts,
+    sampleRate,
+    channelCount: 2,
+    async *blocks() {
+      counts.readings += 1;
+      for (let start = 0; start < frames; start += 1000) {
+        await Promise.resolve();
+        const block = channels.map((channel) => channel.subarray(start, start + 1000));
+        counts.frames += block[0]?.length ?? 0;
+        yield block;
+      }
+    },
+  };
+}
+
+const rejectsWith = (promise: Promise<unknown>, code: string, message: RegExp | string) =>
+  assert.rejects(promise, (error: unknown) => {
+    assert.ok(error instanceof OxboardError, String(error));
+    assert.equal(error.code, code);
+    if (typeof message === 'string') assert.equal(error.message, message);
+    else assert.match(error.message, message);
+    return true;
+  });
+
+void test('separate gives every stem at the length of the song, and a manifest', async () => {
+  await using separator = await load();
+  const { stems, manifest } = await separator.separate(song(5000), { seed: 7 });
+  assert.deepEqual(Object.keys(stems), ['drums', 'bass', 'other', 'vocals']);
+  for (const channels of Object.values(stems)) {
+    assert.equal(channels.length, 2);
+    for (const channel of channels) {
+      assert.ok(channel instanceof Float32Array);
+      assert.equal(channel.length, 5000);
+      assert.ok(channel.some((sample) => sample !== 0));
+    }
+  }
+  assert.equal(manifest.seed, 7);
+  assert.equal(manifest.device, 'cpu');
+  assert.equal(manifest.threads, 2);
+  assert.equal(manifest.model.name, 'htdemucs');
+  assert.match(manifest.model.members[0]?.sha256 ?? '', /^[0-9a-f]{64}$/);
+  assert.equal(manifest.input.frames, 5000);
+  assert.deepEqual(JSON.parse(JSON.stringify(manifest)), manifest);
+});
+
+void test('stream gives the same samples in gapless blocks, reading the source twice', async () => {
+  await using separator = await load();
+  const source = countingSource(9000);
+  const { stems } = await separator.separate(source, { overlap: 0.5 });
+  assert.deepEqual(source.counts, { readings: 2, frames: 18_000 });
+
+  let next = 0;
+  const stream = separator.stream(source, { overlap: 0.5 });
+  assert.equal(stream.manifest, undefined);
+  for await (const block of stream) {
+    assert.equal(block.offset, next);
+    for (const [stem, channels] of Object.entries(block.stems)) {
+      for (const [c, channel] of channels.entries()) {
+        assert.equal(channel.length, block.frames);
+        assert.deepEqual(channel, stems[stem]?.[c]?.subarray(next, next + block.frames));
+      }
+    }
+    next += block.frames;
+  }
+  assert.equal(next, 9000);
+  assert.ok(stream.manifest);
+});
+
+void test('the same input and seed give the same bytes; another seed other shifts', async () => {
+  await using separator = await load();
+  const run = (seed: number) => separator.separate(song(3000), { shifts: 2, seed });
+  const [first, again, other] = [await run(1), await run(1), await run(2)];
+  assert.deepEqual(first.stems, again.stems);
+  assert.deepEqual(first.manifest, again.manifest);
+  assert.notDeepEqual(first.manifest.shiftOffsets, other.manifest.shiftOffsets);
+  assert.notDeepEqual(first.stems, other.stems);
+});
+
+void test('a missing seed is drawn and recorded', async () => {
+  await using separator = await load();
+  const { manifest, stems } = await separator.separate(song(3000), { shifts: 1 });
+  const again = await separator.separate(song(3000), { shifts: 1, seed: manifest.seed });
+  assert.deepEqual(again.stems, stems);
+});
+
+void test('only the members that the requested stems need are run', async () => {
+  await using separator = await load('htdemucs_ft');
+  const all = await separator.separate(song(5000));
+  let total = 0;
+  const { stems, manifest } = await separator.separate(song(5000), {
+    stems: ['vocals'],
+    onProgress: ({ segmentsTotal }) => (total = segmentsTotal),
+  });
+  assert.deepEqual(Object.keys(stems), ['vocals']);
+  assert.deepEqual(
+    manifest.model.members.map(({ run }) => run),
+    [false, false, false, true],
+  );
+  assert.equal(total, Math.ceil(5000 / Math.trunc(0.75 * separator.model.segment)));
+  assert.deepEqual(stems.vocals, all.stems.vocals);
+});
+
+void test('progress rises to 1 and counts every segment', async () => {
+  await using separator = await load();
+  const seen: Progress[] = [];
+  await separator.separate(song(9000), { onProgress: (progress) => seen.push(progress) });
+  const last = seen.at(-1);
+  assert.ok(last);
+  assert.equal(seen.length, last.segmentsTotal);
+  assert.equal(last.fraction, 1);
+  assert.equal(last.framesDone, 9000);
+  assert.deepEqual(
+    seen.map(({ segmentsDone }) => segmentsDone),
+    seen.map((_, index) => index + 1),
+  );
+});
+
+void test('batches of segments give the same stems', async () => {
+  await using separator = await load('mdx_extra');
+  const one = await separator.separate(song(20_000), { overlap: 0.5 });
+  const four = await separator.separate(song(20_000), { overlap: 0.5, batchSize: 4 });
+  for (const [stem, channels] of Object.entries(one.stems)) {
+    for (const [c, channel] of channels.entries()) {
+      const other = four.stems[stem]?.[c];
+      const largest = channel.reduce((max, x, i) => Math.max(max, Math.abs(x - (other?.[i] ?? NaN))), 0);
+      assert.ok(largest < 1e-4, `${stem}: ${String(largest)}`);
+    }
+  }
+});
+
+void test('mono is given to both channels', async () => {
+  await using separator = await load();
+  const { sampleRate, channels } = song(3000, 1);
+  const [mono] = channels;
+  assert.ok(mono);
+  const one = await separator.separate({ sampleRate, channels: [mono] });
+  const two = await separator.separate({ sampleRate, channels: [mono, mono.slice()] });
+  assert.deepEqual(one.stems, two.stems);
+});
+
+void test('silence gives silence, one frame gives one frame', async () => {
+  await using separator = await load();
+  const silence = { sampleRate: 44_100, channels: [new Float32Array(4000), new Float32Array(4000)] };
+  const { stems } = await separator.separate(silence);
+  for (const channel of Object.values(stems).flat()) assert.ok(channel.every((x) => x === 0));
+  const single = await separator.separate(song(1));
+  assert.equal(single.stems.vocals?.[0]?.length, 1);
+  assert.ok(Number.isFinite(single.stems.vocals[0][0]));
+});
+
+void test('bad audio is refused with a code', async () => {
+  await using separator = await load();
+  const nan = song(3000);
+  if (nan.channels[1]) nan.channels[1][2205] = NaN;
+  await rejectsWith(separator.separate(nan), 'INPUT_NOT_FINITE', /frame 2205 \(0\.05 s\)/);
+  await rejectsWith(separator.separate(song(0)), 'INPUT_EMPTY', 'The audio holds no samples');
+  let reading = 0;
+  const changing = {
+    sampleRate: 44_100,
+    channelCount: 2,
+    // eslint-disable-next-line @typescript-eslint/require-await -- the interface is asynchronous
+    async *blocks() {
+      reading += 1;
+      yield song(reading === 1 ? 5000 : 4000).channels;
+    },
+  };
+  await rejectsWith(separator.separate(changing), 'INPUT_CHANGED', /another number/);
+});
+
+void test('wrong options are refused by name, value and type', async () => {
+  await using separator = await load();
+  const wrong = (options: unknown) => separator.separate(song(10), options as SeparateOptions);
+  const cases: [unknown, string][] = [
+    [
+      { overlap: 2 },
+      'Expected number from 0 up to (not including) 1 for overlap but received 2 of type number',
+    ],
+    [
+      { overlap: '0.5' },
+      'Expected number from 0 up to (not including) 1 for overlap but received "0.5" of type string',
+    ],
+    [{ shifts: 1.5 }, 'Expected integer from 0 to 100 for shifts but received 1.5 of type number'],
+    [{ seed: -1 }, 'Expected integer from 0 to 4294967295 for seed but received -1 of type number'],
+    [{ signal: {} }, 'Expected AbortSignal for signal but received object'],
+    [{ stems: [] }, 'Expected non-empty array of stem names for stems but received array of 0 elements'],
+    [{ overlaps: 0.5 }, 'Misspelled option "overlaps" should be "overlap"'],
+    [
+      { stems: ['vocal'] },
+      'Model htdemucs has no stem "vocal" (did you mean "vocals"?). It has: drums, bass, other, vocals',
+    ],
+    [
+      { segment: 60 },
+      'Expected number of seconds above 0 and up to 0.05 for segment but received 60 of type number',
+    ],
+  ];
+  for (const [options, message] of cases) {
+    await assert.rejects(async () => wrong(options), { code: 'INVALID_OPTION', message });
+  }
+  const rate = { ...song(10), sampleRate: 48_000 };
+  await assert.rejects(async () => separator.separate(rate), {
+    message: /Expected 44100 .* for sampleRate but received 48000/,
+  });
+  await assert.rejects(async () => separator.separate(song(10, 3)), {
+    message: 'Expected 1 or 2 channels for channels but received 3 of type number',
+  });
+});
+
+void test('loading tells what is wrong', async () => {
+  await rejectsWith(
+    Separator.load('nothing', { modelsDir }),
+    'MODEL_NOT_FOUND',
+    /Model "nothing" is not installed in .* Installed: .*htdemucs/,
+  );
+  await rejectsWith(
+    Separator.load('htdemucs', { modelsDir, device: 'cuda:99' }),
+    'DEVICE_UNAVAILABLE',
+    /"cuda:99" is not available. Available: cpu/,
+  );
+  await rejectsWith(
+    Separator.load('htdemucs', { modelsDir, device: 'gpu' }),
+    'INVALID_OPTION',
+    'Expected auto, cpu, cuda or cuda:N for device but received "gpu" of type string',
+  );
+});
+
+void test('abort rejects with its reason, before and during the work, and leaves a good separator', async () => {
+  await using separator = await load();
+  const before = await separator.separate(song(6000));
+  const reason = new Error('enough');
+  const isReason = (error: unknown) => error === reason;
+  await assert.rejects(separator.separate(song(6000), { signal: AbortSignal.abort(reason) }), isReason);
+
+  const controller = new AbortController();
+  const running = separator.separate(song(400_000), {
+    signal: controller.signal,
+    onProgress: () => {
+      controller.abort(reason);
+    },
+  });
+  await assert.rejects(running, isReason);
+  assert.deepEqual((await separator.separate(song(6000))).stems, before.stems);
+});
+
+void test('leaving the loop early ends the work', async () => {
+  await using separator = await load();
+  for await (const block of separator.stream(song(50_000))) {
+    assert.equal(block.offset, 0);
+    break;
+  }
+});
+
+void test('dispose ends running work with DISPOSED and is safe to repeat', async () => {
+  const separator = await load();
+  const running = separator.separate(song(400_000));
+  const ended = rejectsWith(running, 'DISPOSED', /was disposed of/);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await separator.dispose();
+  await ended;
+  await separator.dispose();
+  await rejectsWith(separator.separate(song(10)), 'DISPOSED', /was disposed of/);
+});
+
+void test('several separators and separations take turns and all finish', async () => {
+  await using first = await load();
+  await using second = await load('hdemucs_mmi');
+  const results = await Promise.all([
+    first.separate(song(20_000)),
+    second.separate(song(20_000)),
+    first.separate(song(20_000)),
+  ]);
+  assert.deepEqual(results[0].stems, results[2].stems);
+  assert.notDeepEqual(results[0].stems, results[1].stems);
+});
+
+void test('the event loop, files and names are served while it works', async () => {
+  await using separator = await load('mdx_extra');
+  let ticks = 0;
+  const timer = setInterval(() => (ticks += 1), 5);
+  const started = performance.now();
+  let working = true;
+  const separation = separator.separate(song(60_000)).finally(() => (working = false));
+  let calls = 0;
+  while (working) {
+    await Promise.all([readFile(new URL(import.meta.url)), lookup('localhost')]);
+    calls += 1;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  await separation;
+  clearInterval(timer);
+  const elapsed = performance.now() - started;
+  assert.ok(ticks > elapsed / 40, `${String(ticks)} ticks in ${elapsed.toFixed(0)} ms`);
+  assert.ok(calls > 5);
+});
