@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { filesUnder, readJson, root } from './setup/files.mjs';
 import { clangFormat } from './setup/tools.mjs';
-import { outputOf } from './setup/run.mjs';
+import { has, outputOf } from './setup/run.mjs';
 import { heading } from './tally.mjs';
 
 // Releases of clang-format disagree on the same configuration; the sources are in this one's style.
@@ -40,9 +40,11 @@ function checkCpp(write) {
     return undefined;
   }
   const files = cppSources();
-  return (
-    files.length === 0 || show(command, [...(write ? ['-i'] : ['--dry-run', '-Werror']), ...files])
-  );
+  if (files.length === 0) return true;
+  if (write) return show(command, ['-i', ...files]);
+  const unformatted = files.filter((file) => !has(command, '--dry-run', '-Werror', file));
+  for (const file of unformatted) console.log(relative(root, file));
+  return unformatted.length === 0;
 }
 
 const checks = [
