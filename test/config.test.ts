@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { readConfig } from '../src/config.js';
+
+describe('the environment', () => {
+  it('is empty by default, and an empty value is unset', () => {
+    const unset = {
+      modelsDir: undefined,
+      defaultModel: undefined,
+      device: undefined,
+      threads: undefined,
+    };
+    assert.deepEqual(readConfig({}), unset);
+    assert.deepEqual(
+      readConfig({ DEMUCS_DEVICE: '', DEMUCS_THREADS: '', DEMUCS_MODELS_PATH: '' }),
+      unset,
+    );
+  });
+
+  it('is read', () => {
+    const variables = {
+      DEMUCS_MODELS_PATH: '/models',
+      DEMUCS_DEFAULT_MODEL: 'htdemucs',
+      DEMUCS_DEVICE: 'cuda:1',
+      DEMUCS_THREADS: '4',
+    };
+    assert.deepEqual(readConfig(variables), {
+      modelsDir: '/models',
+      defaultModel: 'htdemucs',
+      device: 'cuda:1',
+      threads: 4,
+    });
+  });
+
+  it('switches GPUs off, unless a device is named', () => {
+    assert.equal(readConfig({ DEMUCS_GPU_ENABLED: 'False' }).device, 'cpu');
+    assert.equal(readConfig({ DEMUCS_GPU_ENABLED: 'true' }).device, undefined);
+    assert.equal(readConfig({ DEMUCS_GPU_ENABLED: '0', DEMUCS_DEVICE: 'cuda' }).device, 'cuda');
+  });
+
+  for (const [name, value, words] of [
+    ['DEMUCS_DEVICE', 'gpu', 'auto, cpu, cuda or cuda:N'],
+    ['DEMUCS_THREADS', '0', 'integer from 1 to 1024'],
+    ['DEMUCS_THREADS', '2.5', 'integer from 1 to 1024'],
+    ['DEMUCS_GPU_ENABLED', 'maybe', 'true or false'],
+  ] as const) {
+    it(`refuses ${name}=${value}`, () => {
+      assert.throws(() => readConfig({ [name]: value }), {
+        code: 'INVALID_ENVIRONMENT',
+        message: `Expected ${words} for the environment variable ${name} but received "${value}"`,
+      });
+    });
+  }
+});

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { planStems } from '../../src/separation/stem-plan.js';
+
+const SOURCES = ['drums', 'bass', 'other', 'vocals'];
+const planFor = (options: Partial<Parameters<typeof planStems>[1]>) =>
+  planStems(SOURCES, { otherMethod: 'add', ...options });
+const names = (plan: ReturnType<typeof planStems>) => plan.outputs.map(({ name }) => name);
+
+describe('the plan of stems', () => {
+  it('is every source by default', () => {
+    const plan = planFor({});
+    assert.deepEqual(names(plan), SOURCES);
+    assert.ok(plan.complete);
+  });
+
+  it('computes only the chosen stems, in the order of the model, each once', () => {
+    const plan = planFor({ stems: ['vocals', 'bass', 'vocals'] });
+    assert.deepEqual(names(plan), ['bass', 'vocals']);
+    assert.deepEqual(plan.sources, ['bass', 'vocals']);
+    assert.ok(!plan.complete);
+  });
+
+  it('adds all others for two stems', () => {
+    const plan = planFor({ twoStems: 'bass' });
+    assert.deepEqual(names(plan), ['bass', 'no_bass']);
+    assert.deepEqual(plan.outputs[1]!.added, ['drums', 'other', 'vocals']);
+    assert.ok(plan.complete);
+  });
+
+  it('needs one source where the song gives the rest, or nothing does', () => {
+    for (const [otherMethod, expected] of [
+      ['minus', ['vocals', 'minus_vocals']],
+      ['none', ['vocals']],
+    ] as const) {
+      const plan = planFor({ twoStems: 'vocals', otherMethod });
+      assert.deepEqual(names(plan), expected);
+      assert.deepEqual(plan.sources, ['vocals']);
+    }
+  });
+
+  for (const [options, message] of [
+    [
+      { stems: ['vocal'] },
+      'Expected some of drums, bass, other, vocals for stems but received "vocal" of type string',
+    ],
+    [
+      { twoStems: 'piano' },
+      'Expected one of drums, bass, other, vocals for twoStems but received "piano" of type string',
+    ],
+    [{ stems: ['bass'], twoStems: 'bass' }, 'Choose stems or two stems, not both'],
+  ] as const) {
+    it(`refuses ${JSON.stringify(options)}`, () => {
+      assert.throws(() => planFor(options), { code: 'INVALID_OPTION', message });
+    });
+  }
+});
