@@ -31,8 +31,8 @@ describe('probe', () => {
         durationSeconds: 1.5,
       },
     );
-    assert.equal(tags['title'], 'A song');
-    assert.equal(tags['artist'], 'Someone');
+    assert.equal(tags.title, 'A song');
+    assert.equal(tags.artist, 'Someone');
   });
 
   for (const { name, text } of [
@@ -104,8 +104,8 @@ describe('probe', () => {
   it('says how to install a missing ffmpeg', async (context) => {
     const file = makeAudio(path.join(temporaryFolder(context), 'a.wav'), '0');
     const { PATH } = process.env;
-    process.env['PATH'] = '/nowhere';
-    context.after(() => (process.env['PATH'] = PATH));
+    process.env.PATH = '/nowhere';
+    context.after(() => (process.env.PATH = PATH));
     await assert.rejects(probe(file), (error) => {
       assert.match((error as Error).message, /npx oxboard setup/);
       return code('FFMPEG_MISSING')(error);
