@@ -119,6 +119,27 @@ export function loadNative(): NativeBinding {
   return binding;
 }
 
+const openSessions = new Set<NativeSession>();
+
+/** Starts a session that ends with the process: `process.exit()` waits for native work that runs. */
+export function openSession(model: NativeModel, plan: NativePlan): NativeSession {
+  const session = new (loadNative().Session)(model, plan);
+  if (openSessions.size === 0) process.on('exit', stopSessions);
+  openSessions.add(session);
+  return session;
+}
+
+/** Ends a session that {@link openSession} started. */
+export function closeSession(session: NativeSession): void {
+  session.dispose();
+  openSessions.delete(session);
+  if (openSessions.size === 0) process.off('exit', stopSessions);
+}
+
+function stopSessions(): void {
+  for (const session of openSessions) session.stop();
+}
+
 /** Gives an error of the addon our class, so that its stack points at the caller. */
 export function fromNative(error: unknown): unknown {
   if (error instanceof OxboardError || !(error instanceof Error)) return error;

@@ -6,7 +6,14 @@ import { readFileSync } from 'node:fs';
 import { OxboardError } from '../errors.js';
 import { verifyModel, type ModelDescription } from '../models/archive.js';
 import { defaultModel, findModel } from '../models/library.js';
-import { fromNative, loadNative, type NativeModel, type NativeSession } from '../native.js';
+import {
+  closeSession,
+  fromNative,
+  loadNative,
+  openSession,
+  type NativeModel,
+  type NativeSession,
+} from '../native.js';
 import {
   invalidOption,
   loadOptions,
@@ -209,7 +216,7 @@ export class Separator {
   async #warmUp(signal: AbortSignal | undefined): Promise<void> {
     const { segment, minLength, sampleRate, sources, members } = this.model;
     const frames = minLength === segment ? segment : Math.min(segment, sampleRate);
-    const session = new (loadNative().Session)(this.#native, {
+    const session = openSession(this.#native, {
       length: frames,
       segment,
       overlap: 0,
@@ -234,7 +241,7 @@ export class Separator {
       throw error;
     } finally {
       signal?.removeEventListener('abort', stop);
-      session.dispose();
+      closeSession(session);
     }
   }
 
@@ -282,7 +289,6 @@ export class Separator {
     signal.throwIfAborted();
 
     const song = await measureSource(source, signal);
-    const native = loadNative();
     const shiftOffsets = drawShifts(
       model.members.length,
       options.shifts,
@@ -306,14 +312,14 @@ export class Separator {
         },
         versions: {
           oxboard: version,
-          libtorch: native.libtorchVersion,
+          libtorch: loadNative().libtorchVersion,
           node: process.versions.node,
         },
       }),
     );
     signal.throwIfAborted();
 
-    const session = new native.Session(this.#native, {
+    const session = openSession(this.#native, {
       length: song.frames,
       segment,
       overlap: options.overlap,
@@ -366,7 +372,7 @@ export class Separator {
       throw fromNative(error);
     } finally {
       signal.removeEventListener('abort', stop);
-      session.dispose();
+      closeSession(session);
       await input.return?.();
     }
   }
