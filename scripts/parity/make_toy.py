@@ -3,13 +3,10 @@ sources, with the segment and the fixed length of htdemucs.
 
 They separate nothing. `toy` is for tests that need a network which costs next to no time over hours
 of audio; `slow` takes many seconds for a segment, for tests that stop it in the middle.
-
-    python make_toy.py FIXTURES/models
 """
 
 import hashlib
 import json
-import sys
 from pathlib import Path
 
 import torch
@@ -57,10 +54,6 @@ def write_archive(folder: Path, repeats: int) -> None:
     (folder / "model.json").write_text(json.dumps(description, indent=2) + "\n")
 
 
-def main() -> None:
-    write_archive(Path(sys.argv[1]) / "toy", repeats=0)
-    write_archive(Path(sys.argv[1]) / "slow", repeats=100_000)
-
-
-if __name__ == "__main__":
-    main()
+def write_archives(models_dir: Path) -> None:
+    write_archive(models_dir / "toy", repeats=0)
+    write_archive(models_dir / "slow", repeats=100_000)
