@@ -25,11 +25,10 @@ function songFrom(args) {
     return { song, rest: args.slice(1) };
   }
   const made = join(stateDir, 'demo', 'test-song.wav');
-  writeTestSong(made);
   console.log(
     'No song given: a made-up one of 20 seconds is taken. Your own: npm run demo -- song.mp3',
   );
-  return { song: made, rest: args };
+  return { song: made, rest: args, make: writeTestSong };
 }
 
 /** The command's own end becomes ours, Ctrl-C included: it must reach the shell as a signal. */
@@ -49,8 +48,9 @@ function become(command, args) {
 
 await main(async () => {
   const args = process.argv.slice(2);
-  const { song, rest } = songFrom(args);
+  const { song, rest, make } = songFrom(args);
   await setup();
+  make?.(song);
 
   const chosen = process.env.DEMUCS_DEFAULT_MODEL || rest.some((arg) => /^(-n|--model)/.test(arg));
   const models = installedModels();

@@ -1,4 +1,4 @@
-import { SetupError } from './setup/report.mjs';
+import { forPeople, SetupError } from './setup/report.mjs';
 
 /** Adds up what the suites report; CI reads the last line. */
 export function createTally() {
@@ -27,8 +27,9 @@ export async function runSuites(work) {
   try {
     await work(tally);
   } catch (error) {
-    if (!(error instanceof SetupError)) throw error;
-    console.log(`\n${error.message}`);
+    const told = forPeople(error);
+    if (!(told instanceof SetupError)) throw error;
+    console.log(`\n${told.message}`);
     tally.add({ passed: 0, failed: 1 });
   }
   process.exitCode = tally.finish();

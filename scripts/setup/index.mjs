@@ -5,7 +5,7 @@ import { withLock } from './lock.mjs';
 import { buildNative } from './native.mjs';
 import { ensurePackages } from './packages.mjs';
 import { checkPlatform } from './platform.mjs';
-import { createReport } from './report.mjs';
+import { createReport, forPeople } from './report.mjs';
 import { ensureTools } from './tools.mjs';
 import { buildTypeScript } from './typescript.mjs';
 
@@ -22,12 +22,15 @@ export async function setup({ cuda = false, log, forTests = false } = {}) {
   // An installed package has its dependencies and its dist, and no sources to build from.
   const clone = isFile(join(root, 'tsconfig.build.json'));
 
-  return withLock(report, async () => {
+  const work = async () => {
     if (clone) await report.step('npm packages', ensurePackages);
     await report.step('system tools', (step) => ensureTools(step, { forTests }));
     const libtorch = await report.step('libtorch', (step) => ensureLibtorch(step, { cuda }));
     const binary = await report.step('native build', (step) => buildNative(step, libtorch));
     if (clone) await report.step('TypeScript', buildTypeScript);
     return { libtorch, binary };
+  };
+  return withLock(report, work).catch((error) => {
+    throw forPeople(error);
   });
 }

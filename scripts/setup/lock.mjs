@@ -1,4 +1,6 @@
 import {
+  accessSync,
+  constants,
   linkSync,
   mkdirSync,
   readFileSync,
@@ -11,7 +13,6 @@ import {
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { stateDir } from './files.mjs';
-import { SetupError } from './report.mjs';
 
 const POLL = 500;
 const HEARTBEAT = 5_000;
@@ -80,11 +81,10 @@ function breakStale(content) {
 export async function withLock(report, work) {
   try {
     mkdirSync(stateDir, { recursive: true });
-  } catch (error) {
-    throw new SetupError(
-      `Set-up cannot write to ${stateDir} (${error.code}).`,
-      'Run it as the user who owns this package.',
-    );
+    accessSync(stateDir, constants.W_OK);
+  } catch {
+    // Where nothing can be written, nothing can be spoilt: all may be done already, as in an image.
+    return work();
   }
   let told = false;
   while (!take()) {

@@ -64,13 +64,24 @@ export function createReport(log) {
   return { step, line: write };
 }
 
+/** What the operating system refused is for people, too; anything else is a mistake of ours. */
+export function forPeople(error) {
+  if (error instanceof SetupError || !error.syscall) return error;
+  const mend =
+    error.code === 'ENOSPC'
+      ? 'The disk is full: make room, then run this again.'
+      : "Run this as the user who owns this folder, or correct the folder's permissions.";
+  return new SetupError(error.message, mend);
+}
+
 /** Runs a script's main function; a SetupError ends it with its message and status 1. */
 export async function main(work) {
   try {
     process.exitCode = (await work()) ?? 0;
   } catch (error) {
-    if (!(error instanceof SetupError)) throw error;
-    process.stderr.write(`\n${error.message}\n`);
+    const told = forPeople(error);
+    if (!(told instanceof SetupError)) throw error;
+    process.stderr.write(`\n${told.message}\n`);
     process.exitCode = 1;
   }
 }
