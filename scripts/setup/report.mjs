@@ -31,7 +31,7 @@ export function createReport(log) {
     const tick = setInterval(() => {
       if (!doing) return;
       if (terminal) {
-        const width = (process.stdout.columns ?? 80) - 1;
+        const width = (process.stdout.columns || 80) - 1;
         process.stdout.write(`\r\x1b[K${`${title} ${state()}`.slice(0, width)}`);
       } else if (Date.now() - shown >= PLAIN_INTERVAL) {
         shown = Date.now();
