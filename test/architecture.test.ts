@@ -1,0 +1,65 @@
+/** Dependencies inside src point one way. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize, relative, sep } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const src = fileURLToPath(new URL('../src', import.meta.url));
+
+/** What each part of src may import, besides itself and packages. */
+const ALLOWED: Record<string, string[]> = {
+  errors: [],
+  config: ['errors', 'options'],
+  options: ['errors'],
+  source: [],
+  native: ['errors'],
+  models: ['errors', 'options'],
+  engine: ['errors', 'options', 'source', 'models', 'native'],
+  audio: ['errors', 'options', 'source'],
+  separation: ['errors', 'options', 'source', 'audio'],
+  index: ['errors', 'options', 'source', 'models', 'engine', 'audio'],
+};
+
+/** The part of src to which a file belongs: its folder, or its name without extension. */
+function partOf(file: string): string {
+  const [first = ''] = relative(src, file).split(sep);
+  return first.replace(/\.[jt]s$/, '');
+}
+
+function imports(file: string): string[] {
+  const text = readFileSync(file, 'utf8');
+  const paths = [...text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].map(([, path]) => path ?? '');
+  return paths.map((path) => normalize(join(dirname(file), path)));
+}
+
+const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts'))
+  .map((name) => join(src, name));
+
+void test('every part of src imports only what lies below it', () => {
+  const wrong: string[] = [];
+  for (const file of files) {
+    const part = partOf(file);
+    if (part === 'bin') continue; // the composition roots import everything
+    const allowed = ALLOWED[part];
+    assert.ok(allowed, `src/${part} has no rule: add it to ALLOWED`);
+    for (const target of imports(file).map(partOf)) {
+      if (target !== part && !allowed.includes(target)) wrong.push(`${file} imports ${target}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+void test('the rules are about parts that exist', () => {
+  const parts = new Set(files.map(partOf));
+  assert.deepEqual(
+    Object.keys(ALLOWED).filter((part) => !parts.has(part)),
+    [],
+  );
+});
+
+void test('only native.ts loads the binary', () => {
+  const loaders = files.filter((file) => readFileSync(file, 'utf8').includes('oxboard.node'));
+  assert.deepEqual(loaders.map(partOf), ['native']);
+});
