@@ -5,10 +5,9 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { TestContext } from 'node:test';
 
-/** A folder that goes when the test ends. */
-export function temporaryFolder(context: Pick<TestContext, 'after'>): string {
+/** A folder that goes when the test, or the file of tests, ends. */
+export function temporaryFolder(context: { after: (hook: () => void) => void }): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'oxboard-test-'));
   context.after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;

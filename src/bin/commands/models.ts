@@ -75,7 +75,7 @@ function describe({ name, description, sizeBytes, embedded }: InstalledModel): s
   const facts = [
     sources.join(', '),
     members.length === 1 ? '1 network' : `bag of ${String(members.length)} networks`,
-    `${(sizeBytes / 1e6).toFixed(0)} MB`,
+    sizeBytes < 1e6 ? `${(sizeBytes / 1e3).toFixed(0)} kB` : `${(sizeBytes / 1e6).toFixed(0)} MB`,
     ...(embedded ? ['comes with the package'] : []),
     ...(notice ? [`note: ${notice}`] : []),
   ];

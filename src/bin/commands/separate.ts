@@ -199,8 +199,9 @@ async function loadSeparator(model: InstalledModel, options: LoadOptions): Promi
   if (description.notice) say(`Note: ${name}: ${description.notice}`);
   else if (embedded) say(`Note: ${name} is the small model that comes with OX Board Demucs`);
   const separator = await Separator.load(name, options);
-  const threads = separator.device === 'cpu' ? ` with ${String(separator.threads)} threads` : '';
-  say(`Running on ${separator.device}${threads}`);
+  const { device, threads } = separator;
+  const plural = threads === 1 ? '' : 's';
+  say(`Running on ${device}${device === 'cpu' ? ` with ${String(threads)} thread${plural}` : ''}`);
   return separator;
 }
 

@@ -1,0 +1,65 @@
+/** `oxboard models` as a child process. */
+import assert from 'node:assert/strict';
+import { cpSync, existsSync, appendFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { temporaryFolder } from '../support/audio.js';
+import { modelsDir, oxboard } from '../support/cli.js';
+
+/** A folder of two models that a test may spoil. */
+function library(context: TestContext): string {
+  const folder = temporaryFolder(context);
+  for (const name of ['toy', 'htdemucs']) {
+    cpSync(path.join(modelsDir, name), path.join(folder, name), { recursive: true });
+  }
+  return folder;
+}
+
+describe('oxboard models', () => {
+  it('lists what is installed, with what is to be known of it', async (context) => {
+    const folder = library(context);
+    for (const [args, env] of [
+      [['--models-dir', folder], {}],
+      [[], { DEMUCS_MODELS_PATH: folder }],
+    ] as const) {
+      const { status, stdout } = await oxboard(['models', 'list', ...args], { env });
+      assert.equal(status, 0);
+      assert.match(stdout, /^htdemucs +drums, bass, other, vocals; 1 network; \d+ kB$/m);
+      assert.match(stdout, /^toy .*note: .*untrained/m);
+    }
+  });
+
+  it('verifies checksums of one model or all', async (context) => {
+    const folder = library(context);
+    const verify = (...args: string[]) =>
+      oxboard(['models', 'verify', ...args, '--models-dir', folder]);
+    assert.equal((await verify()).status, 0);
+    appendFileSync(path.join(folder, 'toy', 'toy.pt'), 'x');
+
+    const one = await verify('htdemucs');
+    assert.equal(one.status, 0);
+    assert.match(one.stdout, /^htdemucs: /);
+
+    const all = await verify();
+    assert.equal(all.status, 1);
+    assert.match(all.stdout, /^htdemucs: /m);
+    assert.match(all.stderr, /^oxboard: .*toy\.pt differs from its checksum/);
+  });
+
+  it('removes a model, and names what is installed when it is not there', async (context) => {
+    const folder = library(context);
+    const remove = () => oxboard(['models', 'remove', 'toy', '--models-dir', folder]);
+    assert.equal((await remove()).status, 0);
+    assert.ok(!existsSync(path.join(folder, 'toy')));
+    assert.ok(existsSync(path.join(folder, 'htdemucs')));
+    const again = await remove();
+    assert.equal(again.status, 1);
+    assert.match(again.stderr, /^oxboard: Model "toy" is not installed.*htdemucs/);
+  });
+
+  it('needs a repository for an export', async () => {
+    const { status, stderr } = await oxboard(['models', 'export', 'htdemucs']);
+    assert.equal(status, 2);
+    assert.match(stderr, /--repo/);
+  });
+});

@@ -1,0 +1,52 @@
+/**
+ * The command line as a child process.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const program = fileURLToPath(new URL('../../dist/bin/cli.js', import.meta.url));
+
+export const modelsDir = fileURLToPath(new URL('../fixtures/models', import.meta.url));
+
+export interface Outcome {
+  status: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+  /** When it ended, as `performance.now()` tells it. */
+  endedAt: number;
+}
+
+/** @param onStderr sees all that was said so far, each time more is said. */
+export function oxboard(
+  args: readonly string[],
+  {
+    cwd,
+    env = {},
+    onStderr,
+  }: {
+    cwd?: string;
+    env?: Record<string, string>;
+    onStderr?: (text: string, child: ChildProcess) => void;
+  } = {},
+): Promise<Outcome> {
+  const child = spawn(process.execPath, [program, ...args], {
+    cwd,
+    // Nothing of the developer's own settings may change the outcome.
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+    onStderr?.(stderr, child);
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (status, signal) =>
+      resolve({ status, signal, stdout, stderr, endedAt: performance.now() }),
+    );
+  });
+}
