@@ -3,6 +3,7 @@
  * command line, the embedding API and the service all resolve their options with
  * {@link resolveOptions}, so that what comes after them receives plain complete values.
  */
+import { distance } from 'fastest-levenshtein';
 import { z } from 'zod';
 import { OxboardError } from './errors.js';
 
@@ -48,10 +49,7 @@ export const loadOptions = z.strictObject({
 export const separateOptions = z.strictObject({
   stems: expected(z.array(z.string().min(1)).min(1), 'non-empty array of stem names').optional(),
   shifts: integer(0, 100).default(0),
-  overlap: expected(
-    z.number().min(0).lt(1),
-    'number from 0 up to (not including) 1',
-  ).default(0.25),
+  overlap: expected(z.number().min(0).lt(1), 'number from 0 up to (not including) 1').default(0.25),
   segment: expected(z.number().positive(), 'number of seconds above 0').optional(),
   transitionPower: expected(z.number().min(1).max(10), 'number from 1 to 10').default(1),
   seed: integer(0, 2 ** 32 - 1).optional(),
@@ -94,11 +92,11 @@ export type ResolvedOutputOptions = z.output<typeof outputOptions>;
 /** Words for a value in an error message: short, and never a dump of a big object. */
 function describeValue(value: unknown): string {
   if (value === null) return 'null';
-  const type = typeof value;
-  if (type === 'string') return `"${(value as string).slice(0, 100)}" of type string`;
+  if (typeof value === 'string') return `"${value.slice(0, 100)}" of type string`;
   if (Array.isArray(value)) return `array of ${String(value.length)} elements`;
-  if (type === 'object') return 'object';
-  return `${String(value as number)} of type ${type}`;
+  if (typeof value === 'object') return 'object';
+  if (typeof value === 'function') return 'function';
+  return `${String(value as number)} of type ${typeof value}`;
 }
 
 /**
@@ -130,25 +128,11 @@ export function invalidOption(name: string, words: string, received: unknown): I
   return new InvalidOptionError(name, words, received);
 }
 
-/** Edits (insert, delete, replace) that turn one name into another, for spelling suggestions. */
-function editDistance(from: string, to: string): number {
-  let previous = Array.from({ length: to.length + 1 }, (_, column) => column);
-  for (const [row, letter] of [...from].entries()) {
-    const current = [row + 1];
-    for (const [column, other] of [...to].entries()) {
-      const replace = (previous[column] ?? 0) + (letter === other ? 0 : 1);
-      current.push(Math.min(replace, (previous[column + 1] ?? 0) + 1, (current[column] ?? 0) + 1));
-    }
-    previous = current;
-  }
-  return previous.at(-1) ?? 0;
-}
-
 /** The known name nearest to a misspelled one, or undefined when none is near. */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   const normal = name.toLowerCase().replaceAll(/[-_]/g, '');
   const [best] = known
-    .map((candidate) => ({ candidate, distance: editDistance(normal, candidate.toLowerCase()) }))
+    .map((candidate) => ({ candidate, distance: distance(normal, candidate.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance);
   return best && best.distance <= Math.max(1, Math.floor(normal.length / 3))
     ? best.candidate

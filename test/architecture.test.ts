@@ -29,7 +29,9 @@ function partOf(file: string): string {
 
 function imports(file: string): string[] {
   const text = readFileSync(file, 'utf8');
-  const paths = [...text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].map(([, path]) => path ?? '');
+  const paths = [...text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].map(
+    ([, path]) => path ?? '',
+  );
   return paths.map((path) => normalize(join(dirname(file), path)));
 }
 

@@ -53,17 +53,16 @@ Napi::Error withCode(Napi::Env env, const Error& error) {
 }  // namespace
 
 Napi::Function SessionObject::define(Napi::Env env) {
-  return DefineClass(env, "NativeSession",
-                     {InstanceAccessor<&SessionObject::framesWanted>("framesWanted"),
-                      InstanceAccessor<&SessionObject::framesReady>("framesReady"),
-                      InstanceAccessor<&SessionObject::done>("done"),
-                      InstanceAccessor<&SessionObject::chunksDone>("chunksDone"),
-                      InstanceAccessor<&SessionObject::chunksTotal>("chunksTotal"),
-                      InstanceMethod<&SessionObject::push>("push"),
-                      InstanceMethod<&SessionObject::step>("step"),
-                      InstanceMethod<&SessionObject::take>("take"),
-                      InstanceMethod<&SessionObject::stop>("stop"),
-                      InstanceMethod<&SessionObject::dispose>("dispose")});
+  return DefineClass(
+      env, "NativeSession",
+      {InstanceAccessor<&SessionObject::framesWanted>("framesWanted"),
+       InstanceAccessor<&SessionObject::framesReady>("framesReady"),
+       InstanceAccessor<&SessionObject::done>("done"),
+       InstanceAccessor<&SessionObject::chunksDone>("chunksDone"),
+       InstanceAccessor<&SessionObject::chunksTotal>("chunksTotal"),
+       InstanceMethod<&SessionObject::push>("push"), InstanceMethod<&SessionObject::step>("step"),
+       InstanceMethod<&SessionObject::take>("take"), InstanceMethod<&SessionObject::stop>("stop"),
+       InstanceMethod<&SessionObject::dispose>("dispose")});
 }
 
 SessionObject::SessionObject(const Napi::CallbackInfo& info)

@@ -14,7 +14,9 @@ namespace {
 constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kSmallestReservation = size_t{64} << 20;
 
-size_t roundUp(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+size_t roundUp(size_t value, size_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
 
 /** Maps `bytes` of address space that starts at a multiple of a huge page, or nullptr. */
 char* reserve(size_t bytes) {

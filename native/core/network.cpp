@@ -19,8 +19,8 @@ torch::jit::Module loadModule(const std::string& file, const c10::Device& device
     if (failedAllocations() != failuresBefore) {
       throw Error(ErrorCode::kOutOfMemory, "Not enough memory for the weights in " + file);
     }
-    throw Error(ErrorCode::kModelInvalid, file + " is no TorchScript file that libtorch can load: " +
-                                              libtorchReason(error));
+    throw Error(ErrorCode::kModelInvalid,
+                file + " is no TorchScript file that libtorch can load: " + libtorchReason(error));
   }
 }
 

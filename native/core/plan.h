@@ -15,9 +15,9 @@ namespace oxboard {
 struct PlanOptions {
   int64_t length = 0;         // sample frames of the song, at least 1
   int64_t networkLength = 0;  // sample frames of the model's segment
-  int64_t minLength = 0;      // shortest input of the network; networkLength when its length is fixed
-  int64_t segment = 0;        // sample frames of a chunk, at most networkLength
-  double overlap = 0.25;      // from 0 up to, not including, 1
+  int64_t minLength = 0;  // shortest input of the network; networkLength when its length is fixed
+  int64_t segment = 0;    // sample frames of a chunk, at most networkLength
+  double overlap = 0.25;  // from 0 up to, not including, 1
   double transitionPower = 1;
   // Weight of each bag member (outer) for each source of the model (inner).
   std::vector<std::vector<double>> memberWeights;
@@ -83,7 +83,8 @@ class Plan {
    */
   std::vector<float> frameWeights(const Chunk& chunk) const;
 
-  /** Share of a member in a source of the model: its weight over the sum of all members' weights. */
+  /** Share of a member in a source of the model: its weight over the sum of all members' weights.
+   */
   double sourceWeight(int member, int source) const;
 
  private:

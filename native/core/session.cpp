@@ -41,8 +41,7 @@ std::string shapeText(at::IntArrayRef shape) {
 
 }  // namespace
 
-Session::Session(std::shared_ptr<const Model> model, PlanOptions options,
-                 SongStatistics statistics)
+Session::Session(std::shared_ptr<const Model> model, PlanOptions options, SongStatistics statistics)
     : model_(std::move(model)), plan_(std::move(options)), statistics_(statistics) {
   input_.resize(model_->description().channels);
   sums_.resize(plan_.options().sources.size() * model_->description().channels);
@@ -93,8 +92,8 @@ void Session::compact() {
   }
   if (taken_ > sumsBase_) {
     for (std::vector<float>& row : sums_) {
-      row.erase(row.begin(),
-                row.begin() + std::min<int64_t>(taken_ - sumsBase_, static_cast<int64_t>(row.size())));
+      row.erase(row.begin(), row.begin() + std::min<int64_t>(taken_ - sumsBase_,
+                                                             static_cast<int64_t>(row.size())));
     }
     sumsBase_ = taken_;
   }
@@ -119,8 +118,9 @@ void Session::step() {
       throw Error(ErrorCode::kOutOfMemory,
                   "Not enough memory to run a segment of " + model_->description().name);
     }
-    throw Error(ErrorCode::kInferenceFailed,
-                "libtorch could not run " + model_->description().name + ": " + libtorchReason(error));
+    throw Error(
+        ErrorCode::kInferenceFailed,
+        "libtorch could not run " + model_->description().name + ": " + libtorchReason(error));
   }
   batches_.pop_front();
   chunksDone_ += static_cast<int64_t>(batch.chunks.size());
@@ -168,9 +168,9 @@ void Session::runBatch(const Batch& batch) {
                                       networkInput};
   if (output.sizes() != at::IntArrayRef(expected) || output.scalar_type() != at::kFloat) {
     throw Error(ErrorCode::kModelInvalid,
-                "Network " + description.members[batch.member].file + " gave " +
-                    output.toString() + " " + shapeText(output.sizes()) +
-                    " where its archive promises floats " + shapeText(expected));
+                "Network " + description.members[batch.member].file + " gave " + output.toString() +
+                    " " + shapeText(output.sizes()) + " where its archive promises floats " +
+                    shapeText(expected));
   }
 
   const float* samples = output.const_data_ptr<float>();

@@ -34,9 +34,7 @@ TEST_CASE("allocator: a stop flag acts on its own thread and scope only") {
     const StopScope scope(stop);
     CHECK_THROWS(at::empty({10}));
     bool otherThreadFine = false;
-    std::thread([&] {
-      otherThreadFine = at::empty({10}).numel() == 10;
-    }).join();
+    std::thread([&] { otherThreadFine = at::empty({10}).numel() == 10; }).join();
     CHECK(otherThreadFine);
   }
   CHECK(at::empty({10}).numel() == 10);

@@ -169,7 +169,8 @@ TEST_CASE("session: a network of any length sees a short chunk at its own length
 
 TEST_CASE("session: bags weigh their members per source and skip those that nobody needs") {
   const ToyFile one("def forward(self, x):\n  return torch.ones(x.size(0), 2, 2, x.size(2))\n");
-  const ToyFile five("def forward(self, x):\n  return 5 * torch.ones(x.size(0), 2, 2, x.size(2))\n");
+  const ToyFile five(
+      "def forward(self, x):\n  return 5 * torch.ones(x.size(0), 2, 2, x.size(2))\n");
   const ToyFile broken("def forward(self, x):\n  assert False, 'ran'\n  return x\n");
   PlanOptions plan = options(150);
   plan.memberWeights = {{1, 0}, {3, 1}, {0, 0}};
@@ -211,8 +212,7 @@ TEST_CASE("session: NaN in an output is an error that names the segment") {
 }
 
 TEST_CASE("session: NaN in a source that nobody asked for does no harm") {
-  const ToyFile file(
-      "def forward(self, x):\n  return torch.stack([x, x * float('nan')], dim=1)\n");
+  const ToyFile file("def forward(self, x):\n  return torch.stack([x, x * float('nan')], dim=1)\n");
   PlanOptions plan = options(300);
   plan.sources = {0};
   Session session(toyModel({&file}), plan, {0, 1, false});

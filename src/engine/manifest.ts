@@ -1,8 +1,13 @@
 /**
  * What made a result: enough to make it again, and to tell whether two results must be equal.
  */
+import { readFileSync } from 'node:fs';
 import type { ModelDescription } from '../models/archive.js';
-import type { ResolvedSeparateOptions } from '../options.js';
+import type { NativePlan } from '../native.js';
+
+const { version } = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+) as { version: string };
 
 export interface Manifest {
   model: {
@@ -39,16 +44,16 @@ export interface ManifestFacts {
   device: string;
   threads: number;
   stems: string[];
-  options: ResolvedSeparateOptions & { seed: number };
-  segment: number;
-  shiftOffsets: number[][];
-  input: Manifest['input'];
-  versions: Manifest['versions'];
+  seed: number;
+  shifts: number;
+  plan: NativePlan;
+  /** Channels that the networks were given. */
+  channels: number;
+  libtorch: string;
 }
 
 export function makeManifest(facts: ManifestFacts): Manifest {
-  const { model, stems, options } = facts;
-  const indices = stems.map((stem) => model.sources.indexOf(stem));
+  const { model, stems, plan } = facts;
   return {
     model: {
       name: model.name,
@@ -57,23 +62,28 @@ export function makeManifest(facts: ManifestFacts): Manifest {
       members: model.members.map(({ file, sha256, weights }) => ({
         file,
         sha256,
-        run: indices.some((index) => weights[index] !== 0),
+        run: plan.sources.some((source) => weights[source] !== 0),
       })),
     },
     device: facts.device,
     threads: facts.threads,
-    seed: options.seed,
+    seed: facts.seed,
     options: {
       stems,
-      shifts: options.shifts,
-      overlap: options.overlap,
-      segment: facts.segment,
-      transitionPower: options.transitionPower,
-      batchSize: options.batchSize,
+      shifts: facts.shifts,
+      overlap: plan.overlap,
+      segment: plan.segment,
+      transitionPower: plan.transitionPower,
+      batchSize: plan.batchSize,
     },
-    shiftOffsets: facts.shiftOffsets,
-    input: facts.input,
+    shiftOffsets: plan.shiftOffsets,
+    input: {
+      frames: plan.length,
+      channels: facts.channels,
+      mean: plan.mean,
+      deviation: plan.deviation,
+    },
     stems: Object.fromEntries(stems.map((stem) => [stem, { gain: 1 }])),
-    versions: facts.versions,
+    versions: { oxboard: version, libtorch: facts.libtorch, node: process.versions.node },
   };
 }

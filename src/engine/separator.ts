@@ -2,18 +2,10 @@
  * The embedding API: a loaded model that separates songs.
  */
 import { randomInt } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { OxboardError } from '../errors.js';
 import { verifyModel, type ModelDescription } from '../models/archive.js';
 import { defaultModel, findModel } from '../models/library.js';
-import {
-  closeSession,
-  fromNative,
-  loadNative,
-  openSession,
-  type NativeModel,
-  type NativeSession,
-} from '../native.js';
+import { fromNative, loadNative, type NativeModel, type NativePlan } from '../native.js';
 import {
   invalidOption,
   loadOptions,
@@ -21,22 +13,15 @@ import {
   resolveOptions,
   separateOptions,
   type LoadOptions,
-  type Progress,
   type ResolvedSeparateOptions,
   type SeparateOptions,
 } from '../options.js';
 import type { AudioArrays, AudioSource } from '../source.js';
 import { makeManifest, type Manifest } from './manifest.js';
+import { runSession } from './run.js';
 import { drawShifts, maxShift } from './shifts.js';
 import { openSource } from './source.js';
 import { measureSource } from './statistics.js';
-
-/** Frames handed over at a time: small enough that copying them never delays the event loop. */
-const BLOCK_FRAMES = 65_536;
-
-const { version } = JSON.parse(
-  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-) as { version: string };
 
 /** A run of finished samples. Blocks follow one another without gaps from frame 0. */
 export interface StemBlock {
@@ -151,22 +136,16 @@ export class Separator {
     options: SeparateOptions = {},
   ): Promise<Separation> {
     const stream = this.stream(source, options);
-    const parts: StemBlock[] = [];
-    for await (const block of stream) parts.push(block);
+    const stems: Record<string, Float32Array[]> = {};
+    for await (const block of stream) {
+      for (const [stem, rows] of Object.entries(block.stems)) {
+        const frames = stream.manifest?.input.frames ?? 0;
+        stems[stem] ??= rows.map(() => new Float32Array(frames));
+        for (const [channel, row] of rows.entries()) stems[stem][channel]?.set(row, block.offset);
+      }
+    }
     const { manifest } = stream;
     if (!manifest) throw new OxboardError('INTERNAL', 'a separation ended without its manifest');
-
-    const stems: Record<string, Float32Array[]> = {};
-    for (const stem of manifest.options.stems) {
-      stems[stem] = Array.from({ length: this.model.channels }, (_, channel) => {
-        const samples = new Float32Array(manifest.input.frames);
-        for (const { offset, stems: rows } of parts) {
-          const row = rows[stem]?.[channel];
-          if (row) samples.set(row, offset);
-        }
-        return samples;
-      });
-    }
     return { stems, manifest };
   }
 
@@ -214,35 +193,30 @@ export class Separator {
    * song is as fast as the second. Networks of any length run on one second only.
    */
   async #warmUp(signal: AbortSignal | undefined): Promise<void> {
-    const { segment, minLength, sampleRate, sources, members } = this.model;
+    const { segment, minLength, sampleRate, channels, sources, members } = this.model;
     const frames = minLength === segment ? segment : Math.min(segment, sampleRate);
-    const session = openSession(this.#native, {
-      length: frames,
-      segment,
-      overlap: 0,
-      transitionPower: 1,
-      sources: sources.map((_, index) => index),
-      shiftOffsets: members.map(() => []),
-      maxShift: 0,
-      batchSize: 1,
-      mean: 0,
-      deviation: 0,
-      silent: false,
+    const silence = Array.from({ length: channels }, () => new Float32Array(frames));
+    const run = runSession({
+      model: this.#native,
+      plan: {
+        length: frames,
+        segment,
+        overlap: 0,
+        transitionPower: 1,
+        sources: sources.map((_, index) => index),
+        shiftOffsets: members.map(() => []),
+        maxShift: 0,
+        batchSize: 1,
+        mean: 0,
+        deviation: 0,
+        // Silence would not be run.
+        silent: false,
+      },
+      source: openSource({ sampleRate, channels: silence }, this.model),
+      signal: signal ?? new AbortController().signal,
+      onStep: this.#onStep,
     });
-    const stop = () => {
-      session.stop();
-    };
-    signal?.addEventListener('abort', stop, { once: true });
-    try {
-      session.push(Array.from({ length: this.model.channels }, () => new Float32Array(frames)));
-      while (!session.done) await this.#track(session.step());
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw error;
-    } finally {
-      signal?.removeEventListener('abort', stop);
-      closeSession(session);
-    }
+    while (!(await run.next()).done);
   }
 
   #resolveStems({ stems }: ResolvedSeparateOptions): string[] {
@@ -273,134 +247,66 @@ export class Separator {
     return frames;
   }
 
-  async *#separate(
-    job: {
-      options: ResolvedSeparateOptions & { seed: number };
-      stems: string[];
-      segment: number;
-      source: AudioSource;
-    },
-    onManifest: (manifest: Manifest) => void,
-  ): AsyncGenerator<StemBlock, void, undefined> {
+  async *#separate(job: Job, onManifest: (manifest: Manifest) => void): AsyncGenerator<StemBlock> {
     const { options, stems, segment, source } = job;
-    const { model } = this;
     const signals = [this.#disposal.signal, options.signal].filter((s) => s !== undefined);
     const signal = AbortSignal.any(signals);
     signal.throwIfAborted();
 
     const song = await measureSource(source, signal);
-    const shiftOffsets = drawShifts(
-      model.members.length,
-      options.shifts,
-      model.sampleRate,
-      options.seed,
-    );
-    onManifest(
-      makeManifest({
-        model,
-        device: this.device,
-        threads: this.threads,
-        stems,
-        options,
-        segment,
-        shiftOffsets,
-        input: {
-          frames: song.frames,
-          channels: source.channelCount,
-          mean: song.mean,
-          deviation: song.deviation,
-        },
-        versions: {
-          oxboard: version,
-          libtorch: loadNative().libtorchVersion,
-          node: process.versions.node,
-        },
-      }),
-    );
-    signal.throwIfAborted();
-
-    const session = openSession(this.#native, {
+    const plan: NativePlan = {
       length: song.frames,
       segment,
       overlap: options.overlap,
       transitionPower: options.transitionPower,
-      sources: stems.map((stem) => model.sources.indexOf(stem)),
-      shiftOffsets,
-      maxShift: maxShift(model.sampleRate),
+      sources: stems.map((stem) => this.model.sources.indexOf(stem)),
+      shiftOffsets: drawShifts(this.model, options.shifts, options.seed),
+      maxShift: maxShift(this.model.sampleRate),
       batchSize: options.batchSize,
       mean: song.mean,
       deviation: song.deviation,
       silent: song.silent,
-    });
-    const stop = () => {
-      session.stop();
     };
-    signal.addEventListener('abort', stop, { once: true });
-    const input = source.blocks(signal)[Symbol.asyncIterator]();
-    try {
-      let offset = 0;
-      while (offset < song.frames) {
-        if (session.framesReady === 0) {
-          await this.#feed(session, input, song.frames);
-          await this.#track(session.step());
-          signal.throwIfAborted();
-        }
-        const { framesReady, chunksDone, chunksTotal } = session;
-        options.onProgress?.({
-          fraction: chunksTotal === 0 ? 1 : chunksDone / chunksTotal,
-          segmentsDone: chunksDone,
-          segmentsTotal: chunksTotal,
-          framesDone: offset + framesReady,
-          framesTotal: song.frames,
-        } satisfies Progress);
-        for (let ready = framesReady; ready > 0; ) {
-          const rows = session.take(BLOCK_FRAMES);
-          const frames = Math.min(ready, BLOCK_FRAMES);
-          yield {
-            offset,
-            frames,
-            stems: Object.fromEntries(stems.map((stem, index) => [stem, rows[index] ?? []])),
-          };
-          offset += frames;
-          ready -= frames;
-          signal.throwIfAborted();
-        }
-      }
-    } catch (error) {
-      // Whatever the stop made fail, the caller is told why it stopped.
-      signal.throwIfAborted();
-      throw fromNative(error);
-    } finally {
-      signal.removeEventListener('abort', stop);
-      closeSession(session);
-      await input.return?.();
-    }
-  }
-
-  /** Pushes as much of the song as the next step wants. */
-  async #feed(
-    session: NativeSession,
-    input: AsyncIterator<readonly Float32Array[]>,
-    frames: number,
-  ): Promise<void> {
-    while (session.framesWanted > 0) {
-      const { done, value } = await input.next();
-      if (done || !session.push(value)) {
-        throw new OxboardError(
-          'INPUT_CHANGED',
-          `The source had ${String(frames)} frames, and another number on its second reading`,
-        );
-      }
+    onManifest(
+      makeManifest({
+        model: this.model,
+        device: this.device,
+        threads: this.threads,
+        stems,
+        seed: options.seed,
+        shifts: options.shifts,
+        plan,
+        channels: source.channelCount,
+        libtorch: loadNative().libtorchVersion,
+      }),
+    );
+    const blocks = runSession({
+      model: this.#native,
+      plan,
+      source,
+      signal,
+      onStep: this.#onStep,
+      onProgress: options.onProgress,
+    });
+    for await (const { offset, frames, rows } of blocks) {
+      const entries = stems.map((stem, index) => [stem, rows[index] ?? []]);
+      yield { offset, frames, stems: Object.fromEntries(entries) as StemBlock['stems'] };
     }
   }
 
   /** Lets dispose() wait for a step that runs. */
-  async #track(step: Promise<void>): Promise<void> {
+  readonly #onStep = (step: Promise<void>): void => {
     this.#running.add(step);
-    try {
-      await step;
-    } finally {
-      this.#running.delete(step);
-    }
-  }
+    const done = () => this.#running.delete(step);
+    step.then(done, done);
+  };
+}
+
+/** One separation with its options checked and completed. */
+interface Job {
+  options: ResolvedSeparateOptions & { seed: number };
+  stems: string[];
+  /** Sample frames of a chunk. */
+  segment: number;
+  source: AudioSource;
 }

@@ -2,6 +2,8 @@
  * Random shifts that are the same for the same seed, on every machine.
  */
 
+import type { ModelDescription } from '../models/archive.js';
+
 /** Mulberry32 (Tommy Ettinger, public domain): numbers from 0 up to, not including, 1. */
 function randomNumbers(seed: number): () => number {
   let state = seed >>> 0;
@@ -23,14 +25,13 @@ export function maxShift(sampleRate: number): number {
  * that are not run take their numbers too, so that the others do not depend on the choice of stems.
  */
 export function drawShifts(
-  members: number,
+  model: Pick<ModelDescription, 'members' | 'sampleRate'>,
   shifts: number,
-  sampleRate: number,
   seed: number,
 ): number[][] {
   const random = randomNumbers(seed);
-  const limit = maxShift(sampleRate) + 1;
-  return Array.from({ length: members }, () =>
+  const limit = maxShift(model.sampleRate) + 1;
+  return model.members.map(() =>
     Array.from({ length: shifts }, () => Math.floor(random() * limit)),
   );
 }

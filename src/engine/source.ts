@@ -12,17 +12,18 @@ function isArrays(source: AudioArrays | AudioSource): source is AudioArrays {
 }
 
 function fromArrays({ sampleRate, channels }: AudioArrays): AudioSource {
-  if (!Array.isArray(channels) || channels.length === 0) {
-    throw invalidOption('channels', 'non-empty array of Float32Array', channels);
+  const given: unknown = channels;
+  if (!Array.isArray(given) || given.length === 0) {
+    throw invalidOption('channels', 'non-empty array of Float32Array', given);
   }
-  for (const channel of channels as unknown[]) {
+  for (const channel of given as unknown[]) {
     if (!(channel instanceof Float32Array)) {
       throw invalidOption('channels', 'array of Float32Array', channel);
     }
   }
   const frames = channels[0]?.length ?? 0;
   if (channels.some((channel) => channel.length !== frames)) {
-    throw invalidOption('channels', 'arrays of the same length', channels);
+    throw invalidOption('channels', 'arrays of the same length', given);
   }
   return {
     sampleRate,
@@ -58,11 +59,7 @@ export function openSource(
   }
   if (source.channelCount === model.channels) return source;
   if (source.channelCount !== 1) {
-    throw invalidOption(
-      'channels',
-      `1 or ${String(model.channels)} channels`,
-      source.channelCount,
-    );
+    throw invalidOption('channels', `1 or ${String(model.channels)} channels`, source.channelCount);
   }
   return {
     sampleRate: source.sampleRate,

@@ -69,7 +69,8 @@ function notFinite(
   sampleRate: number,
 ): OxboardError {
   const index = Math.min(
-    ...channels.map((channel) => channel.findIndex((sample) => !Number.isFinite(sample)))
+    ...channels
+      .map((channel) => channel.findIndex((sample) => !Number.isFinite(sample)))
       .filter((position) => position >= 0),
   );
   const frame = framesBefore + index;

@@ -55,10 +55,11 @@ function agreement(reference: Float32Array[], actual: Float32Array[]): number {
   let signal = 0;
   let noise = 0;
   for (const [channel, row] of reference.entries()) {
-    assert.equal(actual[channel]?.length, row.length);
+    const other = actual[channel] ?? new Float32Array();
+    assert.equal(other.length, row.length);
     for (const [i, value] of row.entries()) {
       signal += value ** 2;
-      noise += (value - (actual[channel]?.[i] ?? NaN)) ** 2;
+      noise += (value - (other[i] ?? NaN)) ** 2;
     }
   }
   return 10 * Math.log10(signal / noise);

@@ -14,7 +14,10 @@ function song(frames: number, channelCount = 2) {
   let state = 1;
   const noise = () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647 - 0.5;
   const channels = Array.from({ length: channelCount }, (_, channel) =>
-    Float32Array.from({ length: frames }, (_, i) => Math.sin(i * 0.03 * (channel + 1)) + noise() / 4),
+    Float32Array.from(
+      { length: frames },
+      (_, i) => Math.sin(i * 0.03 * (channel + 1)) + noise() / 4,
+    ),
   );
   return { sampleRate: 44_100, channels };
 }
@@ -148,7 +151,10 @@ void test('batches of segments give the same stems', async () => {
   for (const [stem, channels] of Object.entries(one.stems)) {
     for (const [c, channel] of channels.entries()) {
       const other = four.stems[stem]?.[c];
-      const largest = channel.reduce((max, x, i) => Math.max(max, Math.abs(x - (other?.[i] ?? NaN))), 0);
+      const largest = channel.reduce(
+        (max, x, i) => Math.max(max, Math.abs(x - (other?.[i] ?? NaN))),
+        0,
+      );
       assert.ok(largest < 1e-4, `${stem}: ${String(largest)}`);
     }
   }
@@ -166,7 +172,10 @@ void test('mono is given to both channels', async () => {
 
 void test('silence gives silence, one frame gives one frame', async () => {
   await using separator = await load();
-  const silence = { sampleRate: 44_100, channels: [new Float32Array(4000), new Float32Array(4000)] };
+  const silence = {
+    sampleRate: 44_100,
+    channels: [new Float32Array(4000), new Float32Array(4000)],
+  };
   const { stems } = await separator.separate(silence);
   for (const channel of Object.values(stems).flat()) assert.ok(channel.every((x) => x === 0));
   const single = await separator.separate(song(1));
@@ -208,7 +217,10 @@ void test('wrong options are refused by name, value and type', async () => {
     [{ shifts: 1.5 }, 'Expected integer from 0 to 100 for shifts but received 1.5 of type number'],
     [{ seed: -1 }, 'Expected integer from 0 to 4294967295 for seed but received -1 of type number'],
     [{ signal: {} }, 'Expected AbortSignal for signal but received object'],
-    [{ stems: [] }, 'Expected non-empty array of stem names for stems but received array of 0 elements'],
+    [
+      { stems: [] },
+      'Expected non-empty array of stem names for stems but received array of 0 elements',
+    ],
     [{ overlaps: 0.5 }, 'Misspelled option "overlaps" should be "overlap"'],
     [
       { stems: ['vocal'] },
@@ -254,7 +266,10 @@ void test('abort rejects with its reason, before and during the work, and leaves
   const before = await separator.separate(song(6000));
   const reason = new Error('enough');
   const isReason = (error: unknown) => error === reason;
-  await assert.rejects(separator.separate(song(6000), { signal: AbortSignal.abort(reason) }), isReason);
+  await assert.rejects(
+    separator.separate(song(6000), { signal: AbortSignal.abort(reason) }),
+    isReason,
+  );
 
   const controller = new AbortController();
   const running = separator.separate(song(400_000), {
@@ -303,10 +318,12 @@ void test('the event loop, files and names are served while it works', async () 
   let ticks = 0;
   const timer = setInterval(() => (ticks += 1), 5);
   const started = performance.now();
-  let working = true;
-  const separation = separator.separate(song(60_000)).finally(() => (working = false));
+  const state = { working: true };
+  const separation = separator.separate(song(60_000)).finally(() => {
+    state.working = false;
+  });
   let calls = 0;
-  while (working) {
+  while (state.working) {
     await Promise.all([readFile(new URL(import.meta.url)), lookup('localhost')]);
     calls += 1;
     await new Promise((resolve) => setTimeout(resolve, 5));

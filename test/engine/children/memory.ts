@@ -29,5 +29,6 @@ const separator = await Separator.load('toy', { modelsDir, device: 'cpu', thread
 let received = 0;
 for await (const block of separator.stream(source)) received += block.frames;
 await separator.dispose();
-if (received !== frames) throw new Error(`received ${String(received)} of ${String(frames)} frames`);
+if (received !== frames)
+  throw new Error(`received ${String(received)} of ${String(frames)} frames`);
 console.log(process.resourceUsage().maxRSS * 1024);

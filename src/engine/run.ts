@@ -1,0 +1,107 @@
+/**
+ * Runs a native session over a song: feeds it, steps it, takes what is finished, stops it.
+ */
+import { OxboardError } from '../errors.js';
+import {
+  closeSession,
+  fromNative,
+  openSession,
+  type NativeModel,
+  type NativePlan,
+  type NativeSession,
+} from '../native.js';
+import type { Progress } from '../options.js';
+import type { AudioSource } from '../source.js';
+
+/** Frames handed over at a time: small enough that copying them never delays the event loop. */
+const BLOCK_FRAMES = 65_536;
+
+export interface Run {
+  model: NativeModel;
+  plan: NativePlan;
+  source: AudioSource;
+  /** Ends the run within one operator of the network; the run then throws its reason. */
+  signal: AbortSignal;
+  /** Told of each step while it runs, so that others can wait for the device to be let go. */
+  onStep: (step: Promise<void>) => void;
+  onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** A run of finished samples: for each requested source, one array per channel. */
+export interface FinishedBlock {
+  /** First frame within the song. */
+  offset: number;
+  frames: number;
+  rows: Float32Array[][];
+}
+
+/**
+ * Yields the finished samples of a song in blocks that follow one another without gaps. Leaving the
+ * loop early ends the work.
+ *
+ * @throws OxboardError as the native session does, INPUT_CHANGED; `signal.reason` when aborted.
+ */
+export async function* runSession(run: Run): AsyncGenerator<FinishedBlock, void, undefined> {
+  const { plan, signal } = run;
+  signal.throwIfAborted();
+  const session = openSession(run.model, plan);
+  const stop = () => {
+    session.stop();
+  };
+  signal.addEventListener('abort', stop, { once: true });
+  const input = run.source.blocks(signal)[Symbol.asyncIterator]();
+  try {
+    for (let offset = 0; offset < plan.length;) {
+      if (session.framesReady === 0) {
+        await feed(session, input, plan.length);
+        const step = session.step();
+        run.onStep(step);
+        await step;
+        signal.throwIfAborted();
+      }
+      run.onProgress?.(progressOf(session, offset, plan.length));
+      while (session.framesReady > 0) {
+        const frames = Math.min(session.framesReady, BLOCK_FRAMES);
+        yield { offset, frames, rows: session.take(frames) };
+        signal.throwIfAborted();
+        offset += frames;
+      }
+    }
+  } catch (error) {
+    // Whatever the stop made fail, the caller is told why it stopped.
+    signal.throwIfAborted();
+    throw fromNative(error);
+  } finally {
+    signal.removeEventListener('abort', stop);
+    closeSession(session);
+    await input.return?.();
+  }
+}
+
+/** Pushes as much of the song as the next step wants. */
+async function feed(
+  session: NativeSession,
+  input: AsyncIterator<readonly Float32Array[]>,
+  frames: number,
+): Promise<void> {
+  while (session.framesWanted > 0) {
+    const next = await input.next();
+    if (next.done || !session.push(next.value)) {
+      throw new OxboardError(
+        'INPUT_CHANGED',
+        `The source had ${String(frames)} frames, and another number on its second reading`,
+      );
+    }
+  }
+}
+
+function progressOf(session: NativeSession, offset: number, frames: number): Progress {
+  const { chunksDone, chunksTotal, framesReady } = session;
+  return {
+    fraction: chunksTotal === 0 ? 1 : chunksDone / chunksTotal,
+    segmentsDone: chunksDone,
+    segmentsTotal: chunksTotal,
+    framesDone: offset + framesReady,
+    framesTotal: frames,
+  };
+}
