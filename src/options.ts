@@ -94,9 +94,8 @@ function describeValue(value: unknown): string {
   if (value === null) return 'null';
   if (typeof value === 'string') return `"${value.slice(0, 100)}" of type string`;
   if (Array.isArray(value)) return `array of ${String(value.length)} elements`;
-  if (typeof value === 'object') return 'object';
-  if (typeof value === 'function') return 'function';
-  return `${String(value as number)} of type ${typeof value}`;
+  if (typeof value === 'object' || typeof value === 'function') return typeof value;
+  return `${String(value)} of type ${typeof value}`;
 }
 
 /**

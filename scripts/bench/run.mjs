@@ -8,7 +8,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { pythonEnvironment, runPython } from '../python.mjs';
+import { ensurePython, pythonEnvironment, runPython } from '../python.mjs';
 import { root } from '../setup/files.mjs';
 import { setup } from '../setup/index.mjs';
 import { main, SetupError } from '../setup/report.mjs';
@@ -18,9 +18,12 @@ const cache = join(root, '.parity');
 
 /** A program that answers each "run" with one line of JSON. */
 class Side {
-  constructor(name, command, args, env) {
+  constructor(name, command, args) {
     this.name = name;
-    this.child = spawn(command, args, { env, stdio: ['pipe', 'pipe', 'inherit'] });
+    this.child = spawn(command, args, {
+      env: pythonEnvironment(),
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
     this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
     this.runs = [];
   }
@@ -73,7 +76,7 @@ await main(async () => {
   });
   const { model, threads } = values;
   await setup();
-  await runPython([join(root, 'scripts/parity/parity.py'), '--prepare', model]);
+  await runPython([join(root, 'scripts/bench/prepare.py'), model]);
 
   // Frames of a song that needs exactly that many chunks at the default overlap.
   const segment = model === 'htdemucs' ? 343_980 : 1_940_400;
@@ -83,11 +86,11 @@ await main(async () => {
   const song = join(cache, 'bench', `song-${frames}.f32`);
   if (!existsSync(song)) makeSong(song, frames);
 
-  const python = await pythonEnvironment();
+  const python = await ensurePython();
   const here = join(root, 'scripts/bench');
   const tail = [song, String(frames), threads];
   const sides = [
-    new Side('Python demucs', python.command, [
+    new Side('Python demucs', python, [
       join(here, 'demucs_side.py'),
       model,
       join(cache, 'repo-full'),
