@@ -3,6 +3,7 @@
  * command line, the embedding API and the service all resolve their options with
  * {@link resolveOptions}, so that what comes after them receives plain complete values.
  */
+import { inspect } from 'node:util';
 import { distance } from 'fastest-levenshtein';
 import { z } from 'zod';
 import { OxboardError } from './errors.js';
@@ -95,7 +96,7 @@ function describeValue(value: unknown): string {
   if (typeof value === 'string') return `"${value.slice(0, 100)}" of type string`;
   if (Array.isArray(value)) return `array of ${String(value.length)} elements`;
   if (typeof value === 'object' || typeof value === 'function') return typeof value;
-  return `${String(value)} of type ${typeof value}`;
+  return `${inspect(value)} of type ${typeof value}`;
 }
 
 /**
