@@ -2,18 +2,15 @@
  * The package's own scripts, which set-up runs before there is any compiled code. They come from
  * beside the compiled code as well as from beside the sources.
  */
-import { fileURLToPath } from 'node:url';
 import { OxboardError, type ErrorCode } from '../errors.js';
 
 const folder = new URL('../../scripts/', import.meta.url);
-
-export const scriptsFolder = fileURLToPath(folder);
 
 interface SetupScript {
   setup: (options: { cuda: boolean }) => Promise<unknown>;
 }
 interface PythonScript {
-  ensurePython: (log?: (line: string) => void) => Promise<string>;
+  runPython: (args: readonly string[]) => Promise<number>;
 }
 
 export async function importSetup(): Promise<SetupScript> {

@@ -1,8 +1,6 @@
 /**
  * `oxboard models`: the archives on this machine.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import path from 'node:path';
 import { Command } from 'commander';
 import { readConfig } from '../../config.js';
@@ -16,7 +14,7 @@ import {
   type LibraryOptions,
 } from '../../models/library.js';
 import { reportFailure, say } from '../report.js';
-import { importPython, runScript, scriptsFolder } from '../scripts.js';
+import { importPython, runScript } from '../scripts.js';
 
 interface Flags {
   modelsDir?: string;
@@ -95,24 +93,11 @@ async function verify(name: string | undefined, options: LibraryOptions): Promis
 }
 
 async function exportModel(name: string, repository: string, modelsDir: string): Promise<void> {
-  const python = await runScript('MODEL_EXPORT_FAILED', async () => {
-    const { ensurePython } = await importPython();
-    return ensurePython(say);
+  const status = await runScript('MODEL_EXPORT_FAILED', async () => {
+    const { runPython } = await importPython();
+    const folders = ['--repo', path.resolve(repository), '--out', modelsDir];
+    return runPython(['-m', 'oxboard_export', name, ...folders]);
   });
-  const args = [
-    '-m',
-    'oxboard_export',
-    name,
-    '--repo',
-    path.resolve(repository),
-    '--out',
-    modelsDir,
-  ];
-  const exporter = spawn(python, args, {
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, PYTHONPATH: path.join(scriptsFolder, 'export') },
-  });
-  const [status] = (await once(exporter, 'exit')) as [number | null];
   if (status !== 0) {
     throw new OxboardError('MODEL_EXPORT_FAILED', `${name} was not exported; the reason is above`);
   }

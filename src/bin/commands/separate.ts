@@ -84,7 +84,7 @@ export function separateCommand(): Command {
     .option('--device <device>', 'auto, cpu, cuda or cuda:N (default: auto)')
     .option('--threads <n>', 'CPU threads (default: all cores)', numeric)
     .option('--models-dir <dir>', 'folder of model archives')
-    .option('--json', 'print one JSON result per input on stdout', false)
+    .option('--json', 'print one JSON result per input on stdout')
     .addHelpText('after', EXAMPLES)
     .action(async (inputs: string[], flags: Flags) => {
       await separate(inputs, flags);

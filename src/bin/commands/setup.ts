@@ -9,8 +9,8 @@ export function setupCommand(): Command {
     .description(
       'install the system tools and libtorch, and build the native addon; safe to repeat',
     )
-    .option('--cuda', 'take the CUDA build of libtorch', false)
-    .action(async ({ cuda }: { cuda: boolean }) => {
+    .option('--cuda', 'take the CUDA build of libtorch')
+    .action(async ({ cuda = false }: { cuda?: boolean }) => {
       await runScript('SETUP_FAILED', async () => {
         const { setup } = await importSetup();
         await setup({ cuda });
