@@ -73,7 +73,12 @@ def _groups(cases: list[Case]) -> Iterator[list[Case]]:
 
 
 def compare(
-    name: str, model: BagOfModels, models_dir: Path, work: Path, cases: list[Case]
+    name: str,
+    model: BagOfModels,
+    models_dir: Path,
+    work: Path,
+    cases: list[Case],
+    threads: int | None = None,
 ) -> Iterator[Outcome]:
     """Runs both sides; the engine reports its shift offsets and Python is made to use them."""
     for group in _groups(cases):
@@ -84,7 +89,7 @@ def compare(
             oxboard.write_wav(path, mix)
             inputs.append(path)
         options = {"shifts": 0, "overlap": group[0].overlap, **group[0].options}
-        results = oxboard.separate(inputs, name, models_dir, work / "out", options)
+        results = oxboard.separate(inputs, name, models_dir, work / "out", options, threads)
         for case, path, result in zip(group, inputs, results, strict=True):
             offsets = result["manifest"]["shiftOffsets"] if case.options.get("shifts") else None
             expected = reference.separate(

@@ -12,30 +12,47 @@ ROOT = Path(__file__).resolve().parents[2]
 CLI = ROOT / "dist" / "bin" / "cli.js"
 
 
-def oxboard(*arguments: str | Path) -> str:
-    """Runs the command and returns its stdout; people's text goes through."""
+def oxboard(*arguments: str | Path, threads: int | None = None, quiet: bool = False) -> str:
+    """Runs the command and returns its stdout."""
     command = ["node", str(CLI), *map(str, arguments)]
     # A model folder or default set for the machine must not decide what is compared.
     environment = {k: v for k, v in os.environ.items() if not k.startswith("DEMUCS_")}
-    done = subprocess.run(command, stdout=subprocess.PIPE, env=environment, text=True)
+    if threads:
+        environment["OMP_NUM_THREADS"] = str(threads)
+    errors = subprocess.PIPE if quiet else None
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=errors, env=environment, text=True
+    )
     if done.returncode != 0:
-        raise RuntimeError(f"oxboard {' '.join(command[2:])} ended with {done.returncode}")
+        raise OxboardError(f"{' '.join(command)} ended with {done.returncode}\n{done.stderr or ''}")
     return done.stdout
 
 
-def export(name: str, repo: Path, models_dir: Path) -> None:
-    oxboard("models", "export", name, "--repo", repo, "--models-dir", models_dir)
+class OxboardError(RuntimeError):
+    """The command failed."""
+
+
+def export(name: str, repo: Path, models_dir: Path, threads: int | None = None) -> None:
+    oxboard("models", "export", name, "--repo", repo, "--models-dir", models_dir, threads=threads)
 
 
 def separate(
-    inputs: list[Path], model: str, models_dir: Path, out: Path, options: dict[str, object]
+    inputs: list[Path],
+    model: str,
+    models_dir: Path,
+    out: Path,
+    options: dict[str, object],
+    threads: int | None = None,
 ) -> list[dict]:
     """One JSON result per input. The stems are exactly what the engine gave: float, unclipped."""
     flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    if threads:
+        flags += ["--threads", str(threads)]
     output = oxboard(
         *("separate", *inputs, "--model", model, "--models-dir", models_dir, "--out", out),
         *("--clip-mode", "none", "--format", "wav", "--bit-depth", "32f", "--json"),
         *flags,
+        quiet=True,
     )
     return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
 

@@ -1,9 +1,9 @@
 """Compares oxboard with Python demucs on bags of random weights and writes docs/parity.md.
 
-    npm run parity                  full-size networks and small ones of every kind
-    npm run parity -- --small       the small ones only; the table is printed, not written
-    npm run parity -- --record      fixtures for `npm test` from tiny networks, nothing else
-    npm run parity -- --only NAME   one bag, by its name in the plan
+npm run parity                  full-size networks and small ones of every kind
+npm run parity -- --small       the small ones only; the table is printed, not written
+npm run parity -- --record      fixtures for `npm test` from tiny networks, nothing else
+npm run parity -- --only NAME   one bag, by its name in the plan
 """
 
 import argparse
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import cases
 import make_models
+import make_toy
 import oxboard
 import record
 import reference
@@ -46,8 +47,13 @@ class Entry:
     def name(self) -> str:
         return self.kind if self.size == "full" else f"{self.size}_{self.kind}"
 
+    @property
+    def threads(self) -> int | None:
+        """Two threads on work this small mostly wait for each other."""
+        return None if self.size == "full" else 1
+
     def cases(self, segment: int) -> list[Case]:
-        if self.size == "small":
+        if self.size != "full":
             extra = [cases.shifts_case(segment), cases.segment_case(segment)]
             return [*cases.standard_cases(segment, OVERLAPS), *extra]
         if self.kind == "htdemucs":
@@ -74,26 +80,28 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
-def prepare(entry: Entry) -> tuple[BagOfModels, Path]:
+def prepare(entry: Entry, cache: Path) -> tuple[BagOfModels, Path]:
     """Builds the repository and exports it with the command, both kept for the next run."""
-    repo, models_dir = CACHE / f"repo-{entry.size}", CACHE / "models"
+    repo, models_dir = cache / f"repo-{entry.size}", cache / "models"
     if not (repo / f"{entry.name}.yaml").exists():
         make_models.make_bag(repo, entry.kind, entry.size, entry.name)
         # A repository made anew has new weights, and the archive of the old ones must go.
         shutil.rmtree(models_dir / entry.name, ignore_errors=True)
     if not (models_dir / entry.name).exists():
-        oxboard.export(entry.name, repo, models_dir)
+        oxboard.export(entry.name, repo, models_dir, entry.threads)
     return reference.load(entry.name, repo), models_dir
 
 
-def run(entry: Entry) -> Iterator[Outcome]:
-    model, models_dir = prepare(entry)
+def run(entry: Entry, cache: Path = CACHE) -> Iterator[Outcome]:
+    model, models_dir = prepare(entry, cache)
     member = model.models[0]
     segment = int(member.samplerate * member.segment)
-    work = CACHE / "work"
-    for outcome in cases.compare(
-        entry.name, model, models_dir, work, entry.cases(segment)
-    ):
+    work = cache / "work"
+    torch.set_num_threads(entry.threads or os.cpu_count() or 1)
+    compared = cases.compare(
+        entry.name, model, models_dir, work, entry.cases(segment), entry.threads
+    )
+    for outcome in compared:
         case = outcome.case
         say(f"{entry.name:24} {case.label:30} overlap {case.overlap:<5} {outcome.worst:6.1f} dB")
         yield outcome
@@ -108,7 +116,8 @@ def record_fixtures() -> None:
     shutil.rmtree(folder / "models", ignore_errors=True)
     for name in dict.fromkeys(model for _, model, _, _ in record.CASES):
         make_models.make_bag(repo, name, "tiny")
-        oxboard.export(name, repo, folder / "models")
+        oxboard.export(name, repo, folder / "models", threads=1)
+    make_toy.write_archives(folder / "models")
     record.record(folder, repo)
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     say(f"{folder}: {size / 1e6:.2f} MB")
@@ -134,9 +143,9 @@ def table(outcomes: list[Outcome]) -> str:
         "Written by `npm run parity`. The networks have random weights with large layer scales, so",
         "that every branch matters; each is built by demucs' own classes, exported with `oxboard",
         "models export` and run by `oxboard separate --shifts 0 --clip-mode none --format wav",
-        "--bit-depth 32f`. The reference is `demucs.apply.apply_model` on the same PCM. The figure is",
-        "the energy of the reference over the energy of the difference, in dB, for the worst stem;",
-        f"{REQUIRED_DB:.0f} dB are required. With shifts, Python is made to use our offsets.",
+        "--bit-depth 32f`. The reference is `demucs.apply.apply_model` on the same PCM. The figure",
+        "is the energy of the reference over the energy of the difference, in dB, for the worst",
+        f"stem; {REQUIRED_DB:.0f} dB are required. With shifts, Python is made to use our offsets.",
         "",
         f"- Machine: {_processor()}, {os.cpu_count()} cores, {platform.system()}",
         f"- torch {torch.__version__}, demucs {demucs_version}, Node.js {node}, "
@@ -178,7 +187,8 @@ def main() -> int:
         TABLE.parent.mkdir(exist_ok=True)
         TABLE.write_text(table(outcomes))
         say(f"{TABLE} written")
-    say(f"{len(outcomes) - len(low)} of {len(outcomes)} comparisons at {REQUIRED_DB:.0f} dB or more")
+    good = len(outcomes) - len(low)
+    say(f"{good} of {len(outcomes)} comparisons at {REQUIRED_DB:.0f} dB or more")
     return 1 if low else 0
 
 

@@ -87,4 +87,3 @@ def record(folder: Path, repo: Path) -> None:
         )
     index = {"torch": torch.__version__.split("+")[0], "demucs": demucs_version, "cases": cases}
     (folder / "index.json").write_text(json.dumps(index, indent=2) + "\n")
-

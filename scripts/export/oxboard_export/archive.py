@@ -57,9 +57,7 @@ def _export_member(
     log(f"{member.signature}: comparing with demucs")
     proof = Proof(model, path, log)
     proof.check_graph()
-    worst, shortest = proof.run(
-        probe_cases(segment, fixed, FRAMED_STEPS * model.hop_length)
-    )
+    worst, shortest = proof.run(probe_cases(segment, fixed, FRAMED_STEPS * model.hop_length))
     return path, worst, shortest
 
 

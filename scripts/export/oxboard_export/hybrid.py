@@ -42,9 +42,7 @@ class Hybrid(nn.Module):
         mean_t = mix.mean(dim=(1, 2), keepdim=True)
         std_t = mix.std(dim=(1, 2), keepdim=True)
 
-        x, xt = self._network(
-            (magnitude - mean) / (1e-5 + std), (mix - mean_t) / (1e-5 + std_t)
-        )
+        x, xt = self._network((magnitude - mean) / (1e-5 + std), (mix - mean_t) / (1e-5 + std_t))
 
         x = x.view(batch, self.sources, -1, bins, frames)
         x = x * std[:, None] + mean[:, None]

@@ -43,10 +43,7 @@ def spectrogram(mix: Tensor, window: Tensor, hop: int, reflect: bool) -> Tensor:
     frames = (length + hop - 1) // hop
     left = hop // 2 * 3
     right = left + frames * hop - length
-    if reflect:
-        x = pad_reflect(mix, left, right)
-    else:
-        x = F.pad(mix, [left, right])
+    x = pad_reflect(mix, left, right) if reflect else F.pad(mix, [left, right])
     z = torch.stft(
         x.reshape(-1, x.size(-1)),
         window.size(0),

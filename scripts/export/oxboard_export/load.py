@@ -42,7 +42,9 @@ def load_bag(name: str, repo: Path) -> Bag:
         any_repo = AnyModelRepo(model_repo, bag_repo)
         if not any_repo.has_model(name):
             known = ", ".join(sorted(any_repo.list_model())) or "nothing"
-            raise ExportError(f"{name} is neither a bag nor a signature in {repo}, which has {known}")
+            raise ExportError(
+                f"{name} is neither a bag nor a signature in {repo}, which has {known}"
+            )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             loaded = any_repo.get_model(name)
@@ -97,7 +99,7 @@ def _unsupported(model: nn.Module) -> str | None:
     if type(model) not in (HDemucs, HTDemucs):
         return f"is a {kind}; only HTDemucs and HDemucs networks can be exported"
     if not model.cac and model.wiener_iters > 0:
-        return f"uses Wiener filtering (wiener_iters={model.wiener_iters}), which cannot be exported"
+        return f"has wiener_iters={model.wiener_iters}: Wiener filtering cannot be exported"
     if isinstance(model, HDemucs):
         if not model.hybrid:
             return "has hybrid=False, which cannot be exported"
@@ -119,8 +121,8 @@ def _common_segment(name: str, members: list[Member]) -> int:
     if len(set(segments.values())) > 1:
         listing = ", ".join(f"{signature}: {samples}" for signature, samples in segments.items())
         raise ExportError(
-            f"{name}: the members' segments differ ({listing} samples); an archive has one segment, "
-            "give the bag a `segment`"
+            f"{name}: the members' segments differ ({listing} samples); an archive has one "
+            "segment, give the bag a `segment`"
         )
     return next(iter(segments.values()))
 

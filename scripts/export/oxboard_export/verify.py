@@ -63,7 +63,8 @@ class Proof:
     def check_graph(self) -> None:
         faults = graph.faults(self._network)
         if faults:
-            raise ExportError(f"{self._path.name}: the graph holds {', '.join(sorted(set(faults)))}")
+            found = ", ".join(sorted(set(faults)))
+            raise ExportError(f"{self._path.name}: the graph holds {found}")
         excess = graph.excess_bytes(self._network, self._path)
         if excess > 4096:
             raise ExportError(f"{self._path.name}: {excess} bytes of tensors beyond the weights")
@@ -110,5 +111,5 @@ class Proof:
             if batch == 1 and shortest is None:
                 shortest = length
         if shortest is None:
-            raise ExportError(f"{self._path.name}: demucs gives no finite result at any length tried")
+            raise ExportError(f"{self._path.name}: no length tried gives a finite result")
         return worst, shortest

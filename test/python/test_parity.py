@@ -1,0 +1,42 @@
+"""The command against demucs.apply.apply_model, on networks small enough for every test run."""
+
+from pathlib import Path
+
+import cases
+import make_models
+import parity
+import pytest
+from cases import Case
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("parity")
+
+
+def assert_parity(entry: parity.Entry, cache: Path, expected: int):
+    outcomes = list(parity.run(entry, cache))
+    assert len(outcomes) == expected
+    low = [f"{o.case}: {o.stems}" for o in outcomes if o.worst < 90]
+    assert not low, "\n".join(low)
+
+
+# mdx_extra holds what the two other kinds consist of.
+BAGS = [kind for kind in make_models.KINDS if kind not in ("hdemucs_magnitude", "hdemucs_old")]
+
+
+@pytest.mark.parametrize("kind", BAGS)
+def test_every_kind_of_bag(kind: str, cache: Path):
+    assert_parity(parity.Entry(kind, "tiny"), cache, expected=17)
+
+
+class Reduced(parity.Entry):
+    """Full windows and depths, but only the cases that reach the most at once."""
+
+    def cases(self, segment: int) -> list[Case]:
+        return cases.standard_cases(segment, (0.25,), ("1 segment + 1 sample", "2.3 segments"))
+
+
+@pytest.mark.parametrize("kind", ["htdemucs", "mdx_extra"])
+def test_full_depth(kind: str, cache: Path):
+    assert_parity(Reduced(kind, "small"), cache, expected=2)
