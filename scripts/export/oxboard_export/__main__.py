@@ -1,5 +1,6 @@
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -36,6 +37,14 @@ def main(arguments: list[str]) -> int:
         result = write_archive(bag, options.out, _log)
     except ExportError as error:
         _log(f"error: {error}")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if os.environ.get("OXBOARD_DEBUG"):
+            raise
+        kind = type(error).__name__
+        _log(f"error: {options.name}: {kind}: {error} (OXBOARD_DEBUG=1 shows where)")
         return 1
     print(json.dumps(result), flush=True)
     return 0

@@ -22,10 +22,9 @@ def faults(module: torch.jit.ScriptModule) -> list[str]:
         kind = node.kind()
         if kind == "aten::_native_multi_head_attention":
             found.append(kind)
-        if kind != "prim::Constant" or not node.hasAttributes():
+        if kind != "prim::Constant" or not node.hasAttribute("value"):
             continue
-        result = node.output().type()
-        if result.kind() == "DeviceObjType":
+        if node.output().type().kind() == "DeviceObjType":
             found.append(f"the device constant {node.s('value')}")
         # A single number may live on the CPU: every device accepts it as an operand.
         if node.kindOf("value") == "t" and node.t("value").dim() > 0:
