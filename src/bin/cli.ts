@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { OxboardError } from '../errors.js';
+import { removeOpenWorkspaces } from '../separation/workspace.js';
 import { modelsCommand } from './commands/models.js';
 import { separateCommand } from './commands/separate.js';
 import { setupCommand } from './commands/setup.js';
@@ -43,6 +44,11 @@ function throwInsteadOfExit(command: Command): void {
 }
 
 async function main(): Promise<void> {
+  process.on('uncaughtException', (error) => {
+    removeOpenWorkspaces();
+    reportFailure(error);
+    process.exit();
+  });
   // Output that goes nowhere, as in `oxboard ... | head -1`, is no failure worth a word.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;

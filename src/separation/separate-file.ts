@@ -80,7 +80,7 @@ export interface FileResult {
  */
 export async function separateFile(request: FileRequest): Promise<FileResult> {
   const started = performance.now();
-  const { input, separator, output, options, signal, onProgress } = request;
+  const { input, separator, output, options, taken, signal, onProgress } = request;
   const { model } = separator;
   const format = { sampleRate: model.sampleRate, channelCount: model.channels };
   const plan = checkOutput(model.sources, output, options.stems);
@@ -115,6 +115,7 @@ export async function separateFile(request: FileRequest): Promise<FileResult> {
       files.map(({ file }, index) => ({ from: file, to: places[index] as string })),
       input.path,
     );
+    for (const place of places) taken?.add(place);
 
     const stems: Record<string, StemFile> = {};
     for (const [index, { name }] of plan.outputs.entries()) {
@@ -231,6 +232,5 @@ function outputPlaces(request: FileRequest, plan: StemPlan, encoding: Encoding):
       `${input.path} would overwrite ${clash} of an earlier input. Give it another --out or --filename`,
     );
   }
-  for (const place of places) taken?.add(place);
   return places;
 }

@@ -65,10 +65,13 @@ export function modelsCommand(): Command {
 async function list(options: LibraryOptions): Promise<void> {
   const installed = await listModels(options);
   if (installed.length === 0) say(`No model is installed in ${installFolder(options)}`);
-  for (const model of installed) process.stdout.write(`${describe(model)}\n`);
+  const width = Math.max(...installed.map(({ name }) => name.length));
+  for (const model of installed) {
+    process.stdout.write(`${model.name.padEnd(width)}  ${describe(model)}\n`);
+  }
 }
 
-function describe({ name, description, sizeBytes, embedded }: InstalledModel): string {
+function describe({ description, sizeBytes, embedded }: InstalledModel): string {
   const { members, sources, notice } = description;
   const facts = [
     sources.join(', '),
@@ -77,7 +80,7 @@ function describe({ name, description, sizeBytes, embedded }: InstalledModel): s
     ...(embedded ? ['comes with the package'] : []),
     ...(notice ? [`note: ${notice}`] : []),
   ];
-  return `${name.padEnd(16)} ${facts.join('; ')}`;
+  return facts.join('; ');
 }
 
 async function verify(name: string | undefined, options: LibraryOptions): Promise<void> {
