@@ -10,6 +10,7 @@ await main(async () => {
   const tests = nodeTestArguments(testFiles(), join(stateDir, 'coverage.tap'));
   const c8 = [
     '--all',
+    '--exclude-after-remap',
     '--src',
     'src',
     '--include',
