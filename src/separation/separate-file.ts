@@ -95,6 +95,7 @@ export async function separateFile(request: FileRequest): Promise<FileResult> {
     );
     const audioSeconds = mixture.frames / mixture.sampleRate;
 
+    onProgress?.({ stage: 'separating', fraction: 0, audioSeconds });
     const separated = await separateToSpools(separator, mixture, plan, workspace, {
       ...options,
       ...(signal && { signal }),
