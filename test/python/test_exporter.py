@@ -210,6 +210,13 @@ def test_refuses_what_is_not_there(tiny_repo: Path, tmp_path: Path, capsys):
     assert "is not a folder" in refused("htdemucs", tmp_path / "missing", out, capsys)
 
 
+def test_refuses_a_folder_that_cannot_be_written(tiny_repo: Path, tmp_path: Path, capsys):
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "file" / "models"
+    assert main(["htdemucs", "--repo", str(tiny_repo), "--out", str(out)]) == 1
+    assert "cannot be written: Not a directory" in capsys.readouterr().err
+
+
 def test_refuses_a_file_that_is_not_what_its_name_says(tmp_path: Path, capsys):
     repo = tmp_path / "repo"
     save(repo, "aaaa", HDemucs)

@@ -63,9 +63,12 @@ def _export_member(
 
 def write_archive(bag: Bag, models_dir: Path, log: Callable[[str], None]) -> dict:
     """Exports every member and puts the finished folder in place; a failure leaves nothing."""
-    models_dir.mkdir(parents=True, exist_ok=True)
     target = models_dir / bag.name
-    work = Path(tempfile.mkdtemp(prefix=f".{bag.name}-", dir=models_dir))
+    try:
+        models_dir.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{bag.name}-", dir=models_dir))
+    except OSError as error:
+        raise _unwritable(models_dir, error) from error
     try:
         exported: dict[str, tuple[Path, float, int]] = {}
         for member in bag.members:
@@ -94,7 +97,7 @@ def write_archive(bag: Bag, models_dir: Path, log: Callable[[str], None]) -> dic
         os.chmod(work, 0o755)
         _replace(work, target)
     except OSError as error:
-        raise ExportError(f"{target} cannot be written: {error.strerror or error}") from error
+        raise _unwritable(target, error) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
     worst = min(level for _, level, _ in exported.values())
@@ -114,5 +117,14 @@ def _replace(work: Path, target: Path) -> None:
         return
     aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
     target.rename(aside / target.name)
-    work.rename(target)
-    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        work.rename(target)
+    except OSError:
+        (aside / target.name).rename(target)
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _unwritable(path: Path, error: OSError) -> ExportError:
+    return ExportError(f"{path} cannot be written: {error.strerror or error}")
