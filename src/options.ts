@@ -62,7 +62,7 @@ export const separateOptions = z.strictObject({
   ).optional(),
 });
 
-export const FORMATS = ['wav', 'flac', 'mp3'] as const;
+export const FORMATS = ['wav', 'flac', 'mp3', 'opus', 'm4a'] as const;
 export const CLIP_MODES = ['rescale', 'clamp', 'tanh', 'none'] as const;
 export const OTHER_METHODS = ['add', 'minus', 'none'] as const;
 

@@ -1,15 +1,16 @@
 /**
  * A stem's spool as an audio file.
  */
-import { stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { OxboardError } from '../errors.js';
 import { clipper, type ClipMode } from './clip.js';
 import { resampler } from './decode.js';
 import { ffmpegFile, FfmpegFailure, fileUrl, runFfmpeg } from './ffmpeg.js';
-import { encodedSize, type Encoding } from './formats.js';
-import { bytesOf, interleave, planarBlocks } from './pcm.js';
-import { quantise } from './quantise.js';
+import { BYTES_PER_SAMPLE_OF, encodedSize, type Encoding } from './formats.js';
+import { bytesOf, interleave, isSilent, planarBlocks } from './pcm.js';
+import { quantiser } from './quantise.js';
 import { spoolBlocks, type Spool } from './spool.js';
+import { tagArguments, type StemTags } from './tags.js';
 
 /** What the 32-bit length of a plain WAV header can tell. */
 const LONGEST_WAV_BYTES = 2 ** 32 - 1;
@@ -23,6 +24,14 @@ export interface EncodedFile {
   gain: number;
 }
 
+export interface EncodeOptions {
+  clipMode: ClipMode;
+  tags?: StemTags | undefined;
+  /** Chooses the noise of the dither. */
+  ditherSeed?: number;
+  signal?: AbortSignal | undefined;
+}
+
 /**
  * Encodes `spool`, whose rate is the encoding's, into `file`.
  *
@@ -33,24 +42,38 @@ export async function encode(
   spool: Spool,
   file: string,
   encoding: Encoding,
-  clipMode: ClipMode,
-  signal?: AbortSignal,
+  { clipMode, tags = { texts: {} }, ditherSeed = 0, signal }: EncodeOptions,
 ): Promise<EncodedFile> {
   const { sampleRate, channelCount, frames } = spool;
   const { gain, apply } = clipper(clipMode, spool.peak);
+  const quantise = quantiser(encoding.sampleFormat, ditherSeed);
+  const bytesPerFrame = channelCount * BYTES_PER_SAMPLE_OF[encoding.sampleFormat];
+  let zeros = new Uint8Array();
+  const silence = ({ 0: first }: readonly Float32Array[]) => {
+    const size = (first?.length ?? 0) * bytesPerFrame;
+    if (zeros.length < size) zeros = new Uint8Array(size);
+    return zeros.subarray(0, size);
+  };
   async function* samples(): AsyncGenerator<Uint8Array, void, undefined> {
     for await (const block of spool.blocks(signal)) {
+      if (isSilent(block)) {
+        yield silence(block);
+        continue;
+      }
       const interleaved = interleave(block);
       apply(interleaved);
-      yield quantise(interleaved, encoding.sampleFormat);
+      yield quantise(interleaved);
     }
   }
 
+  const texts = `${file}.tags`;
+  const { inputs, outputs } = await tagArguments(tags, encoding, texts, 1);
   await ffmpegFile({
     args: [
-      ...rawInput(encoding.sampleFormat, sampleRate, channelCount),
+      ...rawInput(encoding.sampleFormat, sampleRate, channelCount), ...inputs,
+      ...outputs,
       // The same input gives the same bytes: no version of ffmpeg in the header.
-      '-fflags', '+bitexact', '-flags:a', '+bitexact', '-map_metadata', '-1',
+      '-fflags', '+bitexact', '-flags:a', '+bitexact',
       // Without it ffmpeg ends well even when the last write failed.
       '-xerror',
       ...encoding.arguments, ...header(spool, encoding), fileUrl(file),
@@ -60,26 +83,32 @@ export async function encode(
   }).catch((error: unknown) => {
     throw encodeError(error, encoding);
   });
+  await rm(texts);
   const { size } = await stat(file);
   return { sampleRate, channels: channelCount, frames, sizeBytes: size, gain };
 }
 
-/** The spool at another sample rate, as a new spool in `file`; the same one if nothing changes. */
+/**
+ * The spool at another sample rate, as a new spool in `file`; the same one if nothing changes.
+ *
+ * @param frames cuts the result: resampling there and back can add a frame to a song.
+ */
 export async function resample(
   spool: Spool,
   sampleRate: number,
   file: string,
-  signal?: AbortSignal,
+  { frames, signal }: { frames?: number | undefined; signal?: AbortSignal | undefined } = {},
 ): Promise<Spool> {
   if (spool.sampleRate === sampleRate) return spool;
   const { channelCount } = spool;
   async function* samples(): AsyncGenerator<Uint8Array, void, undefined> {
     for await (const block of spool.blocks(signal)) yield bytesOf(interleave(block));
   }
+  const cut = frames === undefined ? [] : [`atrim=end_sample=${String(frames)}`];
   const output = runFfmpeg({
     args: [
       ...rawInput('f32le', spool.sampleRate, channelCount),
-      '-af', resampler(sampleRate), '-c:a', 'pcm_f32le', '-f', 'f32le', 'pipe:1',
+      '-af', [resampler(sampleRate), ...cut].join(','), '-c:a', 'pcm_f32le', '-f', 'f32le', 'pipe:1',
     ], // prettier-ignore
     input: samples(),
     signal,

@@ -8,6 +8,8 @@ export type BitDepth = ResolvedOutputOptions['bitDepth'];
 /** How samples are handed to ffmpeg: with their final bits, since it would truncate 24-bit ones. */
 export type SampleFormat = 's16le' | 's32le' | 'f32le';
 
+export const BYTES_PER_SAMPLE_OF: Record<SampleFormat, number> = { s16le: 2, s32le: 4, f32le: 4 };
+
 /** All that is to be known to write one stem. */
 export interface Encoding {
   format: FormatName;
@@ -18,6 +20,8 @@ export interface Encoding {
   bitDepth?: BitDepth;
   /** Kilobits per second of lossy formats. */
   bitrate?: number;
+  /** Cover art as a stream of its own, as a comment of the Vorbis kind, or not at all. */
+  cover?: 'stream' | 'comment' | undefined;
   /** ffmpeg's output options. */
   arguments: readonly string[];
 }
@@ -25,8 +29,11 @@ export interface Encoding {
 interface FormatRow {
   /** Sample formats by the bit depths that the format has; none for lossy ones. */
   depths: Partial<Record<BitDepth, { sampleFormat: SampleFormat; arguments: string[] }>>;
-  bitrate?: { default: number; minimum: number; maximum: number };
+  bitrate?: { default: number; minimum: number; maximum: (sampleRate: number) => number };
   sampleRates?: readonly number[];
+  /** The rate for `model` and `keep` where the format works at one rate of its own. */
+  ownRate?: number;
+  cover?: Encoding['cover'];
   arguments: string[];
 }
 
@@ -47,13 +54,44 @@ const FORMAT_ROWS: Record<FormatName, FormatRow> = {
         arguments: ['-sample_fmt', 's32', '-bits_per_raw_sample', '24'],
       },
     },
+    cover: 'stream',
     arguments: ['-c:a', 'flac', '-f', 'flac'],
   },
   mp3: {
     depths: {},
-    bitrate: { default: 320, minimum: 8, maximum: 320 },
+    bitrate: {
+      default: 320,
+      minimum: 8,
+      // MPEG-1, MPEG-2 and MPEG-2.5 have tables of bitrates of their own.
+      maximum: (rate) => (rate >= 32_000 ? 320 : rate >= 16_000 ? 160 : 64),
+    },
     sampleRates: [8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000],
+    cover: 'stream',
     arguments: ['-c:a', 'libmp3lame', '-id3v2_version', '3', '-f', 'mp3'],
+  },
+  opus: {
+    depths: {},
+    bitrate: { default: 160, minimum: 8, maximum: () => 510 },
+    sampleRates: [48_000],
+    // Every decoder gives 48 kHz, whatever the encoder was fed with.
+    ownRate: 48_000,
+    cover: 'comment',
+    arguments: ['-c:a', 'libopus', '-f', 'opus'],
+  },
+  m4a: {
+    depths: {},
+    bitrate: {
+      default: 256,
+      minimum: 16,
+      // AAC allows 6144 bits per channel in a frame of 1024 samples.
+      maximum: (rate) => Math.min(512, Math.floor((2 * 6.144 * rate) / 1024)),
+    },
+    sampleRates: [
+      8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000,
+    ],
+    cover: 'stream',
+    // The index at the front, so that a browser can play while it loads.
+    arguments: ['-c:a', 'aac', '-movflags', '+faststart', '-f', 'ipod'],
   },
 };
 
@@ -68,7 +106,7 @@ export function resolveEncoding(
 ): Encoding {
   const { format } = options;
   const row = FORMAT_ROWS[format];
-  const named = { model: rates.model, keep: rates.input };
+  const named = { model: row.ownRate ?? rates.model, keep: row.ownRate ?? rates.input };
   const sampleRate =
     typeof options.sampleRate === 'number' ? options.sampleRate : named[options.sampleRate];
   if (row.sampleRates && !row.sampleRates.includes(sampleRate)) {
@@ -78,15 +116,16 @@ export function resolveEncoding(
       sampleRate,
     );
   }
-  const common = { format, extension: format, sampleRate };
+  const common = { format, extension: format, sampleRate, cover: row.cover };
 
   if (row.bitrate) {
-    const bitrate = options.bitrate ?? row.bitrate.default;
-    const { minimum, maximum } = row.bitrate;
+    const { minimum } = row.bitrate;
+    const maximum = row.bitrate.maximum(sampleRate);
+    const bitrate = options.bitrate ?? Math.min(row.bitrate.default, maximum);
     if (bitrate < minimum || bitrate > maximum) {
       throw invalidOption(
         'bitrate',
-        `integer from ${String(minimum)} to ${String(maximum)} (${format})`,
+        `integer from ${String(minimum)} to ${String(maximum)} (${format} at ${String(sampleRate)} Hz)`,
         bitrate,
       );
     }

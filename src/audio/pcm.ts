@@ -37,15 +37,29 @@ export function newBlock(channelCount: number, frames: number): Float32Array[] {
   return Array.from({ length: channelCount }, () => new Float32Array(frames));
 }
 
-/** The largest absolute sample. */
+/** The largest absolute sample; NaN if there is one, which must not pass for silence. */
 export function peakOf(samples: Float32Array): number {
   let peak = 0;
-  for (const sample of samples) {
-    const magnitude = Math.abs(sample);
-    if (magnitude > peak) peak = magnitude;
-  }
+  for (const sample of samples) peak = Math.max(peak, Math.abs(sample));
   return peak;
 }
+
+const ZEROS = new Uint8Array(65_536);
+
+/**
+ * Whether all bytes are zero, at the speed of memory: hours of silence, which fit in a small file,
+ * must not cost what music costs.
+ */
+export function isZero(bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length; at += ZEROS.length) {
+    const part = bytes.subarray(at, at + ZEROS.length);
+    if (Buffer.compare(part, ZEROS.subarray(0, part.length)) !== 0) return false;
+  }
+  return true;
+}
+
+export const isSilent = (block: readonly Float32Array[]): boolean =>
+  block.every((channel) => isZero(bytesOf(channel)));
 
 export function bytesOf(samples: ArrayBufferView): Uint8Array {
   return new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
@@ -73,7 +87,8 @@ export async function* planarBlocks(
       taken += part.length;
       filled += part.length;
       if (filled === stagingBytes.length) {
-        deinterleave(staging, block);
+        if (isZero(stagingBytes)) for (const channel of block) channel.fill(0);
+        else deinterleave(staging, block);
         yield block;
         filled = 0;
       }

@@ -19,8 +19,12 @@ export interface ProbedInput {
   channelLayout?: string | undefined;
   /** What the file says of its length. It may be wrong or missing; only decoding tells. */
   durationSeconds?: number | undefined;
+  /** Sample frames, where the file counts them. As little to be relied on as the duration. */
+  frames?: number | undefined;
   /** Tags with names in lower case. */
   tags: Record<string, string>;
+  /** The first picture that is attached as cover art. */
+  cover?: { index: number; codec: string; width: number; height: number } | undefined;
 }
 
 const tags = z
@@ -30,17 +34,28 @@ const tags = z
     Object.fromEntries(Object.entries(all ?? {}).map(([name, text]) => [name.toLowerCase(), text])),
   );
 const seconds = z.coerce.number().positive().optional().catch(undefined);
+const size = z.int().positive().max(65_535);
+const audioStream = z.object({
+  codec_type: z.literal('audio'),
+  codec_name: z.string().default('unknown'),
+  sample_rate: z.coerce.number().int().positive(),
+  channels: z.number().int().positive(),
+  channel_layout: z.string().optional(),
+  duration: seconds,
+  duration_ts: z.int().positive().optional().catch(undefined),
+  time_base: z.string().optional(),
+  tags,
+});
+const coverStream = z.object({
+  index: z.int(),
+  codec_type: z.literal('video'),
+  codec_name: z.string(),
+  width: size,
+  height: size,
+  disposition: z.object({ attached_pic: z.literal(1) }),
+});
 const report = z.object({
-  streams: z.array(
-    z.object({
-      codec_name: z.string().default('unknown'),
-      sample_rate: z.coerce.number().int().positive(),
-      channels: z.number().int().positive(),
-      channel_layout: z.string().optional(),
-      duration: seconds,
-      tags,
-    }),
-  ),
+  streams: z.array(z.looseObject({ codec_type: z.string().optional() })),
   format: z.object({ format_name: z.string(), duration: seconds, tags }),
 });
 
@@ -54,7 +69,7 @@ export async function probe(file: string, signal?: AbortSignal): Promise<ProbedI
     tool: 'ffprobe',
     args: [
       ...inputArguments(file),
-      '-select_streams', 'a:0', '-show_streams', '-show_format', '-of', 'json',
+      '-show_streams', '-show_format', '-of', 'json',
     ], // prettier-ignore
     signal,
   }).catch((error: unknown) => {
@@ -62,10 +77,14 @@ export async function probe(file: string, signal?: AbortSignal): Promise<ProbedI
   });
 
   const parsed = report.safeParse(JSON.parse(text));
-  if (!parsed.success) throw notAudio(file, 'it has no usable audio stream');
+  if (!parsed.success) throw notAudio(file, 'it has no streams');
   const { streams, format } = parsed.data;
-  const [stream] = streams;
-  if (!stream) throw notAudio(file, 'it has no audio stream');
+  const first = streams.find(({ codec_type: type }) => type === 'audio');
+  if (!first) throw notAudio(file, 'it has no audio stream');
+  const audio = audioStream.safeParse(first);
+  if (!audio.success) throw notAudio(file, 'it has no usable audio stream');
+  const stream = audio.data;
+  const [cover] = streams.flatMap((candidate) => coverStream.safeParse(candidate).data ?? []);
   return {
     path: file,
     container: format.format_name,
@@ -74,7 +93,15 @@ export async function probe(file: string, signal?: AbortSignal): Promise<ProbedI
     channelCount: stream.channels,
     channelLayout: stream.channel_layout === 'unknown' ? undefined : stream.channel_layout,
     durationSeconds: stream.duration ?? format.duration,
-    tags: { ...format.tags, ...stream.tags },
+    frames: stream.time_base === `1/${String(stream.sample_rate)}` ? stream.duration_ts : undefined,
+    // Only Ogg keeps the song's tags with the stream; elsewhere a stream has a title of its own.
+    tags: { ...stream.tags, ...format.tags },
+    cover: cover && {
+      index: cover.index,
+      codec: cover.codec_name,
+      width: cover.width,
+      height: cover.height,
+    },
   };
 }
 

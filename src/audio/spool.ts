@@ -1,8 +1,10 @@
 /**
  * PCM in a file of raw interleaved float32: what lets a separation of any length run in the same
- * memory. A spool lies beside the output, since /tmp may be memory.
+ * memory. A spool lies beside the output, since /tmp may be memory. Silence is a hole in the file,
+ * which takes no place on the disk.
  */
 import { open, type FileHandle } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
 import type { AudioSource } from '../source.js';
 import {
   BYTES_PER_SAMPLE,
@@ -10,6 +12,7 @@ import {
   deinterleave,
   FRAMES_PER_BLOCK,
   interleave,
+  isSilent,
   newBlock,
   peakOf,
   type PcmFormat,
@@ -27,6 +30,10 @@ export class Spool implements AudioSource {
   ) {}
 
   async *blocks(signal?: AbortSignal): AsyncGenerator<readonly Float32Array[], void, undefined> {
+    if (this.peak === 0) {
+      yield* this.#silence(signal);
+      return;
+    }
     const reader = await SpoolReader.open(this);
     try {
       for (let frame = 0; frame < this.frames; frame += FRAMES_PER_BLOCK) {
@@ -35,6 +42,17 @@ export class Spool implements AudioSource {
       }
     } finally {
       await reader.close();
+    }
+  }
+
+  /** Nothing needs to be read. Reading would give way to other work, and so does this. */
+  async *#silence(signal?: AbortSignal): AsyncGenerator<readonly Float32Array[], void, undefined> {
+    const block = newBlock(this.channelCount, FRAMES_PER_BLOCK);
+    for (let frame = 0; frame < this.frames; frame += FRAMES_PER_BLOCK) {
+      await setImmediate();
+      signal?.throwIfAborted();
+      const rest = this.frames - frame;
+      yield rest < FRAMES_PER_BLOCK ? block.map((channel) => channel.subarray(0, rest)) : block;
     }
   }
 }
@@ -57,6 +75,7 @@ export class SpoolReader {
     const { channelCount } = this.#spool;
     const sampleCount = frames * channelCount;
     if (this.#interleaved.length < sampleCount) this.#interleaved = new Float32Array(sampleCount);
+    if (this.#spool.peak === 0) return newBlock(channelCount, frames);
     const samples = this.#interleaved.subarray(0, sampleCount);
     const bytes = bytesOf(samples);
     const start = firstFrame * channelCount * BYTES_PER_SAMPLE;
@@ -96,11 +115,31 @@ export class SpoolWriter {
     return this.#frames;
   }
 
+  /** Whether all that was written so far is silence. */
+  get silent(): boolean {
+    return this.#peak === 0;
+  }
+
   async write(block: readonly Float32Array[]): Promise<void> {
+    const start = this.#bytes;
+    this.#frames += block[0]?.length ?? 0;
+    if (isSilent(block)) return;
     const samples = interleave(block);
     this.#peak = Math.max(this.#peak, peakOf(samples));
-    await this.#file.appendFile(bytesOf(samples));
-    this.#frames += block[0]?.length ?? 0;
+    const bytes = bytesOf(samples);
+    for (let done = 0; done < bytes.length;) {
+      const { bytesWritten } = await this.#file.write(
+        bytes,
+        done,
+        bytes.length - done,
+        start + done,
+      );
+      done += bytesWritten;
+    }
+  }
+
+  get #bytes(): number {
+    return this.#frames * this.#format.channelCount * BYTES_PER_SAMPLE;
   }
 
   close(): Promise<void> {
@@ -109,6 +148,8 @@ export class SpoolWriter {
 
   /** Closes the file; what was written can be read from here on. */
   async finish(): Promise<Spool> {
+    // Silence at the end is a hole too, but part of the length.
+    await this.#file.truncate(this.#bytes);
     await this.close();
     const { sampleRate, channelCount } = this.#format;
     return new Spool(this.#path, sampleRate, channelCount, this.#frames, this.#peak);

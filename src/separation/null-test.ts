@@ -2,6 +2,8 @@
  * How well the stems add up to the song: the level of (mixture - sum of all stems) in dB, relative
  * to the mixture, before clipping. The lower the better.
  */
+import { isSilent } from '../audio/pcm.js';
+
 const FLOOR_DB = -200;
 
 export class NullTest {
@@ -9,6 +11,7 @@ export class NullTest {
   #residualEnergy = 0;
 
   add(mixture: readonly Float32Array[], stems: readonly (readonly Float32Array[])[]): void {
+    if (isSilent(mixture) && stems.every(isSilent)) return;
     for (const [channel, samples] of mixture.entries()) {
       for (let frame = 0; frame < samples.length; frame++) {
         const sample = samples[frame] as number;

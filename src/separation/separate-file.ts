@@ -7,6 +7,7 @@ import path from 'node:path';
 import { decode } from '../audio/decode.js';
 import { checkFreeSpace, writeError } from '../audio/disk.js';
 import { resolveEncoding, type Encoding } from '../audio/formats.js';
+import { extractCover, stemTexts } from '../audio/tags.js';
 import { emptyInput, type ProbedInput } from '../audio/probe.js';
 import { SpoolWriter, type Spool } from '../audio/spool.js';
 import { OxboardError } from '../errors.js';
@@ -90,9 +91,12 @@ export async function separateFile(request: FileRequest): Promise<FileResult> {
   let workspace: Workspace | undefined;
   try {
     workspace = await Workspace.create(path.join(output.out, folderName(model.name)));
-    const mixture = await spoolMixture(request, workspace, (seconds) =>
-      spaceNeeded(plan.outputs.length, encoding, format, seconds),
+    const mixture = await spoolMixture(request, workspace, (seconds, silent) =>
+      spaceNeeded(plan.outputs.length, encoding, format, { seconds, silent }),
     );
+    const cover = encoding.cover
+      ? await extractCover(input, workspace.path('cover'), signal)
+      : undefined;
     const audioSeconds = mixture.frames / mixture.sampleRate;
 
     onProgress?.({ stage: 'separating', fraction: 0, audioSeconds });
@@ -107,7 +111,13 @@ export async function separateFile(request: FileRequest): Promise<FileResult> {
     const stemEncoded = () =>
       onProgress?.({ stage: 'encoding', fraction: encoded++ / plan.outputs.length, audioSeconds });
     stemEncoded();
-    const files = await encodeStems(separated.spools, workspace, encoding, output.clipMode, {
+    const files = await encodeStems(separated.spools, workspace, encoding, {
+      clipMode: output.clipMode,
+      tags: plan.outputs.map(({ name }) => ({
+        texts: stemTexts(input.tags, trackName(input.path), name),
+        cover,
+      })),
+      frames: keptFrames(input, mixture, encoding),
       signal,
       onStem: stemEncoded,
     });
@@ -171,7 +181,7 @@ export async function separateFile(request: FileRequest): Promise<FileResult> {
 async function spoolMixture(
   { input, separator, signal, onProgress }: FileRequest,
   workspace: Workspace,
-  space: (seconds: number) => number,
+  space: (seconds: number, silent: boolean) => number,
 ): Promise<Spool> {
   const { sampleRate, channels: channelCount } = separator.model;
   const format = { sampleRate, channelCount };
@@ -184,16 +194,27 @@ async function spoolMixture(
       const seconds = writer.frames / sampleRate;
       if (seconds > checkedSeconds) {
         checkedSeconds = seconds + SECONDS_BETWEEN_SPACE_CHECKS;
-        await checkFreeSpace(workspace.directory, space(checkedSeconds));
+        await checkFreeSpace(workspace.directory, space(checkedSeconds, writer.silent));
       }
       const fraction = input.durationSeconds ? Math.min(seconds / input.durationSeconds, 1) : 0;
       onProgress?.({ stage: 'decoding', fraction });
     }
+    if (writer.frames === 0) throw emptyInput(input.path);
+    return await writer.finish();
   } finally {
     await writer.close();
   }
-  if (writer.frames === 0) throw emptyInput(input.path);
-  return writer.finish();
+}
+
+/**
+ * The song's own length, for stems that go back to its sample rate: what the file says of it, if
+ * decoding proved it.
+ */
+function keptFrames(input: ProbedInput, mixture: Spool, encoding: Encoding): number | undefined {
+  const { sampleRate, frames } = input;
+  if (frames === undefined || encoding.sampleRate !== sampleRate) return undefined;
+  const decoded = Math.ceil((frames * mixture.sampleRate) / sampleRate);
+  return decoded === mixture.frames ? frames : undefined;
 }
 
 /**
@@ -216,22 +237,37 @@ export function checkOutput(
   return plan;
 }
 
+/** The places of the stems; songs of one name in one run are told apart as "song", "song (2)". */
 function outputPlaces(request: FileRequest, plan: StemPlan, encoding: Encoding): string[] {
   const { input, separator, output, taken } = request;
-  const names = {
-    track: trackName(input.path),
-    model: separator.model.name,
-    ext: encoding.extension,
-  };
-  const places = plan.outputs.map(({ name }) =>
-    path.join(output.out, stemPath(output.filename, { ...names, stem: name })),
-  );
-  const clash = places.find((place) => taken?.has(place));
-  if (clash !== undefined) {
-    throw new OxboardError(
-      'OUTPUT_UNWRITABLE',
-      `${input.path} would overwrite ${clash} of an earlier input. Give it another --out or --filename`,
+  const track = trackName(input.path);
+  const placesFor = (name: string) =>
+    plan.outputs.map((stem) =>
+      path.join(
+        output.out,
+        stemPath(output.filename, {
+          track: name,
+          model: separator.model.name,
+          ext: encoding.extension,
+          stem: stem.name,
+        }),
+      ),
     );
+  const clashOf = (places: readonly string[]) => places.find((place) => taken?.has(place));
+
+  const first = placesFor(track);
+  let places = first;
+  for (let copy = 2; clashOf(places) !== undefined; copy++) {
+    const next = placesFor(`${track} (${String(copy)})`);
+    // The template has no {track}, or the name is cut before its number.
+    if (next[0] === places[0]) {
+      throw new OxboardError(
+        'OUTPUT_UNWRITABLE',
+        `${input.path} would overwrite ${clashOf(first) ?? ''} of an earlier input. ` +
+          'Give it another --out or --filename',
+      );
+    }
+    places = next;
   }
   return places;
 }

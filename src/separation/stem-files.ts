@@ -9,6 +9,7 @@ import { encode, resample, type EncodedFile } from '../audio/encode.js';
 import { encodedSize, type Encoding } from '../audio/formats.js';
 import { BYTES_PER_SAMPLE, type PcmFormat } from '../audio/pcm.js';
 import type { Spool } from '../audio/spool.js';
+import type { StemTags } from '../audio/tags.js';
 import type { Workspace } from './workspace.js';
 
 export interface EncodedStem extends EncodedFile {
@@ -17,35 +18,52 @@ export interface EncodedStem extends EncodedFile {
   sha256: string;
 }
 
+export interface EncodeStemsOptions {
+  clipMode: ClipMode;
+  /** The tags of each stem. */
+  tags: readonly StemTags[];
+  /** Sample frames of the song at the rate of the files, where it is known to the frame. */
+  frames?: number | undefined;
+  signal?: AbortSignal | undefined;
+  onStem?: () => void;
+}
+
 /** Encodes all stems at once; they are few, and an encoder runs on one core. */
 export function encodeStems(
   spools: readonly Spool[],
   workspace: Workspace,
   encoding: Encoding,
-  clipMode: ClipMode,
-  options: { signal?: AbortSignal | undefined; onStem?: (() => void) | undefined },
+  { clipMode, tags, frames, signal: outer, onStem }: EncodeStemsOptions,
 ): Promise<EncodedStem[]> {
   const jobs = spools.map((spool, index) => async (signal: AbortSignal): Promise<EncodedStem> => {
     const file = workspace.path(`${String(index)}.${encoding.extension}`);
     const resampled = workspace.path(`${String(index)}.resampled.f32`);
-    const ready = await resample(spool, encoding.sampleRate, resampled, signal);
-    const encoded = await encode(ready, file, encoding, clipMode, signal);
+    const ready = await resample(spool, encoding.sampleRate, resampled, { frames, signal });
+    const encoded = await encode(ready, file, encoding, {
+      clipMode,
+      tags: tags[index],
+      ditherSeed: index,
+      signal,
+    });
     const sha256 = createHash('sha256');
     await pipeline(createReadStream(file), sha256, { signal });
-    options.onStem?.();
+    onStem?.();
     return { ...encoded, file, sha256: sha256.digest('hex') };
   });
-  return together(jobs, options.signal);
+  return together(jobs, outer);
 }
 
-/** The most bytes that stems take on the disk at one time: as spools, and then encoded too. */
+/**
+ * The most bytes that stems take on the disk at one time: as spools, and then encoded too. The stems
+ * of a silent song are silent, and spools of silence take nothing.
+ */
 export function spaceNeeded(
   stemCount: number,
   encoding: Encoding,
   { sampleRate, channelCount }: PcmFormat,
-  seconds: number,
+  { seconds, silent }: { seconds: number; silent: boolean },
 ): number {
-  const spool = (rate: number) => seconds * rate * channelCount * BYTES_PER_SAMPLE;
+  const spool = (rate: number) => (silent ? 0 : seconds * rate * channelCount * BYTES_PER_SAMPLE);
   const resampled = encoding.sampleRate === sampleRate ? 0 : spool(encoding.sampleRate);
   const encoded = encodedSize(encoding, channelCount, seconds);
   return stemCount * (spool(sampleRate) + resampled + encoded);

@@ -5,12 +5,12 @@ import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import wavefile from 'wavefile';
 import type { ClipMode } from '../../src/audio/clip.js';
-import { encode, resample } from '../../src/audio/encode.js';
+import { encode, resample, type EncodeOptions } from '../../src/audio/encode.js';
 import { resolveEncoding } from '../../src/audio/formats.js';
 import { bytesOf } from '../../src/audio/pcm.js';
 import { spoolBlocks, type Spool } from '../../src/audio/spool.js';
-import { outputOptions, resolveOptions, type OutputOptions } from '../../src/options.js';
-import { differenceDb, peak, readAudio, temporaryFolder } from '../support/audio.js';
+import { FORMATS, outputOptions, resolveOptions, type OutputOptions } from '../../src/options.js';
+import { peak, readAudio, temporaryFolder } from '../support/audio.js';
 
 const RATES = { input: 48_000, model: 44_100 };
 const FRAMES = 70_001;
@@ -37,16 +37,44 @@ const wave = (frames: number, amplitude: number, hertz: number) =>
     (_, n) => amplitude * Math.sin((2 * Math.PI * hertz * n) / 44_100),
   );
 
+/** Noise of the middle of hearing, which every codec keeps. */
+function noise(frames: number): Float32Array {
+  let state = 1;
+  let low = 0;
+  return Float32Array.from({ length: frames }, () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
+    low += 0.2 * (state / 2 ** 31 - low);
+    return low;
+  });
+}
+
+/** By how many frames `late` comes after `sound`, by the peak of their cross-correlation. */
+function lag(sound: Float32Array, late: Float32Array): number {
+  const reach = 3000;
+  const length = 20_000;
+  let best = { at: 0, correlation: -Infinity };
+  for (let at = -reach; at <= reach; at++) {
+    let correlation = 0;
+    for (let n = 0; n < length; n++) correlation += sound[20_000 + n]! * late[20_000 + n + at]!;
+    if (correlation > best.correlation) best = { at, correlation };
+  }
+  return best.at;
+}
+
 async function write(
   context: TestContext,
   channels: Float32Array[],
   options: OutputOptions,
   clipMode: ClipMode = 'none',
+  more: Partial<EncodeOptions> = {},
 ) {
   const folder = temporaryFolder(context);
   const encoding = encodingOf(options);
   const file = path.join(folder, `out.${encoding.extension}`);
-  const facts = await encode(await spoolOf(folder, channels), file, encoding, clipMode);
+  const facts = await encode(await spoolOf(folder, channels), file, encoding, {
+    clipMode,
+    ...more,
+  });
   return { file, facts };
 }
 
@@ -65,9 +93,7 @@ describe('encode', () => {
   });
 
   for (const [format, bitDepth, step] of [
-    ['wav', '16', 2 ** -15],
     ['wav', '24', 2 ** -23],
-    ['flac', '16', 2 ** -15],
     ['flac', '24', 2 ** -23],
   ] as const) {
     it(`rounds to the nearest step in ${format} ${bitDepth}, at its exact length`, async (context) => {
@@ -80,6 +106,44 @@ describe('encode', () => {
       }
     });
   }
+
+  for (const format of ['wav', 'flac'] as const) {
+    it(`dithers ${format} 16 at its exact length: even noise, whatever the music`, async (context) => {
+      const step = 2 ** -15;
+      const channels = [wave(FRAMES, 0.8, 440), wave(FRAMES, 0.3 * step, 440)];
+      const { file } = await write(context, channels, { format, bitDepth: '16' });
+      for (const [index, samples] of readAudio(file).entries()) {
+        assert.equal(samples.length, FRAMES);
+        const error = samples.map((sample, at) => sample - channels[index]![at]!);
+        assert.ok(peak(error) < 1.5 * step);
+        // Rounding has 1/12, triangular noise 1/6 of a squared step; together they are 1/4.
+        const power = error.reduce((sum, x) => sum + (x / step) ** 2, 0) / FRAMES;
+        assert.ok(Math.abs(power - 0.25) < 0.01, String(power));
+        const along = samples.reduce((sum, x, at) => sum + x * channels[index]![at]!, 0);
+        const own = channels[index]!.reduce((sum, x) => sum + x * x, 0);
+        assert.ok(Math.abs(along / own - 1) < 0.05, 'what is below a step is there');
+      }
+    });
+  }
+
+  it('leaves silence silent, and what fits in 16 bits as it is', async (context) => {
+    const channels = [
+      new Float32Array(FRAMES),
+      Float32Array.from({ length: FRAMES }, (_, n) => (n % 65_536) / 32_768 - 1),
+    ];
+    const { file } = await write(context, channels, { bitDepth: '16' });
+    assert.deepEqual(readAudio(file), channels);
+  });
+
+  it('dithers each stem with a noise of its own, the same each time', async (context) => {
+    const dithered = async (ditherSeed: number) => {
+      const { file } = await write(context, [wave(FRAMES, 0.5, 440)], {}, 'none', { ditherSeed });
+      return readAudio(file, 1)[0]!;
+    };
+    const [first, again, other] = [await dithered(0), await dithered(0), await dithered(1)];
+    assert.deepEqual(first, again);
+    assert.notDeepEqual(first, other);
+  });
 
   it('writes headers that other readers agree with', async (context) => {
     for (const [bitDepth, bits] of [
@@ -141,23 +205,61 @@ describe('encode', () => {
     assert.deepEqual(readAudio(bent.file, 1)[0], samples.map(Math.tanh));
   });
 
-  it('writes mp3 at the given bitrate, in line with the song', async (context) => {
-    const channels = [wave(FRAMES, 0.5, 440), wave(FRAMES, 0.5, 660)];
-    for (const bitrate of [undefined, 128]) {
-      const { file } = await write(context, channels, {
-        format: 'mp3',
-        ...(bitrate && { bitrate }),
+  for (const [format, rates] of [
+    ['mp3', [44_100, 48_000, 22_050, 8000]],
+    ['opus', [48_000]],
+    ['m4a', [44_100, 48_000, 22_050, 96_000]],
+  ] as const) {
+    for (const sampleRate of rates) {
+      it(`writes ${format} at ${String(sampleRate)} Hz in line with the song`, async (context) => {
+        const folder = temporaryFolder(context);
+        const sound = noise(FRAMES);
+        const encoding = encodingOf({ format, sampleRate });
+        const spool = await resample(
+          await spoolOf(folder, [sound, sound]),
+          sampleRate,
+          path.join(folder, 'resampled.f32'),
+        );
+        const file = path.join(folder, `a.${format}`);
+        await encode(spool, file, encoding, { clipMode: 'none' });
+        for (const side of readAudio(file, 2, 44_100)) {
+          const late = lag(sound, side);
+          context.diagnostic(`${(late / 44.1).toFixed(2)} ms late`);
+          assert.ok(Math.abs(late) <= 44, String(late));
+          // AAC comes in frames of 1024, and ffmpeg 5 plays the last one to its end.
+          const surplus = (side.length - FRAMES) * Math.min(sampleRate / 44_100, 1);
+          assert.ok(surplus > -2 && surplus <= 1024, String(surplus));
+        }
       });
-      assert.equal(probeEntries(file, 'stream=bit_rate'), String((bitrate ?? 320) * 1000));
-      const [left, right] = readAudio(file);
-      assert.equal(left!.length, FRAMES);
-      assert.ok(differenceDb(channels[0]!, left!) < -25);
-      assert.ok(differenceDb(channels[1]!, right!) < -25);
+    }
+  }
+
+  it('writes lossy formats at the given bitrate', async (context) => {
+    const sound = noise(4 * 44_100);
+    for (const [format, given, expected] of [
+      ['mp3', undefined, 320],
+      ['mp3', 128, 128],
+      ['opus', undefined, 160],
+      ['opus', 64, 64],
+      ['m4a', undefined, 256],
+      ['m4a', 96, 96],
+    ] as const) {
+      const channels = [sound, sound.map((x) => -x)];
+      const { file } = await write(context, channels, {
+        format,
+        ...(given && { bitrate: given }),
+      });
+      const measured = Number(probeEntries(file, 'format=bit_rate')) / 1000;
+      // Opus and AAC take less where less is needed.
+      assert.ok(
+        Math.abs(measured / expected - 1) < (format === 'opus' ? 0.35 : 0.15),
+        `${format} ${String(measured)}`,
+      );
     }
   });
 
   it('gives the same bytes each time', async (context) => {
-    for (const format of ['wav', 'flac', 'mp3'] as const) {
+    for (const format of FORMATS) {
       const [first, second] = await Promise.all(
         [1, 2].map(() => write(context, [wave(FRAMES, 0.5, 440)], { format })),
       );
@@ -178,9 +280,12 @@ describe('encode', () => {
     const folder = temporaryFolder(context);
     const spool = await spoolOf(folder, [wave(FRAMES, 0.5, 440)]);
     const encoding = { ...encodingOf({}), arguments: ['-c:a', 'no_such_codec', '-f', 'wav'] };
-    await assert.rejects(encode(spool, path.join(folder, 'a.wav'), encoding, 'none'), {
-      code: 'ENCODE_FAILED',
-    });
+    await assert.rejects(
+      encode(spool, path.join(folder, 'a.wav'), encoding, { clipMode: 'none' }),
+      {
+        code: 'ENCODE_FAILED',
+      },
+    );
   });
 
   it('stops with the signal’s reason', async (context) => {
@@ -191,7 +296,10 @@ describe('encode', () => {
     setTimeout(() => abort.abort(reason), 50);
     const file = path.join(folder, 'a.mp3');
     await assert.rejects(
-      encode(spool, file, encodingOf({ format: 'mp3' }), 'none', abort.signal),
+      encode(spool, file, encodingOf({ format: 'mp3' }), {
+        clipMode: 'none',
+        signal: abort.signal,
+      }),
       reason,
     );
   });
@@ -231,7 +339,19 @@ describe('the choice of an encoding', () => {
     ],
     [
       { format: 'mp3', bitrate: 400 },
-      /^Expected integer from 8 to 320 \(mp3\) for bitrate but received 400/,
+      /^Expected integer from 8 to 320 \(mp3 at 44100 Hz\) for bitrate but received 400/,
+    ],
+    [
+      { format: 'mp3', bitrate: 192, sampleRate: 22_050 },
+      /^Expected integer from 8 to 160 \(mp3 at 22050 Hz\) for bitrate but received 192/,
+    ],
+    [
+      { format: 'opus', sampleRate: 44_100 },
+      /^Expected one of 48000 \(opus\) for sampleRate but received 44100/,
+    ],
+    [
+      { format: 'm4a', sampleRate: 192_000 },
+      /^Expected one of 8000, .* \(m4a\) for sampleRate but received 192000/,
     ],
     [{ format: 'wav', bitrate: 320 }, /^Expected no value \(wav is lossless\) for bitrate/],
     [
@@ -248,5 +368,18 @@ describe('the choice of an encoding', () => {
     assert.equal(encodingOf({}).sampleRate, 44_100);
     assert.equal(encodingOf({ sampleRate: 'keep' }).sampleRate, 48_000);
     assert.equal(encodingOf({ sampleRate: 22_050 }).sampleRate, 22_050);
+  });
+
+  it('takes 48 kHz for opus, which works at nothing else', () => {
+    for (const sampleRate of ['model', 'keep', 48_000] as const) {
+      const rates = { input: 96_000, model: 44_100 };
+      const options = resolveOptions(outputOptions, { format: 'opus', sampleRate });
+      assert.equal(resolveEncoding(options, rates).sampleRate, 48_000);
+    }
+  });
+
+  it('lowers the default bitrate to what a low rate can have', () => {
+    assert.equal(encodingOf({ format: 'mp3', sampleRate: 8000 }).bitrate, 64);
+    assert.equal(encodingOf({ format: 'm4a', sampleRate: 8000 }).bitrate, 96);
   });
 });

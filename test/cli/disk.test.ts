@@ -8,7 +8,7 @@ import { writeError } from '../../src/audio/disk.js';
 import { encode } from '../../src/audio/encode.js';
 import { resolveEncoding } from '../../src/audio/formats.js';
 import { spoolBlocks } from '../../src/audio/spool.js';
-import { outputOptions, resolveOptions } from '../../src/options.js';
+import { FORMATS, outputOptions, resolveOptions } from '../../src/options.js';
 import { makeAudio, temporaryFolder } from '../support/audio.js';
 import { modelsDir, oxboard } from '../support/cli.js';
 
@@ -79,12 +79,14 @@ describe('a disk', { skip }, () => {
     }
     const format = { sampleRate: 44_100, channelCount: 1 };
     const spool = await spoolBlocks(path.join(folder, 'noise.f32'), format, noise());
-    for (const name of ['wav', 'flac', 'mp3'] as const) {
+    for (const name of FORMATS) {
       const encoding = resolveEncoding(resolveOptions(outputOptions, { format: name }), {
         input: 44_100,
         model: 44_100,
       });
-      const error = await encode(spool, path.join(tiny!, `a.${name}`), encoding, 'none').then(
+      const error = await encode(spool, path.join(tiny!, `a.${name}`), encoding, {
+        clipMode: 'none',
+      }).then(
         () => assert.fail(`${name} fitted`),
         (thrown: unknown) => writeError(thrown, tiny!),
       );

@@ -233,10 +233,31 @@ describe('separateFile', () => {
     assert.deepEqual(readFileSync(song), readFileSync(place.song));
   });
 
-  it('does not let two inputs of one run take the same place', async (context) => {
+  it('tells songs of one name in one run apart', async (context) => {
     const place = setting(context);
     const taken = new Set<string>();
-    await run(place, {}, { taken });
-    await assert.rejects(run(place, {}, { taken }), /would overwrite/);
+    for (const name of ['song', 'song (2)', 'song (3)']) {
+      const { drums } = (await run(place, {}, { taken })).output.stems;
+      assert.equal(drums!.path, path.join(place.out, 'fake', name, 'drums.wav'));
+    }
+    const output = { filename: '{stem}.{ext}' };
+    await run(place, output, { taken });
+    await assert.rejects(run(place, output, { taken }), {
+      code: 'OUTPUT_UNWRITABLE',
+      message: /would overwrite .*\/drums\.wav of an earlier input/,
+    });
+  });
+
+  it('goes back to the song’s own length with its own sample rate', async (context) => {
+    const place = setting(context);
+    for (const frames of [33_601, 48_000]) {
+      makeAudio(place.song, NOISE, {
+        sampleRate: 48_000,
+        options: ['-af', `atrim=end_sample=${String(frames)}`],
+      });
+      const { bass } = (await run(place, { sampleRate: 'keep' })).output.stems;
+      assert.deepEqual([bass!.sampleRate, bass!.frames], [48_000, frames]);
+      assert.equal(readAudio(bass!.path)[0]!.length, frames);
+    }
   });
 });

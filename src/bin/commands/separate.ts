@@ -65,12 +65,12 @@ export function separateCommand(): Command {
       '--other-method <method>',
       'everything else is: add, the sum of the other stems; minus, the song minus the stem; none, not written (default: add)',
     )
-    .option('--format <format>', 'wav, flac or mp3 (default: wav)')
+    .option('--format <format>', 'wav, flac, mp3, opus or m4a (default: wav)')
     .option('--bit-depth <bits>', '16, 24 or 32f for wav; 16 or 24 for flac (default: 16)')
-    .option('--bitrate <kbit/s>', 'bitrate of mp3 (default: 320)', numeric)
+    .option('--bitrate <kbit/s>', 'bitrate (default: 320 for mp3, 160 for opus, 256 for m4a)', numeric)
     .option(
       '--sample-rate <rate>',
-      "model (the model's, 44100), keep (the input's) or a number (default: model)",
+      "model (the model's, 44100), keep (the input's) or a number; opus is always 48000 (default: model)",
       numeric,
     )
     .option(
@@ -198,7 +198,8 @@ async function loadSeparator(model: InstalledModel, options: LoadOptions): Promi
   say(`Loading ${name}`);
   if (description.notice) say(`Note: ${name}: ${description.notice}`);
   else if (embedded) say(`Note: ${name} is the small model that comes with OX Board Demucs`);
-  const separator = await Separator.load(name, options);
+  // The song's own first segment makes the checks of a warm-up.
+  const separator = await Separator.load(name, { ...options, warmUp: false });
   const { device, threads } = separator;
   const plural = threads === 1 ? '' : 's';
   say(`Running on ${device}${device === 'cpu' ? ` with ${String(threads)} thread${plural}` : ''}`);

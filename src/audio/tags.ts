@@ -1,0 +1,153 @@
+/**
+ * What a stem's file says of itself: the song's title, artist, album, track number and cover.
+ */
+import { writeFile } from 'node:fs/promises';
+import type { Encoding } from './formats.js';
+import { FfmpegFailure, fileUrl, inputArguments, runFfmpeg } from './ffmpeg.js';
+import type { ProbedInput } from './probe.js';
+
+/** Tags carried over beside the title, as ffmpeg names them in every container. */
+const CARRIED = ['artist', 'album', 'track'] as const;
+
+/** A name may come from a stranger: no more of it than people read. */
+const LONGEST_TAG = 500;
+/** FLAC holds no larger picture. */
+const LARGEST_COVER_BYTES = 2 ** 24 - 1024;
+
+const COVER_KINDS = {
+  mjpeg: { mime: 'image/jpeg', demuxer: 'jpeg_pipe', signature: Buffer.of(0xff, 0xd8, 0xff) },
+  png: { mime: 'image/png', demuxer: 'png_pipe', signature: Buffer.from('\x89PNG\r\n', 'latin1') },
+};
+type CoverCodec = keyof typeof COVER_KINDS;
+
+/** Cover art, still packed as it was in the song. */
+export interface Cover {
+  codec: CoverCodec;
+  width: number;
+  height: number;
+  bytes: Buffer;
+  /** The same bytes, for ffmpeg. */
+  file: string;
+}
+
+export interface StemTags {
+  /** Names and texts. */
+  texts: Record<string, string>;
+  cover?: Cover | undefined;
+}
+
+/** @param track the name of the song where it has no title. */
+export function stemTexts(
+  tags: Readonly<Record<string, string>>,
+  track: string,
+  stem: string,
+): Record<string, string> {
+  const carried = CARRIED.map((name) => [name, readable(tags[name] ?? '')] as const);
+  return {
+    title: `${readable(tags.title ?? '') || readable(track)} (${stem})`,
+    ...Object.fromEntries(carried.filter(([, text]) => text !== '')),
+  };
+}
+
+const readable = (text: string): string =>
+  text
+    .slice(0, LONGEST_TAG)
+    .replaceAll(/[\p{Cc}\p{Cs}]+/gu, ' ')
+    .trim();
+
+/**
+ * Copies the cover of a song into `file`, unopened. A cover that cannot be had is none: nobody
+ * wants to lose the stems for it.
+ *
+ * @throws `signal.reason`; what writing the file throws.
+ */
+export async function extractCover(
+  input: ProbedInput,
+  file: string,
+  signal?: AbortSignal,
+): Promise<Cover | undefined> {
+  const { cover } = input;
+  if (!cover || !isCoverCodec(cover.codec)) return undefined;
+  const { codec, width, height } = { ...cover, codec: cover.codec };
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  try {
+    const picture = runFfmpeg({
+      args: [
+        ...inputArguments(input.path),
+        '-map', `0:${String(cover.index)}`, '-c', 'copy', '-frames:v', '1', '-f', 'image2pipe', 'pipe:1',
+      ], // prettier-ignore
+      signal,
+    });
+    for await (const chunk of picture) {
+      size += chunk.length;
+      if (size > LARGEST_COVER_BYTES) return undefined;
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    if (error instanceof FfmpegFailure) return undefined;
+    throw error;
+  }
+  const bytes = Buffer.concat(chunks);
+  const { signature } = COVER_KINDS[codec];
+  if (!bytes.subarray(0, signature.length).equals(signature)) return undefined;
+  await writeFile(file, bytes);
+  return { codec, width, height, bytes, file };
+}
+
+const isCoverCodec = (codec: string): codec is CoverCodec => Object.hasOwn(COVER_KINDS, codec);
+
+/** Tags as ffmpeg's arguments: further inputs, and what goes from them into the output. */
+export interface TagArguments {
+  inputs: string[];
+  outputs: string[];
+}
+
+/**
+ * @param file where the texts are put for ffmpeg: a command line would be too short for a cover.
+ * @param first how many inputs ffmpeg has before these.
+ */
+export async function tagArguments(
+  { texts, cover }: StemTags,
+  encoding: Pick<Encoding, 'cover'>,
+  file: string,
+  first: number,
+): Promise<TagArguments> {
+  const all = { ...texts };
+  if (cover && encoding.cover === 'comment') all.METADATA_BLOCK_PICTURE = pictureBlock(cover);
+  await writeFile(file, metadataText(all));
+  const inputs = ['-f', 'ffmetadata', '-i', fileUrl(file)];
+  const outputs = ['-map', '0:a', '-map_metadata', String(first)];
+  if (cover && encoding.cover === 'stream') {
+    inputs.push('-f', COVER_KINDS[cover.codec].demuxer, '-i', fileUrl(cover.file));
+    outputs.push(
+      '-map', `${String(first + 1)}:v`, '-c:v', 'copy', '-disposition:v', 'attached_pic',
+      '-metadata:s:v', 'comment=Cover (front)',
+    ); // prettier-ignore
+  }
+  return { inputs, outputs };
+}
+
+function metadataText(texts: Record<string, string>): string {
+  const escape = (text: string) => text.replaceAll(/[=;#\\\n]/g, '\\$&');
+  const lines = Object.entries(texts).map(([name, text]) => `${escape(name)}=${escape(text)}\n`);
+  return `;FFMETADATA1\n${lines.join('')}`;
+}
+
+/** The picture block of FLAC, which comments of the Vorbis kind hold as base64. */
+function pictureBlock({ codec, width, height, bytes }: Cover): string {
+  const { mime } = COVER_KINDS[codec];
+  const FRONT_COVER = 3;
+  const BITS_PER_PIXEL = 24;
+  const numbers = (...values: number[]) => {
+    const block = Buffer.alloc(values.length * 4);
+    values.forEach((value, index) => block.writeUInt32BE(value, index * 4));
+    return block;
+  };
+  return Buffer.concat([
+    numbers(FRONT_COVER, mime.length),
+    Buffer.from(mime, 'latin1'),
+    numbers(0, width, height, BITS_PER_PIXEL, 0, bytes.length),
+    bytes,
+  ]).toString('base64');
+}
