@@ -20,6 +20,8 @@ const integer = (minimum: number, maximum: number) =>
 const oneOf = <const T extends readonly string[]>(values: T) =>
   expected(z.enum(values), `one of ${values.join(', ')}`);
 const text = expected(z.string().min(1), 'non-empty string');
+// Node.js gives U+FFFD for the bytes of a name that are not UTF-8: another place would be meant.
+const folder = expected(z.string().regex(/^[^\0\uFFFD]+$/), 'name of a folder in UTF-8');
 const abortSignal = expected(
   z.custom<AbortSignal>((value) => value instanceof AbortSignal),
   'AbortSignal',
@@ -40,7 +42,7 @@ export interface Progress {
 export const DEVICE_PATTERN = /^(auto|cpu|cuda(:\d{1,3})?)$/;
 
 export const loadOptions = z.strictObject({
-  modelsDir: text.optional(),
+  modelsDir: folder.optional(),
   device: expected(z.string().regex(DEVICE_PATTERN), 'auto, cpu, cuda or cuda:N').default('auto'),
   threads: integer(1, 1024).optional(),
   warmUp: expected(z.boolean(), 'boolean').default(true),
@@ -67,7 +69,7 @@ export const CLIP_MODES = ['rescale', 'clamp', 'tanh', 'none'] as const;
 export const OTHER_METHODS = ['add', 'minus', 'none'] as const;
 
 export const outputOptions = z.strictObject({
-  out: text.default('./separated'),
+  out: folder.default('./separated'),
   filename: text.default('{track}/{stem}.{ext}'),
   twoStems: text.optional(),
   otherMethod: oneOf(OTHER_METHODS).default('add'),

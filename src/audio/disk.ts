@@ -3,6 +3,7 @@
  */
 import { statfs } from 'node:fs/promises';
 import { OxboardError } from '../errors.js';
+import { displayPath } from './display.js';
 import { FfmpegFailure } from './ffmpeg.js';
 
 const ANOTHER_FOLDER = 'Free some space, or choose another folder with --out';
@@ -25,15 +26,23 @@ export function writeError(error: unknown, place: string): unknown {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
   const full = error instanceof FfmpegFailure && error.diskFull;
   if (full || code === 'ENOSPC' || code === 'EDQUOT') {
-    return new OxboardError('DISK_FULL', `The disk of ${place} is full. ${ANOTHER_FOLDER}`, {
-      cause: error,
-    });
+    return new OxboardError(
+      'DISK_FULL',
+      `The disk of ${displayPath(place)} is full. ${ANOTHER_FOLDER}`,
+      {
+        cause: error,
+      },
+    );
   }
   const reason = code === undefined ? undefined : UNWRITABLE[code];
   if (reason === undefined) return error;
-  return new OxboardError('OUTPUT_UNWRITABLE', `Cannot write to ${place} (${reason})`, {
-    cause: error,
-  });
+  return new OxboardError(
+    'OUTPUT_UNWRITABLE',
+    `Cannot write to ${displayPath(place)} (${reason})`,
+    {
+      cause: error,
+    },
+  );
 }
 
 /**
@@ -47,7 +56,7 @@ export async function checkFreeSpace(directory: string, bytesNeeded: number): Pr
   if (free >= bytesNeeded) return;
   throw new OxboardError(
     'DISK_FULL',
-    `The work needs ${megabytes(bytesNeeded)} on the disk of ${directory}, ` +
+    `The work needs ${megabytes(bytesNeeded)} on the disk of ${displayPath(directory)}, ` +
       `but only ${megabytes(free)} are free. ${ANOTHER_FOLDER}`,
   );
 }

@@ -3,9 +3,9 @@
  */
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
-import path from 'node:path';
 import { z } from 'zod';
 import { OxboardError } from '../errors.js';
+import { displayPath } from './display.js';
 import { FfmpegFailure, ffmpegText, inputArguments } from './ffmpeg.js';
 
 /** The first audio stream of a file. Cover art is a video stream and is passed over. */
@@ -106,26 +106,35 @@ export async function probe(file: string, signal?: AbortSignal): Promise<ProbedI
 }
 
 export function notAudio(file: string, reason: string): OxboardError {
-  return new OxboardError('INPUT_NOT_AUDIO', `${file} cannot be decoded as audio (${reason})`);
+  return new OxboardError(
+    'INPUT_NOT_AUDIO',
+    `${displayPath(file)} cannot be decoded as audio (${reason})`,
+  );
 }
 
 export function emptyInput(file: string): OxboardError {
-  return new OxboardError('INPUT_EMPTY', `${file} holds no audio: it is empty`);
+  return new OxboardError('INPUT_EMPTY', `${displayPath(file)} holds no audio: it is empty`);
 }
 
 /** A FIFO would hang ffmpeg, and only the file system can tell one failure from another. */
 async function checkFile(file: string): Promise<void> {
+  const shown = displayPath(file);
   const refuse = (error: unknown): never => {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown reason';
+    if (code === 'ENOENT' && file.includes('\uFFFD')) {
+      throw new OxboardError(
+        'INPUT_UNREADABLE',
+        `${shown} cannot be named: the name has bytes that are not UTF-8. Rename it`,
+      );
+    }
     if (code === 'ENOENT' || code === 'ENOTDIR') {
-      throw new OxboardError('INPUT_NOT_FOUND', `There is no file ${file}`);
+      throw new OxboardError('INPUT_NOT_FOUND', `There is no file ${shown}`);
     }
     const reason = code === 'EACCES' ? 'permission denied' : code;
-    throw new OxboardError('INPUT_UNREADABLE', `${file} cannot be read (${reason})`);
+    throw new OxboardError('INPUT_UNREADABLE', `${shown} cannot be read (${reason})`);
   };
   // The null character cannot be part of a path; Node throws before it asks the file system.
-  if (file.includes('\0'))
-    throw new OxboardError('INPUT_NOT_FOUND', `There is no file ${path.basename(file)}`);
+  if (file.includes('\0')) throw new OxboardError('INPUT_NOT_FOUND', `There is no file ${shown}`);
   const status = await stat(file).catch(refuse);
   if (!status.isFile()) {
     const kind = status.isDirectory()
@@ -133,7 +142,7 @@ async function checkFile(file: string): Promise<void> {
       : status.isFIFO()
         ? 'a pipe'
         : 'a device or socket';
-    throw new OxboardError('INPUT_NOT_A_FILE', `${file} is ${kind}, not an audio file`);
+    throw new OxboardError('INPUT_NOT_A_FILE', `${shown} is ${kind}, not an audio file`);
   }
   await access(file, constants.R_OK).catch(refuse);
   if (status.size === 0) throw emptyInput(file);

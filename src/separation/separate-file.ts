@@ -5,6 +5,7 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { decode } from '../audio/decode.js';
+import { displayPath } from '../audio/display.js';
 import { checkFreeSpace, writeError } from '../audio/disk.js';
 import { resolveEncoding, type Encoding } from '../audio/formats.js';
 import { extractCover, stemTexts } from '../audio/tags.js';
@@ -263,7 +264,8 @@ function outputPlaces(request: FileRequest, plan: StemPlan, encoding: Encoding):
     if (next[0] === places[0]) {
       throw new OxboardError(
         'OUTPUT_UNWRITABLE',
-        `${input.path} would overwrite ${clashOf(first) ?? ''} of an earlier input. ` +
+        `${displayPath(input.path)} would overwrite ` +
+          `${displayPath(clashOf(first) ?? '')} of an earlier input. ` +
           'Give it another --out or --filename',
       );
     }

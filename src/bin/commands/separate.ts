@@ -3,6 +3,7 @@
  */
 import { Command } from 'commander';
 import type { z } from 'zod';
+import { displayPath } from '../../audio/display.js';
 import { resolveEncoding } from '../../audio/formats.js';
 import { probe } from '../../audio/probe.js';
 import { readConfig } from '../../config.js';
@@ -27,7 +28,7 @@ import {
 import { removeOpenWorkspaces } from '../../separation/workspace.js';
 import { list, numeric, resolveFlags } from '../flags.js';
 import { clock, progressView, type ProgressView } from '../progress.js';
-import { isUsageError, reportFailure, say, type Failure } from '../report.js';
+import { describeFailure, isUsageError, reportFailure, say, type Failure } from '../report.js';
 import { dieCleanly } from '../signals.js';
 
 const EXAMPLES = `
@@ -67,7 +68,11 @@ export function separateCommand(): Command {
     )
     .option('--format <format>', 'wav, flac, mp3, opus or m4a (default: wav)')
     .option('--bit-depth <bits>', '16, 24 or 32f for wav; 16 or 24 for flac (default: 16)')
-    .option('--bitrate <kbit/s>', 'bitrate (default: 320 for mp3, 160 for opus, 256 for m4a)', numeric)
+    .option(
+      '--bitrate <kbit/s>',
+      'bitrate (default: 320 for mp3, 160 for opus, 256 for m4a)',
+      numeric,
+    )
     .option(
       '--sample-rate <rate>',
       "model (the model's, 44100), keep (the input's) or a number; opus is always 48000 (default: model)",
@@ -126,7 +131,10 @@ async function prepare(flags: Flags): Promise<Job> {
 }
 
 async function separate(inputs: readonly string[], flags: Flags): Promise<void> {
-  const job = await prepare(flags);
+  const job = await prepare(flags).catch((error: unknown) => {
+    if (flags.json) for (const file of inputs) printFailure(file, describeFailure(error));
+    throw error;
+  });
   const abort = new AbortController();
   const view = progressView(job.stems);
   const restoreSignals = dieCleanly(() => {
@@ -149,11 +157,12 @@ async function separateAll(
 ): Promise<void> {
   const { load, options, output, json } = job;
   const taken = new Set<string>();
-  const failures = new Map<string, Failure>();
+  const failures: { file: string; failure: Failure }[] = [];
   let separator: Separator | undefined;
   try {
     for (const [index, file] of inputs.entries()) {
-      if (inputs.length > 1) say(`[${String(index + 1)}/${String(inputs.length)}] ${file}`);
+      if (inputs.length > 1)
+        say(`[${String(index + 1)}/${String(inputs.length)}] ${displayPath(file)}`);
       try {
         const input = await probe(file, signal);
         separator ??= await loadSeparator(job.model, { ...load, signal });
@@ -172,22 +181,28 @@ async function separateAll(
       } catch (error) {
         view.stop();
         const failure = reportFailure(error);
-        failures.set(file, failure);
-        if (json)
-          printJson({ input: file, error: { code: failure.code, message: failure.message } });
+        failures.push({ file, failure });
+        if (json) printFailure(file, failure);
         // What keeps the first song from starting keeps them all, unless it is the song's own fault.
-        if (!separator && !failure.code.startsWith('INPUT_')) break;
+        if (!separator && !failure.code.startsWith('INPUT_')) {
+          for (const other of inputs.slice(index + 1)) {
+            failures.push({ file: other, failure });
+            if (json) printFailure(other, failure);
+          }
+          break;
+        }
       }
     }
   } finally {
     await separator?.dispose();
   }
-  if (failures.size === 0) return;
+  if (failures.length === 0) return;
   if (inputs.length > 1) {
-    say(`oxboard: ${String(failures.size)} of ${String(inputs.length)} inputs failed:`);
-    for (const [file, { code }] of failures) say(`  ${file} (${code})`);
+    say(`oxboard: ${String(failures.length)} of ${String(inputs.length)} inputs failed:`);
+    for (const { file, failure } of failures) say(`  ${displayPath(file)} (${failure.code})`);
   }
-  const allUsage = failures.size === inputs.length && [...failures.values()].every(isUsageError);
+  const allUsage =
+    failures.length === inputs.length && failures.every(({ failure }) => isUsageError(failure));
   process.exitCode = allUsage ? 2 : 1;
 }
 
@@ -216,11 +231,15 @@ function print(result: FileResult, json: boolean): void {
   const speed = `${result.realtimeFactor.toFixed(2)}x real time`;
   const lines = stems.map(([name, { path, gain }]) => {
     const lowered = gain < 1 ? `  (lowered by ${(-20 * Math.log10(gain)).toFixed(1)} dB)` : '';
-    return `  ${name.padEnd(12)} ${path}${lowered}`;
+    return `  ${name.padEnd(12)} ${displayPath(path)}${lowered}`;
   });
   process.stdout.write(
-    `${result.input}: ${audio} of audio in ${clock(result.seconds)} (${speed})\n${lines.join('\n')}\n`,
+    `${displayPath(result.input)}: ${audio} of audio in ${clock(result.seconds)} (${speed})\n${lines.join('\n')}\n`,
   );
+}
+
+function printFailure(input: string, { code, message }: Failure): void {
+  printJson({ input, error: { code, message } });
 }
 
 function printJson(value: object): void {
