@@ -36,12 +36,21 @@ char* reserve(size_t bytes) {
 
 MemoryArena::MemoryArena(size_t capacity) {
   capacity_ = roundUp(std::max(capacity, kHugePage), kHugePage);
+  bool limited = false;
   while ((base_ = reserve(capacity_)) == nullptr && capacity_ > kSmallestReservation) {
     capacity_ = roundUp(capacity_ / 2, kHugePage);
+    limited = true;
   }
   if (base_ == nullptr) {
     capacity_ = 0;
     return;
+  }
+  if (limited) {
+    // What a limit on address space leaves is for V8 and for thread stacks, too: the process would
+    // die where an allocation of ours can fail and be told.
+    const size_t half = roundUp(capacity_ / 2, kHugePage);
+    munmap(base_ + half, capacity_ - half);
+    capacity_ = half;
   }
 #ifdef MADV_HUGEPAGE
   // Fewer, larger pages: fewer faults at first touch and fewer misses of the address cache. A

@@ -27,7 +27,7 @@ class MemoryArena {
 
   /**
    * Reserves address space for `capacity` bytes; memory is taken when it is first touched. Where
-   * the system refuses so much (a limit on address space), the capacity is what it grants.
+   * the system refuses so much (a limit on address space), the capacity is half of what it grants.
    */
   explicit MemoryArena(size_t capacity);
   ~MemoryArena();

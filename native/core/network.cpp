@@ -3,6 +3,7 @@
 #include <torch/script.h>
 
 #include "cpu_allocator.h"
+#include "dconv_pass.h"
 #include "error.h"
 
 namespace oxboard {
@@ -16,7 +17,7 @@ torch::jit::Module loadModule(const std::string& file, const c10::Device& device
     module.eval();
     return module;
   } catch (const std::exception& error) {
-    if (failedAllocations() != failuresBefore) {
+    if (ranOutOfMemory(error, failuresBefore)) {
       throw Error(ErrorCode::kOutOfMemory, "Not enough memory for the weights in " + file);
     }
     throw Error(ErrorCode::kModelInvalid,
@@ -36,15 +37,26 @@ std::string libtorchReason(const std::exception& error) {
   return text.substr(0, text.find('\n'));
 }
 
+bool ranOutOfMemory(const std::exception& error, size_t failuresBefore) {
+  // Not every allocation goes through our allocator, and the interpreter keeps only the text of
+  // what such an allocation throws.
+  return failedAllocations() != failuresBefore ||
+         std::string(error.what()).find("std::bad_alloc") != std::string::npos;
+}
+
 struct Network::Graph {
   torch::jit::Module module;
 };
 
-Network::Network(const std::string& file, const std::string& device) {
+Network::Network(const std::string& file, const std::string& device, bool optimize) {
   torch::jit::Module module = loadModule(file, c10::Device(device));
   for (const at::Tensor& weight : module.parameters()) weightBytes_ += weight.nbytes();
   for (const at::Tensor& buffer : module.buffers()) weightBytes_ += buffer.nbytes();
-  graph_ = std::make_unique<Graph>(Graph{torch::jit::freeze(module)});
+  module = torch::jit::freeze(module);
+  if (optimize && c10::Device(device).is_cpu()) {
+    fusedLayers_ = fuseDConv(module.get_method("forward").graph());
+  }
+  graph_ = std::make_unique<Graph>(Graph{std::move(module)});
 }
 
 Network::~Network() = default;

@@ -2,6 +2,7 @@
 // another kind of graph can take its place.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -16,15 +17,23 @@ namespace oxboard {
 /** The one line of an exception of libtorch that tells people what went wrong. */
 std::string libtorchReason(const std::exception& error);
 
+/**
+ * Whether work of libtorch failed for want of memory.
+ *
+ * @param failuresBefore failedAllocations() from before the work.
+ */
+bool ranOutOfMemory(const std::exception& error, size_t failuresBefore);
+
 class Network {
  public:
   /**
    * Loads the graph in `file`, moves it to `device` ("cpu", "cuda:0") and freezes it.
    *
+   * @param optimize whether chains of operators are replaced by fused ones of our own, on the CPU.
    * @throws Error kModelInvalid when the file is no TorchScript or cannot be run on the device,
    * kOutOfMemory when there is no room for its weights.
    */
-  Network(const std::string& file, const std::string& device);
+  Network(const std::string& file, const std::string& device, bool optimize);
   ~Network();
 
   /**
@@ -39,10 +48,14 @@ class Network {
   /** Bytes of all weights. */
   int64_t weightBytes() const { return weightBytes_; }
 
+  /** How many chains of operators were replaced by fused ones. */
+  int fusedLayers() const { return fusedLayers_; }
+
  private:
   struct Graph;
   std::unique_ptr<Graph> graph_;
   int64_t weightBytes_ = 0;
+  int fusedLayers_ = 0;
 };
 
 }  // namespace oxboard

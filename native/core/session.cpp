@@ -114,7 +114,7 @@ void Session::step() {
     throw;
   } catch (const std::exception& error) {
     if (stop_.load()) throw Error(ErrorCode::kAborted, "stopped");
-    if (failedAllocations() != failuresBefore) {
+    if (ranOutOfMemory(error, failuresBefore)) {
       throw Error(ErrorCode::kOutOfMemory,
                   "Not enough memory to run a segment of " + model_->description().name);
     }
