@@ -1,7 +1,7 @@
 /**
  * The native addon: its types, and the only place that loads it.
  */
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { isErrorCode, OxboardError } from './errors.js';
@@ -79,6 +79,7 @@ export interface NativeBinding {
     description: NativeModelDescription,
     device: string,
     threads: number,
+    optimize: boolean,
   ): Promise<NativeModel>;
   Session: new (model: NativeModel, plan: NativePlan) => NativeSession;
 }
@@ -93,7 +94,8 @@ let binding: NativeBinding | undefined;
 /**
  * Loads the addon, once.
  *
- * @throws OxboardError NATIVE_MISSING when it is not built, NATIVE_UNLOADABLE when it does not load.
+ * @throws OxboardError NATIVE_MISSING when it is not built, NATIVE_UNLOADABLE when it does not load,
+ * OUT_OF_MEMORY when libtorch does not fit.
  */
 export function loadNative(): NativeBinding {
   if (binding) return binding;
@@ -104,19 +106,95 @@ export function loadNative(): NativeBinding {
       'The native addon is not built. Build it with: npx oxboard setup',
     );
   }
+  const flaw = flawOf(file);
+  if (flaw) throw unloadable(flaw, file);
   try {
     binding = createRequire(import.meta.url)(file) as NativeBinding;
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new OxboardError(
-      'NATIVE_UNLOADABLE',
-      `The native addon does not load: ${reason}\n` +
-        'Likely causes: libtorch was moved or removed, or the addon was built for another system. ' +
-        'Build it anew with: npx oxboard setup',
-      { cause },
-    );
+    throw explain(cause);
   }
   return binding;
+}
+
+const ELF_HEADER_BYTES = 64;
+const ELF_MACHINES: Partial<Record<NodeJS.Architecture, number>> = { x64: 62, arm64: 183 };
+
+/**
+ * What is wrong with a binary on Linux, judged by its header. A file cut short must never reach the
+ * dynamic linker, where it kills the process; one for another processor is "not found" there.
+ */
+function flawOf(file: string): string | undefined {
+  if (process.platform !== 'linux') return undefined;
+  const header = Buffer.alloc(ELF_HEADER_BYTES);
+  let size: number;
+  let read: number;
+  try {
+    const descriptor = openSync(file, 'r');
+    try {
+      size = fstatSync(descriptor).size;
+      read = readSync(descriptor, header);
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (error) {
+    return `it cannot be read (${error instanceof Error ? error.message : String(error)})`;
+  }
+  const isElf = read === ELF_HEADER_BYTES && header.readUInt32BE(0) === 0x7f454c46;
+  if (!isElf) return 'it is damaged or built for another operating system';
+  const machine = ELF_MACHINES[process.arch];
+  const is64Bit = header[4] === 2;
+  if (!is64Bit || (machine !== undefined && header.readUInt16LE(18) !== machine)) {
+    return `it is built for another processor than ${process.arch}`;
+  }
+  // The table of sections is the last thing in the file.
+  const end =
+    Number(header.readBigUInt64LE(40)) + header.readUInt16LE(58) * header.readUInt16LE(60);
+  return end > size ? 'it is damaged: its end is missing' : undefined;
+}
+
+/** What the dynamic linker says, and what it means. */
+const CAUSES: readonly [RegExp, string][] = [
+  [/GLIBC|CXXABI/, 'it is built on a system with newer libraries than this one has'],
+  [
+    /lib(torch|c10|gomp|omp)\S*: (cannot open|no such)|Library not loaded/i,
+    'libtorch was moved or removed since it was built',
+  ],
+  [/undefined symbol|symbol not found/i, 'libtorch is another release than it is built with'],
+  [/NODE_MODULE_VERSION/, 'it is built for another version of Node.js'],
+  [/self-register/, 'it is no addon for Node.js'],
+  [/failed to map segment/, 'its file system forbids to run programs (noexec)'],
+];
+
+function explain(cause: unknown): OxboardError {
+  const reason = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause);
+  if (/allocate memory|failed to map segment/.test(reason) && addressSpaceIsLimited()) {
+    const message = `Not enough memory to load libtorch. ${MORE_MEMORY} (the system says: ${reason})`;
+    return new OxboardError('OUT_OF_MEMORY', message, { cause });
+  }
+  const known = CAUSES.find(([pattern]) => pattern.test(reason))?.[1];
+  return known ? unloadable(known, reason, cause) : unloadable(reason, undefined, cause);
+}
+
+function unloadable(why: string, detail?: string, cause?: unknown): OxboardError {
+  return new OxboardError(
+    'NATIVE_UNLOADABLE',
+    `The native addon does not load: ${why}. Build it anew with: npx oxboard setup` +
+      (detail ? ` (${detail})` : ''),
+    { cause },
+  );
+}
+
+const MORE_MEMORY =
+  'Raise the limit (ulimit -v, or that of the container), end other programs, or use a machine with more';
+
+/** The linker says the same of an exhausted address space and of a file system without programs. */
+function addressSpaceIsLimited(): boolean {
+  // Without this it would ask DNS for names.
+  (process.report as { excludeNetwork?: boolean }).excludeNetwork = true;
+  const { userLimits } = process.report.getReport() as {
+    userLimits?: { virtual_memory_kbytes?: { soft: number | string } };
+  };
+  return typeof userLimits?.virtual_memory_kbytes?.soft === 'number';
 }
 
 const openSessions = new Set<NativeSession>();
@@ -144,5 +222,7 @@ function stopSessions(): void {
 export function fromNative(error: unknown): unknown {
   if (error instanceof OxboardError || !(error instanceof Error)) return error;
   const { code } = error as { code?: unknown };
-  return isErrorCode(code) ? new OxboardError(code, error.message, { cause: error }) : error;
+  if (!isErrorCode(code)) return error;
+  const mend = code === 'OUT_OF_MEMORY' ? `. ${MORE_MEMORY}` : '';
+  return new OxboardError(code, `${error.message}${mend}`, { cause: error });
 }

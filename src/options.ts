@@ -45,6 +45,7 @@ export const loadOptions = z.strictObject({
   modelsDir: folder.optional(),
   device: expected(z.string().regex(DEVICE_PATTERN), 'auto, cpu, cuda or cuda:N').default('auto'),
   threads: integer(1, 1024).optional(),
+  optimize: expected(z.boolean(), 'boolean').default(true),
   warmUp: expected(z.boolean(), 'boolean').default(true),
   signal: abortSignal.optional(),
 });

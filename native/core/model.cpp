@@ -12,10 +12,10 @@ std::atomic<int> liveModels{0};
 
 }  // namespace
 
-Model::Model(ModelDescription description, std::string device, int threads)
+Model::Model(ModelDescription description, std::string device, int threads, bool optimize)
     : description_(std::move(description)), device_(std::move(device)), threads_(threads) {
   for (const ModelDescription::Member& member : description_.members) {
-    networks_.push_back(std::make_unique<Network>(member.file, device_));
+    networks_.push_back(std::make_unique<Network>(member.file, device_, optimize));
   }
   ++liveModels;
 }

@@ -32,9 +32,10 @@ class Model {
    *
    * @param device as resolveDevice gives it.
    * @param threads threads of the CPU for one unit of work.
+   * @param optimize see Network.
    * @throws Error kModelInvalid, kOutOfMemory.
    */
-  Model(ModelDescription description, std::string device, int threads);
+  Model(ModelDescription description, std::string device, int threads, bool optimize);
   ~Model();
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;

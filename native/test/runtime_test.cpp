@@ -85,7 +85,7 @@ TEST_CASE("networks: a file that is no TorchScript is refused in one line") {
   const std::string path = "not-torchscript.pt";
   std::ofstream(path) << "hello";
   try {
-    const Network network(path, "cpu");
+    const Network network(path, "cpu", true);
     FAIL("no error");
   } catch (const Error& error) {
     CHECK(error.code() == ErrorCode::kModelInvalid);

@@ -51,7 +51,7 @@ inline std::shared_ptr<const Model> toyModel(const std::vector<const ToyFile*>& 
     description.members.push_back(
         {files[i]->path(), weights.empty() ? std::vector<double>{1, 1} : weights[i]});
   }
-  return std::make_shared<const Model>(description, "cpu", 2);
+  return std::make_shared<const Model>(description, "cpu", 2, true);
 }
 
 }  // namespace oxboard::testing

@@ -89,7 +89,10 @@ export class Separator {
     if (name !== undefined && typeof name !== 'string') {
       throw invalidOption('name', 'string', name);
     }
-    const { modelsDir, device, threads, warmUp, signal } = resolveOptions(loadOptions, options);
+    const { modelsDir, device, threads, optimize, warmUp, signal } = resolveOptions(
+      loadOptions,
+      options,
+    );
     signal?.throwIfAborted();
     const folder = { modelsDir };
     const installed = await (name === undefined ? defaultModel(folder) : findModel(name, folder));
@@ -110,6 +113,7 @@ export class Separator {
         },
         resolved,
         count,
+        optimize,
       );
       const separator = new Separator(description, resolved, count, model);
       try {

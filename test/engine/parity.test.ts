@@ -80,6 +80,7 @@ async function separateShifted(
     },
     'cpu',
     2,
+    true,
   );
   const song = await measureSource(openSource({ sampleRate, channels }, description));
   const session = new native.Session(model, {

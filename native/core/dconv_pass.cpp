@@ -1,0 +1,204 @@
+#include "dconv_pass.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/jit/ir/constants.h>
+#include <torch/csrc/jit/ir/ir.h>
+#include <torch/csrc/jit/passes/dead_code_elimination.h>
+#include <torch/library.h>
+
+#include <optional>
+#include <vector>
+
+#include "kernels/dconv.h"
+
+namespace oxboard {
+namespace {
+
+using torch::jit::Node;
+using torch::jit::Symbol;
+using torch::jit::Value;
+
+at::Tensor floats(const at::Tensor& tensor) { return tensor.contiguous(); }
+
+at::Tensor dconvLayer(const at::Tensor& x, const at::Tensor& weight1, const at::Tensor& bias1,
+                      const at::Tensor& normWeight1, const at::Tensor& normBias1, double epsilon1,
+                      const at::Tensor& weight2, const at::Tensor& bias2,
+                      const at::Tensor& normWeight2, const at::Tensor& normBias2, double epsilon2,
+                      const at::Tensor& scale, int64_t dilation) {
+  const at::Tensor input = floats(x);
+  at::Tensor output = at::empty_like(input);
+  kernels::DConvLayer layer{};
+  layer.batch = input.size(0);
+  layer.channels = input.size(1);
+  layer.frames = input.size(2);
+  layer.hidden = weight1.size(0);
+  layer.dilation = dilation;
+  layer.input = input.const_data_ptr<float>();
+  layer.weight1 = weight1.const_data_ptr<float>();
+  layer.bias1 = bias1.const_data_ptr<float>();
+  layer.normWeight1 = normWeight1.const_data_ptr<float>();
+  layer.normBias1 = normBias1.const_data_ptr<float>();
+  layer.epsilon1 = epsilon1;
+  layer.weight2 = weight2.const_data_ptr<float>();
+  layer.bias2 = bias2.const_data_ptr<float>();
+  layer.normWeight2 = normWeight2.const_data_ptr<float>();
+  layer.normBias2 = normBias2.const_data_ptr<float>();
+  layer.epsilon2 = epsilon2;
+  layer.scale = scale.const_data_ptr<float>();
+  layer.output = output.mutable_data_ptr<float>();
+  kernels::dconvLayer(layer);
+  return output;
+}
+
+/** The node that makes `value`, if it is of that kind and nobody else uses the value. */
+Node* onlyUse(Value* value, const char* kind) {
+  Node* node = value->node();
+  return node->kind() == Symbol::fromQualString(kind) && value->uses().size() == 1 ? node : nullptr;
+}
+
+std::optional<at::Tensor> constantTensor(Value* value) {
+  const auto constant = torch::jit::toIValue(value);
+  if (!constant || !constant->isTensor()) return std::nullopt;
+  const at::Tensor tensor = constant->toTensor();
+  if (tensor.scalar_type() != at::kFloat || !tensor.device().is_cpu()) return std::nullopt;
+  return tensor.contiguous();
+}
+
+template <typename T>
+bool isConstant(Value* value, const T& expected) {
+  const auto constant = torch::jit::toIValue(value);
+  return constant && *constant == c10::IValue(expected);
+}
+
+/** Weight and bias of a plain one-dimensional convolution of stride 1; nothing for any other. */
+struct Convolution {
+  at::Tensor weight;
+  at::Tensor bias;
+  int64_t padding;
+  int64_t dilation;
+};
+
+std::optional<Convolution> convolution(const Node* node) {
+  const auto weight = constantTensor(node->input(1));
+  const auto bias = constantTensor(node->input(2));
+  const auto padding = torch::jit::toIValue(node->input(4));
+  const auto dilation = torch::jit::toIValue(node->input(5));
+  if (!weight || weight->dim() != 3 || !bias || !padding || !padding->isIntList() || !dilation ||
+      !dilation->isIntList()) {
+    return std::nullopt;
+  }
+  const bool plain = isConstant(node->input(3), std::vector<int64_t>{1}) &&
+                     isConstant(node->input(6), false) &&  // not transposed
+                     isConstant(node->input(8), int64_t{1});
+  if (!plain || padding->toIntVector().size() != 1 || dilation->toIntVector().size() != 1) {
+    return std::nullopt;
+  }
+  return Convolution{*weight, *bias, padding->toIntVector()[0], dilation->toIntVector()[0]};
+}
+
+/** Weight, bias and epsilon of a group norm with one group. */
+struct Norm {
+  at::Tensor weight;
+  at::Tensor bias;
+  double epsilon;
+};
+
+std::optional<Norm> norm(const Node* node) {
+  const auto weight = constantTensor(node->input(2));
+  const auto bias = constantTensor(node->input(3));
+  const auto epsilon = torch::jit::toIValue(node->input(4));
+  if (!isConstant(node->input(1), int64_t{1}) || !weight || !bias || !epsilon) return std::nullopt;
+  return Norm{*weight, *bias, epsilon->toDouble()};
+}
+
+struct Match {
+  Value* input;
+  Convolution first;
+  Norm firstNorm;
+  Convolution second;
+  Norm secondNorm;
+  at::Tensor scale;
+};
+
+/** The layer that ends in `add`, if there is one. */
+std::optional<Match> matchLayer(Node* add) {
+  if (!isConstant(add->input(2), int64_t{1})) return std::nullopt;
+  Value* input = add->input(0);
+  Node* mul = onlyUse(add->input(1), "aten::mul");
+  if (!mul) return std::nullopt;
+  const auto scale = constantTensor(mul->input(0));
+  Node* glu = onlyUse(mul->input(1), "aten::glu");
+  if (!scale || !glu || !isConstant(glu->input(1), int64_t{1})) return std::nullopt;
+  Node* norm2 = onlyUse(glu->input(0), "aten::group_norm");
+  Node* conv2 = norm2 ? onlyUse(norm2->input(0), "aten::_convolution") : nullptr;
+  Node* gelu = conv2 ? onlyUse(conv2->input(0), "aten::gelu") : nullptr;
+  Node* norm1 = gelu ? onlyUse(gelu->input(0), "aten::group_norm") : nullptr;
+  Node* conv1 = norm1 ? onlyUse(norm1->input(0), "aten::_convolution") : nullptr;
+  if (!conv1 || conv1->input(0) != input) return std::nullopt;
+  if (!isConstant(gelu->input(1), std::string("none"))) return std::nullopt;
+
+  const auto first = convolution(conv1);
+  const auto second = convolution(conv2);
+  const auto firstNorm = norm(norm1);
+  const auto secondNorm = norm(norm2);
+  if (!first || !second || !firstNorm || !secondNorm) return std::nullopt;
+
+  const int64_t channels = first->weight.size(1);
+  const int64_t hidden = first->weight.size(0);
+  const bool fits = first->weight.size(2) == 3 && first->padding == first->dilation &&
+                    second->weight.sizes() == at::IntArrayRef({2 * channels, hidden, 1}) &&
+                    second->padding == 0 && scale->numel() == channels &&
+                    firstNorm->weight.numel() == hidden &&
+                    secondNorm->weight.numel() == 2 * channels;
+  if (!fits) return std::nullopt;
+  return Match{input, *first, *firstNorm, *second, *secondNorm, scale->flatten()};
+}
+
+void replace(Node* add, const Match& match) {
+  torch::jit::Graph& graph = *add->owningGraph();
+  const torch::jit::WithInsertPoint point(add);
+  std::vector<Value*> inputs{match.input};
+  const auto constant = [&](const c10::IValue& value) {
+    inputs.push_back(graph.insertConstant(value));
+  };
+  constant(match.first.weight);
+  constant(match.first.bias);
+  constant(match.firstNorm.weight);
+  constant(match.firstNorm.bias);
+  constant(match.firstNorm.epsilon);
+  constant(match.second.weight);
+  constant(match.second.bias);
+  constant(match.secondNorm.weight);
+  constant(match.secondNorm.bias);
+  constant(match.secondNorm.epsilon);
+  constant(match.scale);
+  constant(match.first.dilation);
+  Node* fused = graph.create(Symbol::fromQualString("oxboard::dconv_layer"), inputs, 1);
+  graph.insertNode(fused);
+  fused->output()->setType(add->output()->type());
+  add->output()->replaceAllUsesWith(fused->output());
+}
+
+TORCH_LIBRARY(oxboard, library) {
+  library.def(
+      "dconv_layer(Tensor x, Tensor weight1, Tensor bias1, Tensor norm_weight1, Tensor norm_bias1, "
+      "float epsilon1, Tensor weight2, Tensor bias2, Tensor norm_weight2, Tensor norm_bias2, "
+      "float epsilon2, Tensor scale, int dilation) -> Tensor");
+}
+
+TORCH_LIBRARY_IMPL(oxboard, CPU, library) { library.impl("dconv_layer", dconvLayer); }
+
+}  // namespace
+
+int fuseDConv(const std::shared_ptr<torch::jit::Graph>& graph) {
+  std::vector<std::pair<Node*, Match>> matches;
+  for (Node* node : graph->nodes()) {
+    if (node->kind() != Symbol::fromQualString("aten::add")) continue;
+    if (auto match = matchLayer(node)) matches.emplace_back(node, std::move(*match));
+  }
+  for (const auto& [add, match] : matches) replace(add, match);
+  torch::jit::EliminateDeadCode(graph);
+  return static_cast<int>(matches.size());
+}
+
+}  // namespace oxboard

@@ -1,0 +1,2 @@
+#define OXBOARD_ISA plain
+#include "dconv_impl.h"

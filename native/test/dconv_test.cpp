@@ -1,0 +1,116 @@
+#include "kernels/dconv.h"
+
+#include <ATen/ATen.h>
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+using namespace oxboard;
+
+namespace {
+
+struct Weights {
+  Weights(int64_t channels, int64_t hidden)
+      : weight1(at::randn({hidden, channels, 3}) / std::sqrt(3.0 * channels)),
+        bias1(at::randn({hidden}) * 0.3),
+        normWeight1(at::randn({hidden})),
+        normBias1(at::randn({hidden})),
+        weight2(at::randn({2 * channels, hidden, 1}) / std::sqrt(static_cast<double>(hidden))),
+        bias2(at::randn({2 * channels}) * 0.3),
+        normWeight2(at::randn({2 * channels})),
+        normBias2(at::randn({2 * channels})),
+        scale(at::randn({channels})) {}
+
+  at::Tensor weight1, bias1, normWeight1, normBias1, weight2, bias2, normWeight2, normBias2, scale;
+};
+
+at::Tensor plainLayer(const at::Tensor& x, const Weights& w, int64_t dilation) {
+  at::Tensor y = at::conv1d(x, w.weight1, w.bias1, {1}, {dilation}, {dilation});
+  y = at::gelu(at::group_norm(y, 1, w.normWeight1, w.normBias1, 1e-5));
+  y = at::conv1d(y, w.weight2, w.bias2);
+  y = at::glu(at::group_norm(y, 1, w.normWeight2, w.normBias2, 1e-5), 1);
+  return x + w.scale.unsqueeze(1) * y;
+}
+
+kernels::DConvLayer layerOf(const at::Tensor& x, const Weights& w, int64_t dilation,
+                            at::Tensor& output) {
+  output = at::full_like(x, NAN);
+  return {x.size(0),
+          x.size(1),
+          w.weight1.size(0),
+          x.size(2),
+          dilation,
+          x.const_data_ptr<float>(),
+          w.weight1.const_data_ptr<float>(),
+          w.bias1.const_data_ptr<float>(),
+          w.normWeight1.const_data_ptr<float>(),
+          w.normBias1.const_data_ptr<float>(),
+          1e-5,
+          w.weight2.const_data_ptr<float>(),
+          w.bias2.const_data_ptr<float>(),
+          w.normWeight2.const_data_ptr<float>(),
+          w.normBias2.const_data_ptr<float>(),
+          1e-5,
+          w.scale.const_data_ptr<float>(),
+          output.mutable_data_ptr<float>()};
+}
+
+double decibels(const at::Tensor& reference, const at::Tensor& actual) {
+  const double signal = reference.to(at::kDouble).square().sum().item<double>();
+  const double noise =
+      (reference.to(at::kDouble) - actual.to(at::kDouble)).square().sum().item<double>();
+  return 10 * std::log10(signal / noise);
+}
+
+}  // namespace
+
+TEST_CASE("dconv: every instruction set agrees with the plain operators, at every shape") {
+  at::manual_seed(0);
+  for (const char* set : {"plain", "avx2", "avx512"}) {
+    for (const auto& [channels, hidden] : {std::pair{48, 6}, {7, 5}, {8, 4}, {96, 24}, {1, 1}}) {
+      const Weights weights(channels, hidden);
+      for (const int64_t frames : {1, 2, 3, 15, 16, 17, 63, 64, 65, 336, 1000}) {
+        for (const int64_t batch : {1, 3, 9}) {
+          for (const int64_t dilation : {1, 2}) {
+            const at::Tensor x = at::randn({batch, channels, frames}) + 0.5;
+            at::Tensor output;
+            if (!kernels::dconvLayerWith(set, layerOf(x, weights, dilation, output))) continue;
+            INFO(set, " channels ", channels, " hidden ", hidden, " frames ", frames, " batch ",
+                 batch, " dilation ", dilation);
+            CHECK(decibels(plainLayer(x, weights, dilation), output) > 100);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("dconv: a long row is right and the same in every run") {
+  at::manual_seed(1);
+  const Weights weights(48, 6);
+  const at::Tensor x = at::randn({1, 48, 85995}) * 3 - 1;
+  at::Tensor first;
+  at::Tensor second;
+  kernels::dconvLayer(layerOf(x, weights, 2, first));
+  kernels::dconvLayer(layerOf(x, weights, 2, second));
+  CHECK(decibels(plainLayer(x, weights, 2), first) > 100);
+  CHECK(at::equal(first, second));
+}
+
+TEST_CASE("dconv: NaN in the input reaches the output") {
+  const Weights weights(8, 4);
+  at::Tensor x = at::randn({1, 8, 100});
+  x[0][3][50] = NAN;
+  at::Tensor output;
+  kernels::dconvLayer(layerOf(x, weights, 1, output));
+  CHECK(std::isnan(output.sum().item<float>()));
+}
+
+TEST_CASE("dconv: the operator keeps to its layout for an input that is not contiguous") {
+  at::manual_seed(2);
+  const Weights weights(8, 4);
+  const at::Tensor x = at::randn({5, 30, 8}).transpose(1, 2);
+  at::Tensor output;
+  kernels::dconvLayer(layerOf(x.contiguous(), weights, 1, output));
+  CHECK(decibels(plainLayer(x, weights, 1), output) > 100);
+}
