@@ -76,9 +76,13 @@ export async function readArchive(directory: string, embedded: boolean): Promise
   try {
     text = await readFile(file, 'utf8');
   } catch (cause) {
-    throw new OxboardError('MODEL_NOT_FOUND', `There is no model archive in ${directory}`, {
-      cause,
-    });
+    const { code = '' } = cause as NodeJS.ErrnoException;
+    if (['ENOENT', 'ENOTDIR'].includes(code)) {
+      throw new OxboardError('MODEL_NOT_FOUND', `There is no model archive in ${directory}`, {
+        cause,
+      });
+    }
+    throw new OxboardError('MODEL_INVALID', `${file} cannot be read (${code})`, { cause });
   }
   const description = parseDescription(text, file);
   let sizeBytes = 0;

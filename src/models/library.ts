@@ -25,28 +25,66 @@ export function installFolder({ modelsDir }: LibraryOptions): string {
   return modelsDir ? resolve(modelsDir) : PACKAGE_DIR;
 }
 
-async function archivesIn(folder: string): Promise<InstalledModel[]> {
+/** A folder that holds an archive, or one whose archive cannot be used, and why. */
+export interface Archive {
+  /** Name of the folder. */
+  name: string;
+  directory: string;
+  /** Whether it came with the package. */
+  embedded: boolean;
+  outcome: InstalledModel | OxboardError;
+}
+
+async function archivesIn(folder: string): Promise<Archive[]> {
   const entries = await readdir(folder).catch(() => []);
-  const found = await Promise.all(
-    // A broken archive must not hide the good ones from a list; opening it by name says why.
-    entries.map((name) => openArchive(folder, name).catch(() => undefined)),
-  );
-  return found.filter((model) => model !== undefined);
+  const archives = await Promise.all(entries.map((name) => openArchive(folder, name)));
+  return archives.filter((archive) => archive !== undefined);
 }
 
-function openArchive(folder: string, name: string): Promise<InstalledModel> {
-  return readArchive(join(folder, name), folder === PACKAGE_DIR && EMBEDDED.includes(name));
+/** @returns undefined where there is no archive at all. */
+async function openArchive(folder: string, name: string): Promise<Archive | undefined> {
+  const directory = join(folder, name);
+  const embedded = folder === PACKAGE_DIR && EMBEDDED.includes(name);
+  try {
+    const outcome = await readArchive(directory, embedded);
+    return { name, directory, embedded, outcome };
+  } catch (error) {
+    if (!(error instanceof OxboardError)) throw error;
+    if (error.code === 'MODEL_NOT_FOUND') return undefined;
+    return { name, directory, embedded, outcome: error };
+  }
 }
 
-/** Every installed model, by name. A model of the models folder hides an embedded one. */
+/** Every archive, also those that cannot be used; an embedded one that another hides is left out. */
+export async function listArchives(options: LibraryOptions): Promise<Archive[]> {
+  const folder = installFolder(options);
+  const own = await archivesIn(folder);
+  const names = new Set(own.map(nameOf));
+  const embedded =
+    folder === PACKAGE_DIR
+      ? []
+      : (await archivesIn(PACKAGE_DIR)).filter(
+          (archive) => archive.embedded && !names.has(nameOf(archive)),
+        );
+  return [...own, ...embedded].sort((a, b) => nameOf(a).localeCompare(nameOf(b)));
+}
+
+/** Tells whether an archive can be used. */
+export const isModel = (outcome: InstalledModel | OxboardError): outcome is InstalledModel =>
+  !(outcome instanceof OxboardError);
+
+const nameOf = ({ name, outcome }: Archive): string => (isModel(outcome) ? outcome.name : name);
+
+/**
+ * Every installed model, by name. A model of the models folder hides an embedded one. A broken
+ * archive must not hide the good ones and is left out; {@link findModel} says why it is broken.
+ */
 export async function listModels(options: LibraryOptions): Promise<InstalledModel[]> {
-  const own = await archivesIn(installFolder(options));
-  const names = new Set(own.map((model) => model.name));
-  const embedded = (await archivesIn(PACKAGE_DIR)).filter(
-    (model) => model.embedded && !names.has(model.name),
-  );
-  return [...own, ...embedded].sort((a, b) => a.name.localeCompare(b.name));
+  return modelsOf(await listArchives(options));
 }
+
+const modelsOf = (archives: readonly Archive[]): InstalledModel[] =>
+  archives.map(({ outcome }) => outcome).filter(isModel);
 
 /**
  * The installed model of that name.
@@ -54,19 +92,20 @@ export async function listModels(options: LibraryOptions): Promise<InstalledMode
  * @throws OxboardError MODEL_NOT_FOUND naming what is installed, MODEL_INVALID.
  */
 export async function findModel(name: string, options: LibraryOptions): Promise<InstalledModel> {
-  const installed = await listModels(options);
-  const model = installed.find((candidate) => candidate.name === name);
-  if (model) return model;
+  const { outcome } = await findArchive(name, options);
+  if (!isModel(outcome)) throw outcome;
+  return outcome;
+}
 
-  // A folder of that name exists but could not be listed: say what is wrong with it.
-  if (/^[\w.-]+$/.test(name) && !/^\.+$/.test(name)) {
-    const broken = await openArchive(installFolder(options), name).catch((error: unknown) => error);
-    if (broken instanceof OxboardError && broken.code === 'MODEL_INVALID') throw broken;
-  }
-  const names = installed.map((candidate) => candidate.name).join(', ') || 'none';
+async function findArchive(name: string, options: LibraryOptions): Promise<Archive> {
+  const archives = await listArchives(options);
+  const found = archives.find((archive) => nameOf(archive) === name);
+  if (found) return found;
+  const names = modelsOf(archives).map((model) => model.name);
   throw new OxboardError(
     'MODEL_NOT_FOUND',
-    `Model "${name}" is not installed in ${installFolder(options)}. Installed: ${names}`,
+    `Model "${name}" is not installed in ${installFolder(options)}. Installed: ` +
+      (names.join(', ') || 'none'),
   );
 }
 
@@ -90,15 +129,16 @@ export async function defaultModel(
 }
 
 /**
- * Removes an installed model.
+ * Removes an archive, also one that cannot be used.
  *
+ * @returns the folder that is gone.
  * @throws OxboardError MODEL_NOT_FOUND; INVALID_OPTION for a model that came with the package.
  */
-export async function removeModel(name: string, options: LibraryOptions): Promise<InstalledModel> {
-  const model = await findModel(name, options);
-  if (model.embedded) {
+export async function removeModel(name: string, options: LibraryOptions): Promise<string> {
+  const { directory, embedded } = await findArchive(name, options);
+  if (embedded) {
     throw new OxboardError('INVALID_OPTION', `Model "${name}" is part of the package`);
   }
-  await rm(model.directory, { recursive: true, force: true });
-  return model;
+  await rm(directory, { recursive: true, force: true });
+  return directory;
 }

@@ -9,7 +9,8 @@ import { verifyModel, type InstalledModel } from '../../models/archive.js';
 import {
   findModel,
   installFolder,
-  listModels,
+  isModel,
+  listArchives,
   removeModel,
   type LibraryOptions,
 } from '../../models/library.js';
@@ -42,7 +43,7 @@ export function modelsCommand(): Command {
   );
   subcommand('remove <name>', 'delete an installed model').action(
     async (name: string, flags: Flags) => {
-      const { directory } = await removeModel(name, library(flags));
+      const directory = await removeModel(name, library(flags));
       process.stdout.write(`Removed ${directory}\n`);
     },
   );
@@ -63,11 +64,15 @@ export function modelsCommand(): Command {
 }
 
 async function list(options: LibraryOptions): Promise<void> {
-  const installed = await listModels(options);
+  const archives = await listArchives(options);
+  const installed = archives.map(({ outcome }) => outcome).filter(isModel);
   if (installed.length === 0) say(`No model is installed in ${installFolder(options)}`);
   const width = Math.max(...installed.map(({ name }) => name.length));
   for (const model of installed) {
     process.stdout.write(`${model.name.padEnd(width)}  ${describe(model)}\n`);
+  }
+  for (const { outcome } of archives) {
+    if (!isModel(outcome)) say(`Cannot be used: ${outcome.message}`);
   }
 }
 
@@ -84,11 +89,15 @@ function describe({ description, sizeBytes, embedded }: InstalledModel): string 
 }
 
 async function verify(name: string | undefined, options: LibraryOptions): Promise<void> {
-  const models = name === undefined ? await listModels(options) : [await findModel(name, options)];
-  for (const model of models) {
+  const outcomes =
+    name === undefined
+      ? (await listArchives(options)).map(({ outcome }) => outcome)
+      : [await findModel(name, options)];
+  for (const outcome of outcomes) {
     try {
-      await verifyModel(model);
-      process.stdout.write(`${model.name}: as its checksums say\n`);
+      if (!isModel(outcome)) throw outcome;
+      await verifyModel(outcome);
+      process.stdout.write(`${outcome.name}: as its checksums say\n`);
     } catch (error) {
       reportFailure(error);
     }
