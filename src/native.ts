@@ -79,6 +79,7 @@ export interface NativeBinding {
     description: NativeModelDescription,
     device: string,
     threads: number,
+    optimize: boolean,
   ): Promise<NativeModel>;
   Session: new (model: NativeModel, plan: NativePlan) => NativeSession;
 }
