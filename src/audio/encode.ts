@@ -91,7 +91,7 @@ export async function encode(
 /**
  * The spool at another sample rate, as a new spool in `file`; the same one if nothing changes.
  *
- * @param frames cuts the result: resampling there and back can add a frame to a song.
+ * @param frames the exact length of the result: resampling there and back can add or take a frame.
  */
 export async function resample(
   spool: Spool,
@@ -104,7 +104,10 @@ export async function resample(
   async function* samples(): AsyncGenerator<Uint8Array, void, undefined> {
     for await (const block of spool.blocks(signal)) yield bytesOf(interleave(block));
   }
-  const cut = frames === undefined ? [] : [`atrim=end_sample=${String(frames)}`];
+  const cut =
+    frames === undefined
+      ? []
+      : [`apad=whole_len=${String(frames)}`, `atrim=end_sample=${String(frames)}`];
   const output = runFfmpeg({
     args: [
       ...rawInput('f32le', spool.sampleRate, channelCount),

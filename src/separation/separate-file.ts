@@ -214,8 +214,8 @@ async function spoolMixture(
 function keptFrames(input: ProbedInput, mixture: Spool, encoding: Encoding): number | undefined {
   const { sampleRate, frames } = input;
   if (frames === undefined || encoding.sampleRate !== sampleRate) return undefined;
-  const decoded = Math.ceil((frames * mixture.sampleRate) / sampleRate);
-  return decoded === mixture.frames ? frames : undefined;
+  const exact = (frames * mixture.sampleRate) / sampleRate;
+  return Math.abs(mixture.frames - exact) < 1 ? frames : undefined;
 }
 
 /**

@@ -250,13 +250,17 @@ describe('separateFile', () => {
 
   it('goes back to the song’s own length with its own sample rate', async (context) => {
     const place = setting(context);
-    for (const frames of [33_601, 48_000]) {
+    for (const [sampleRate, frames] of [
+      [48_000, 33_601],
+      [48_000, 48_000],
+      [96_000, 67_201],
+    ] as const) {
       makeAudio(place.song, NOISE, {
-        sampleRate: 48_000,
+        sampleRate,
         options: ['-af', `atrim=end_sample=${String(frames)}`],
       });
       const { bass } = (await run(place, { sampleRate: 'keep' })).output.stems;
-      assert.deepEqual([bass!.sampleRate, bass!.frames], [48_000, frames]);
+      assert.deepEqual([bass!.sampleRate, bass!.frames], [sampleRate, frames]);
       assert.equal(readAudio(bass!.path)[0]!.length, frames);
     }
   });
