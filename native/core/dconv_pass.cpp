@@ -122,7 +122,8 @@ struct Match {
 
 /** The layer that ends in `add`, if there is one. */
 std::optional<Match> matchLayer(Node* add) {
-  if (!isConstant(add->input(2), int64_t{1})) return std::nullopt;
+  // Integers are added by an operator of the same name, without the factor of the second one.
+  if (add->inputs().size() != 3 || !isConstant(add->input(2), int64_t{1})) return std::nullopt;
   Value* input = add->input(0);
   Node* mul = onlyUse(add->input(1), "aten::mul");
   if (!mul) return std::nullopt;
