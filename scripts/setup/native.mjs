@@ -1,4 +1,5 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -25,12 +26,15 @@ export const identity = ({ folder, version, cuda }) => ({ folder, version, cuda 
 function fingerprints(libtorch, type) {
   const versionOf = (name) => readJson(require.resolve(`${name}/package.json`)).version;
   const configure = fingerprint(['CMakeLists.txt'], root, identity(libtorch), type, {
+    system: [process.platform, process.arch],
     cmake: outputOf('cmake', '--version'),
     compiler: outputOf(process.env.CXX || 'c++', '--version'),
     packages: ['cmake-js', 'node-addon-api'].map(versionOf),
   });
   return { configure, sources: fingerprint(['native/core', 'native/addon'], configure) };
 }
+
+const hashOf = (file) => createHash('sha256').update(readFileSync(file)).digest('hex');
 
 /** The addon through cmake-js, in <out>/Release/oxboard.node. */
 export async function buildNative(step, libtorch, { out = 'build', debug = false } = {}) {
@@ -40,7 +44,7 @@ export async function buildNative(step, libtorch, { out = 'build', debug = false
   const type = debug ? 'RelWithDebInfo' : 'Release';
   const { configure, sources } = fingerprints(libtorch, type);
   const stamp = readStamp(stampFile);
-  if (stamp.sources === sources && isFile(binary))
+  if (stamp.sources === sources && isFile(binary) && stamp.binary === hashOf(binary))
     return { text: 'ok (already done)', value: binary };
 
   const progress = buildProgress();
@@ -53,6 +57,8 @@ export async function buildNative(step, libtorch, { out = 'build', debug = false
     }
   }
   rmSync(stampFile, { force: true });
+  // A damaged binary is newer than its sources: ninja and make would keep it.
+  if (stamp.sources === sources) rmSync(binary, { force: true });
   const cmakeJs = require.resolve('cmake-js/bin/cmake-js');
   await mustRun(
     'native',
@@ -76,6 +82,6 @@ export async function buildNative(step, libtorch, { out = 'build', debug = false
       mend: `Mend what the compiler names, then run: npm run build:native (to start anew: rm -r ${out})`,
     },
   );
-  writeStamp(stampFile, { configure, sources });
+  writeStamp(stampFile, { configure, sources, binary: hashOf(binary) });
   return { text: `ok: ${out}/Release/oxboard.node`, value: binary };
 }

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { OxboardError } from '../errors.js';
 import { removeOpenWorkspaces } from '../separation/workspace.js';
+import { doctorCommand } from './commands/doctor.js';
 import { modelsCommand } from './commands/models.js';
 import { separateCommand } from './commands/separate.js';
 import { setupCommand } from './commands/setup.js';
@@ -18,6 +19,7 @@ Examples:
   $ oxboard setup                 once, after installing
   $ oxboard separate song.mp3     stems into ./separated
   $ oxboard models list           what can be chosen with --model
+  $ oxboard doctor                what works, and how to mend what does not
 
 oxboard <command> --help tells more.
 `;
@@ -32,7 +34,8 @@ function program(): Command {
     .addHelpText('after', OVERVIEW)
     .addCommand(separateCommand())
     .addCommand(setupCommand())
-    .addCommand(modelsCommand());
+    .addCommand(modelsCommand())
+    .addCommand(doctorCommand());
   throwInsteadOfExit(oxboard);
   return oxboard;
 }

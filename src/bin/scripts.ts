@@ -21,6 +21,23 @@ export async function importPython(): Promise<PythonScript> {
   return (await import(new URL('python.mjs', folder).href)) as PythonScript;
 }
 
+interface PlatformScript {
+  /** Refuses with an error what cannot work; returns a warning for what nobody has tried. */
+  checkPlatform: () => string | undefined;
+}
+interface LibtorchScript {
+  pinned: string;
+  locate: () => { folder: string; version: string } | undefined;
+}
+
+export async function importPlatform(): Promise<PlatformScript> {
+  return (await import(new URL('setup/platform.mjs', folder).href)) as PlatformScript;
+}
+
+export async function importLibtorch(): Promise<LibtorchScript> {
+  return (await import(new URL('setup/libtorch.mjs', folder).href)) as LibtorchScript;
+}
+
 /** Runs a script's function; what it says to people becomes an error of ours. */
 export async function runScript<T>(code: ErrorCode, work: () => Promise<T>): Promise<T> {
   try {
