@@ -24,14 +24,22 @@ export function oxboard(
     cwd,
     env = {},
     onStderr,
+    command = [process.execPath, program, ...args],
+    uid,
   }: {
-    cwd?: string;
+    cwd?: string | undefined;
     env?: Record<string, string>;
     onStderr?: (text: string, child: ChildProcess) => void;
+    /** Runs this instead. */
+    command?: readonly string[];
+    /** Runs as this user and group. */
+    uid?: number | undefined;
   } = {},
 ): Promise<Outcome> {
-  const child = spawn(process.execPath, [program, ...args], {
+  const [executable = '', ...rest] = command;
+  const child = spawn(executable, rest, {
     cwd,
+    ...(uid !== undefined && { uid, gid: uid }),
     // Nothing of the developer's own settings may change the outcome.
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
