@@ -166,7 +166,8 @@ const CAUSES: readonly [RegExp, string][] = [
 ];
 
 function explain(cause: unknown): OxboardError {
-  const reason = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause);
+  const said = cause instanceof Error ? cause.message : String(cause);
+  const reason = said.split(/\s*\n\s*/).join(' ');
   if (/allocate memory|failed to map segment/.test(reason) && addressSpaceIsLimited()) {
     const message = `Not enough memory to load libtorch. ${MORE_MEMORY} (the system says: ${reason})`;
     return new OxboardError('OUT_OF_MEMORY', message, { cause });
