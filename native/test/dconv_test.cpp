@@ -4,6 +4,10 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <string>
+
+#include "network.h"
+#include "toy_model.h"
 
 using namespace oxboard;
 
@@ -113,4 +117,62 @@ TEST_CASE("dconv: the operator keeps to its layout for an input that is not cont
   at::Tensor output;
   kernels::dconvLayer(layerOf(x.contiguous(), weights, 1, output));
   CHECK(decibels(plainLayer(x, weights, 1), output) > 100);
+}
+
+namespace {
+
+/** A layer as demucs traces it, with one part of its text replaced. */
+std::string layerText(const std::string& part = "", const std::string& replacement = "") {
+  std::string text =
+      "def forward(self, x):\n"
+      "  h = torch._convolution(x, self.w1, self.b1, [1], [2], [2], False, [0], 1, "
+      "False, False, True, True)\n"
+      "  g = torch.gelu(torch.group_norm(h, 1, self.g1, self.c1, 1e-5), approximate='none')\n"
+      "  y = torch._convolution(g, self.w2, self.b2, [1], [0], [1], False, [0], 1, "
+      "False, False, True, True)\n"
+      "  z = torch.glu(torch.group_norm(y, 1, self.g2, self.c2, 1e-5), 1)\n"
+      "  out = x + self.scale * z\n"
+      "  return out\n";
+  if (!part.empty()) text.replace(text.find(part), part.size(), replacement);
+  return text;
+}
+
+/** Runs the text with and without the pass; checks that they agree, and counts fused layers. */
+int fusedLayers(const std::string& text) {
+  const Weights w(8, 4);
+  const testing::ToyFile file(text, {{"w1", w.weight1},
+                                     {"b1", w.bias1},
+                                     {"g1", w.normWeight1},
+                                     {"c1", w.normBias1},
+                                     {"w2", w.weight2},
+                                     {"b2", w.bias2},
+                                     {"g2", w.normWeight2},
+                                     {"c2", w.normBias2},
+                                     {"scale", w.scale.unsqueeze(1)}});
+  const Network plain(file.path(), "cpu", false);
+  const Network optimized(file.path(), "cpu", true);
+  CHECK(plain.fusedLayers() == 0);
+  const at::Tensor x = at::randn({3, 8, 100});
+  CHECK(decibels(plain.run(x), optimized.run(x)) > 100);
+  return optimized.fusedLayers();
+}
+
+}  // namespace
+
+TEST_CASE("dconv pass: a layer as demucs traces it is fused") {
+  at::manual_seed(3);
+  CHECK(fusedLayers(layerText()) == 1);
+}
+
+TEST_CASE("dconv pass: what differs in any part stays as it is, and right") {
+  at::manual_seed(4);
+  CHECK(fusedLayers(layerText("(h, 1, self.g1", "(h, 2, self.g1")) == 0);
+  CHECK(fusedLayers(layerText("(y, 1, self.g2", "(y, 2, self.g2")) == 0);
+  CHECK(fusedLayers(layerText("'none'", "'tanh'")) == 0);
+  CHECK(fusedLayers(layerText("x + self.scale", "2 * x + self.scale")) == 0);
+  CHECK(fusedLayers(layerText("return out", "return out + h.mean()")) == 0);
+  CHECK(fusedLayers(layerText("return out", "return out + z")) == 0);
+  CHECK(fusedLayers(layerText("x + self.scale * z", "torch.add(x, self.scale * z, alpha=2)")) == 0);
+  CHECK(fusedLayers(layerText("[1], [2], [2], False", "[1], [1], [1], False")) == 1);
+  CHECK(fusedLayers(layerText("self.b1, [1], [2], [2]", "None, [1], [2], [2]")) == 0);
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,10 +17,12 @@ namespace oxboard::testing {
 /** A TorchScript file that lives as long as this object. */
 class ToyFile {
  public:
-  explicit ToyFile(const std::string& forward) {
+  explicit ToyFile(const std::string& forward,
+                   const std::map<std::string, at::Tensor>& weights = {}) {
     static int count = 0;
     path_ = "toy-" + std::to_string(getpid()) + "-" + std::to_string(count++) + ".pt";
     torch::jit::Module module("Toy");
+    for (const auto& [name, weight] : weights) module.register_parameter(name, weight, false);
     module.define(forward);
     module.save(path_);
   }

@@ -160,6 +160,28 @@ void test('batches of segments give the same stems', async () => {
   }
 });
 
+void test('the optimized graphs give what the plain ones give', async () => {
+  for (const name of ['htdemucs', 'mdx_extra']) {
+    await using optimized = await load(name);
+    await using plain = await Separator.load(name, { modelsDir, threads: 2, optimize: false });
+    const [fast, slow] = await Promise.all(
+      [optimized, plain].map((separator) => separator.separate(song(12_000))),
+    );
+    for (const [stem, channels] of Object.entries(slow?.stems ?? {})) {
+      let signal = 0;
+      let noise = 0;
+      for (const [c, channel] of channels.entries()) {
+        for (const [i, x] of channel.entries()) {
+          signal += x ** 2;
+          noise += (x - (fast?.stems[stem]?.[c]?.[i] ?? NaN)) ** 2;
+        }
+      }
+      const decibels = 10 * Math.log10(signal / noise);
+      assert.ok(decibels > 80, `${name}, ${stem}: ${decibels.toFixed(1)} dB`);
+    }
+  }
+});
+
 void test('mono is given to both channels', async () => {
   await using separator = await load();
   const { sampleRate, channels } = song(3000, 1);
