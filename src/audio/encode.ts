@@ -126,7 +126,11 @@ function header({ frames, sampleRate, channelCount }: Spool, encoding: Encoding)
 }
 
 function rawInput(format: string, sampleRate: number, channelCount: number): string[] {
-  return ['-f', format, '-ar', String(sampleRate), '-ac', String(channelCount), '-i', 'pipe:0'];
+  return [
+    // With several inputs ffmpeg 5 sleeps 10 ms whenever its queue of eight packets is empty.
+    '-thread_queue_size', '0',
+    '-f', format, '-ar', String(sampleRate), '-ac', String(channelCount), '-i', 'pipe:0',
+  ]; // prettier-ignore
 }
 
 function encodeError(error: unknown, encoding: Encoding): unknown {
