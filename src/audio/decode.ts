@@ -1,7 +1,7 @@
 /**
  * A file's audio as planar float32, at the rate and channel count of a model.
  */
-import { invalidOption } from '../options.js';
+import { OxboardError } from '../errors.js';
 import { FfmpegFailure, inputArguments, runFfmpeg } from './ffmpeg.js';
 import { planarBlocks, type PcmFormat } from './pcm.js';
 import { notAudio, type ProbedInput } from './probe.js';
@@ -57,7 +57,12 @@ function filters(input: ProbedInput, target: PcmFormat): string[] {
 function downmix(input: ProbedInput, channelCount: number): string[] {
   if (input.channelCount === channelCount) return [];
   const layout = { 1: 'mono', 2: 'stereo' }[channelCount];
-  if (!layout) throw invalidOption('model', 'model with 1 or 2 channels', channelCount);
+  if (!layout) {
+    throw new OxboardError(
+      'INVALID_OPTION',
+      `Files are separated by models of 1 or 2 channels; this one has ${String(channelCount)}`,
+    );
+  }
   if (input.channelCount === 1) return ['pan=stereo|c0=c0|c1=c0'];
   if (input.channelLayout) return [`aformat=channel_layouts=${layout}`];
 

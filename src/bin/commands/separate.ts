@@ -184,7 +184,8 @@ async function separateAll(
         failures.push({ file, failure });
         if (json) printFailure(file, failure);
         // What keeps the first song from starting keeps them all, unless it is the song's own fault.
-        if (!separator && !failure.code.startsWith('INPUT_')) {
+        const blocked = !separator && !failure.code.startsWith('INPUT_');
+        if (blocked || failure.code.startsWith('MODEL_')) {
           for (const other of inputs.slice(index + 1)) {
             failures.push({ file: other, failure });
             if (json) printFailure(other, failure);
