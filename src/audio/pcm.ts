@@ -40,7 +40,12 @@ export function newBlock(channelCount: number, frames: number): Float32Array[] {
 /** The largest absolute sample; NaN if there is one, which must not pass for silence. */
 export function peakOf(samples: Float32Array): number {
   let peak = 0;
-  for (const sample of samples) peak = Math.max(peak, Math.abs(sample));
+  for (const sample of samples) {
+    const magnitude = Math.abs(sample);
+    if (magnitude <= peak) continue;
+    if (Number.isNaN(magnitude)) return NaN;
+    peak = magnitude;
+  }
   return peak;
 }
 
