@@ -2,7 +2,9 @@ import { parseArgs } from 'node:util';
 import { ensureLibtorch } from './setup/libtorch.mjs';
 import { withLock } from './setup/lock.mjs';
 import { buildNative } from './setup/native.mjs';
+import { ensurePackages, isClone } from './setup/packages.mjs';
 import { createReport, main, SetupError } from './setup/report.mjs';
+import { ensureTools } from './setup/tools.mjs';
 
 const usage = 'usage: npm run build:native -- [--cuda] [--debug] [--out DIR]';
 
@@ -24,6 +26,8 @@ await main(async () => {
   const { cuda, debug, out } = options();
   const report = createReport();
   await withLock(report, async () => {
+    if (isClone()) await report.step('npm packages', ensurePackages);
+    await report.step('system tools', ensureTools);
     const libtorch = await report.step('libtorch', (step) => ensureLibtorch(step, { cuda }));
     await report.step('native build', (step) => buildNative(step, libtorch, { out, debug }));
   });

@@ -73,8 +73,8 @@ export interface NativeBinding {
   devices(): string[];
   /** @throws an Error with code DEVICE_UNAVAILABLE. */
   resolveDevice(requested: string): string;
-  /** The arena for CPU tensors, in bytes. */
-  memory(): { capacity: number; inUse: number; peakInUse: number };
+  /** The arena for CPU tensors, in bytes, and how many models hold their networks. */
+  memory(): { capacity: number; inUse: number; peakInUse: number; models: number };
   loadModel(
     description: NativeModelDescription,
     device: string,

@@ -6,6 +6,7 @@
 #include "cpu_allocator.h"
 #include "device.h"
 #include "error.h"
+#include "js_error.h"
 #include "model_object.h"
 #include "session_object.h"
 #include "unit_of_work.h"
@@ -23,9 +24,7 @@ Napi::Value resolve(const Napi::CallbackInfo& info) {
   try {
     return Napi::String::New(info.Env(), resolveDevice(info[0].As<Napi::String>()));
   } catch (const Error& error) {
-    Napi::Error wrapped = Napi::Error::New(info.Env(), error.what());
-    wrapped.Set("code", errorName(error.code()));
-    throw wrapped;
+    throw jsError(info.Env(), error.code(), error.what());
   }
 }
 
@@ -35,6 +34,7 @@ Napi::Value memory(const Napi::CallbackInfo& info) {
   result.Set("capacity", static_cast<double>(stats.capacity));
   result.Set("inUse", static_cast<double>(stats.inUse));
   result.Set("peakInUse", static_cast<double>(stats.peakInUse));
+  result.Set("models", Model::live());
   return result;
 }
 

@@ -8,8 +8,8 @@
 namespace oxboard {
 namespace {
 
-// Loading needs no device slot of its own kind of work, but two loads at a time would double the
-// memory that reading a file takes.
+// The exception to one unit per device: a load may run beside a segment, so that it need not wait
+// for it, but not beside another load, because reading a file takes memory for the file twice.
 constexpr const char* kLoadSlot = "load";
 
 ModelDescription describe(const Napi::Object& object) {
@@ -61,7 +61,7 @@ Napi::Value ModelObject::load(const Napi::CallbackInfo& info) {
   const bool optimize = info[3].As<Napi::Boolean>();
   auto loaded = std::make_shared<std::shared_ptr<const Model>>();
   return UnitOfWork::run(
-      info.Env(), kLoadSlot,
+      info.Env(), kLoadSlot, /*owner=*/nullptr,
       [=] { *loaded = std::make_shared<const Model>(description, device, threads, optimize); },
       [loaded](Napi::Env env) -> Napi::Value {
         return EnvironmentState::of(env).modelConstructor.New(

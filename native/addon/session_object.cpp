@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "error.h"
+#include "js_error.h"
 #include "model_object.h"
 #include "unit_of_work.h"
 
@@ -44,12 +44,6 @@ PlanOptions planOptions(const Napi::Object& object, const ModelDescription& mode
   return options;
 }
 
-Napi::Error withCode(Napi::Env env, const Error& error) {
-  Napi::Error wrapped = Napi::Error::New(env, error.what());
-  wrapped.Set("code", errorName(error.code()));
-  return wrapped;
-}
-
 }  // namespace
 
 Napi::Function SessionObject::define(Napi::Env env) {
@@ -79,7 +73,9 @@ SessionObject::SessionObject(const Napi::CallbackInfo& info)
     session_ =
         std::make_shared<Session>(model, planOptions(plan, model->description()), statistics);
   } catch (const Error& error) {
-    throw withCode(info.Env(), error);
+    throw jsError(info.Env(), error.code(), error.what());
+  } catch (const std::bad_alloc&) {
+    throw jsError(info.Env(), ErrorCode::kOutOfMemory, "Not enough memory for a separation");
   }
 }
 
@@ -117,13 +113,18 @@ Napi::Value SessionObject::push(const Napi::CallbackInfo& info) {
   Session& session = idle(info);
   const auto channels = info[0].As<Napi::Array>();
   std::vector<const float*> pointers;
-  size_t frames = 0;
+  int64_t frames = -1;
   for (uint32_t channel = 0; channel < channels.Length(); ++channel) {
     const auto samples = channels.Get(channel).As<Napi::Float32Array>();
+    const auto length = static_cast<int64_t>(samples.ElementLength());
+    // TypeScript has checked this. Here it stands between a mistake there and foreign memory.
+    if (samples.TypedArrayType() != napi_float32_array || (frames >= 0 && length != frames)) {
+      throw Napi::TypeError::New(info.Env(), "channels are not Float32Arrays of one length");
+    }
+    frames = length;
     pointers.push_back(samples.Data());
-    frames = samples.ElementLength();
   }
-  return Napi::Boolean::New(info.Env(), session.push(pointers, static_cast<int64_t>(frames)));
+  return Napi::Boolean::New(info.Env(), session.push(pointers, frames));
 }
 
 Napi::Value SessionObject::step(const Napi::CallbackInfo& info) {
@@ -141,7 +142,7 @@ Napi::Value SessionObject::step(const Napi::CallbackInfo& info) {
     }
     *running = false;
   };
-  return UnitOfWork::run(info.Env(), session->model().device(), work,
+  return UnitOfWork::run(info.Env(), session->model().device(), this, work,
                          [](Napi::Env env) -> Napi::Value { return env.Undefined(); });
 }
 
@@ -169,10 +170,14 @@ Napi::Value SessionObject::take(const Napi::CallbackInfo& info) {
   return result;
 }
 
-void SessionObject::stop(const Napi::CallbackInfo& info) { open(info).stop(); }
+void SessionObject::stop(const Napi::CallbackInfo& info) {
+  if (!session_) return;
+  session_->stop();
+  if (EnvironmentState::of(info.Env()).cancelWaiting(this)) *running_ = false;
+}
 
-void SessionObject::dispose(const Napi::CallbackInfo&) {
-  if (session_) session_->stop();
+void SessionObject::dispose(const Napi::CallbackInfo& info) {
+  stop(info);
   session_.reset();
 }
 

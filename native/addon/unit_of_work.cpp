@@ -3,7 +3,8 @@
 #include <utility>
 #include <vector>
 
-#include "error.h"
+#include "js_error.h"
+#include "network.h"
 
 namespace oxboard {
 
@@ -17,17 +18,13 @@ class UnitOfWork::Worker final : public Napi::AsyncWorker {
     try {
       unit_->work_();
     } catch (const Error& error) {
-      code_ = errorName(error.code());
-      message_ = error.what();
+      fail(error.code(), error.what());
     } catch (const std::bad_alloc&) {
-      code_ = errorName(ErrorCode::kOutOfMemory);
-      message_ = "Not enough memory";
+      fail(ErrorCode::kOutOfMemory, "Not enough memory");
     } catch (const std::exception& error) {
-      code_ = errorName(ErrorCode::kInternal);
-      message_ = error.what();
+      fail(ErrorCode::kInternal, libtorchReason(error));
     } catch (...) {
-      code_ = errorName(ErrorCode::kInternal);
-      message_ = "an exception of unknown type";
+      fail(ErrorCode::kInternal, "an exception of unknown type");
     }
     // What the work captured (tensors, models) goes while the device is still ours.
     unit_->work_ = nullptr;
@@ -36,18 +33,23 @@ class UnitOfWork::Worker final : public Napi::AsyncWorker {
 
   void OnOK() override {
     const Napi::HandleScope scope(Env());
-    if (code_.empty()) {
+    if (!failed_) {
       unit_->deferred_.Resolve(unit_->result_(Env()));
-      return;
+    } else {
+      unit_->deferred_.Reject(jsError(Env(), code_, message_).Value());
     }
-    Napi::Error error = Napi::Error::New(Env(), message_);
-    error.Set("code", code_);
-    unit_->deferred_.Reject(error.Value());
   }
 
  private:
+  void fail(ErrorCode code, const std::string& message) {
+    failed_ = true;
+    code_ = code;
+    message_ = message;
+  }
+
   std::unique_ptr<UnitOfWork> unit_;
-  std::string code_;
+  bool failed_ = false;
+  ErrorCode code_ = ErrorCode::kInternal;
   std::string message_;
 };
 
@@ -55,7 +57,10 @@ EnvironmentState::EnvironmentState(Napi::Env env) : env_(env) {
   const auto nothing = Napi::Function::New(env, [](const Napi::CallbackInfo&) {});
   wakeFunction_ = Napi::ThreadSafeFunction::New(env, nothing, "oxboard device slots", 0, 1);
   wakeFunction_.Unref(env);
-  env.AddCleanupHook([this] { close(); });
+  env.AddCleanupHook([this] {
+    abandonAll();
+    wakeFunction_.Abort();
+  });
 }
 
 EnvironmentState& EnvironmentState::of(Napi::Env env) {
@@ -63,7 +68,16 @@ EnvironmentState& EnvironmentState::of(Napi::Env env) {
 }
 
 void EnvironmentState::wake() {
-  wakeFunction_.NonBlockingCall([this](Napi::Env, Napi::Function) { startGranted(); });
+  wakeFunction_.NonBlockingCall([this](Napi::Env, Napi::Function nothing) {
+    try {
+      nothing.Call({});
+    } catch (...) {
+      // JavaScript can no longer run here: worker.terminate() drains what is queued.
+      abandonAll();
+      return;
+    }
+    startGranted();
+  });
 }
 
 void EnvironmentState::add(UnitOfWork* unit) {
@@ -85,25 +99,42 @@ void EnvironmentState::startGranted() {
   for (UnitOfWork* unit : granted) unit->start();
 }
 
-void EnvironmentState::close() {
+bool EnvironmentState::cancelWaiting(const void* owner) {
+  std::vector<UnitOfWork*> cancelled;
+  for (UnitOfWork* unit : units_) {
+    if (unit->owner_ == owner && DeviceSlots::instance().withdraw(unit->device_, unit)) {
+      cancelled.push_back(unit);
+    }
+  }
+  for (UnitOfWork* unit : cancelled) {
+    unit->deferred_.Reject(jsError(env_, ErrorCode::kAborted, "stopped").Value());
+    remove(unit);
+    delete unit;
+  }
+  return !cancelled.empty();
+}
+
+void EnvironmentState::abandonAll() {
   for (UnitOfWork* unit : units_) {
     unit->abandon();
     delete unit;
   }
   units_.clear();
-  wakeFunction_.Abort();
 }
 
-UnitOfWork::UnitOfWork(Napi::Env env, std::string device, Work work, Result result)
+UnitOfWork::UnitOfWork(Napi::Env env, std::string device, const void* owner, Work work,
+                       Result result)
     : env_(env),
       state_(EnvironmentState::of(env)),
       device_(std::move(device)),
+      owner_(owner),
       work_(std::move(work)),
       result_(std::move(result)),
       deferred_(Napi::Promise::Deferred::New(env)) {}
 
-Napi::Promise UnitOfWork::run(Napi::Env env, const std::string& device, Work work, Result result) {
-  auto* unit = new UnitOfWork(env, device, std::move(work), std::move(result));
+Napi::Promise UnitOfWork::run(Napi::Env env, const std::string& device, const void* owner,
+                              Work work, Result result) {
+  auto* unit = new UnitOfWork(env, device, owner, std::move(work), std::move(result));
   const Napi::Promise promise = unit->deferred_.Promise();
   unit->state_.add(unit);
   DeviceSlots::instance().acquire(unit->device_, unit);

@@ -29,12 +29,21 @@ class EnvironmentState {
   void add(UnitOfWork* unit);
   void remove(UnitOfWork* unit);
 
+  /**
+   * Takes the owner's units that wait for their device out of the line and rejects their promises
+   * with ABORTED. A unit that already owns its device, or runs, is left alone.
+   *
+   * @return whether there was one.
+   */
+  bool cancelWaiting(const void* owner);
+
   Napi::FunctionReference modelConstructor;
   Napi::FunctionReference sessionConstructor;
 
  private:
   void startGranted();
-  void close();
+  /** Takes every unit out of the line; nobody is told. */
+  void abandonAll();
 
   Napi::Env env_;
   Napi::ThreadSafeFunction wakeFunction_;
@@ -49,10 +58,12 @@ class UnitOfWork final : public SlotClient {
   /**
    * Runs `work` on a pool thread once `device` is free, then `result` on the JavaScript thread.
    *
+   * @param owner whoever may cancel the unit, see EnvironmentState::cancelWaiting.
    * @return a promise of what `result` gives; it is rejected with an Error whose `code` is that of
    * the core's error.
    */
-  static Napi::Promise run(Napi::Env env, const std::string& device, Work work, Result result);
+  static Napi::Promise run(Napi::Env env, const std::string& device, const void* owner, Work work,
+                           Result result);
 
   void slotGranted() override;
 
@@ -60,7 +71,7 @@ class UnitOfWork final : public SlotClient {
   friend class EnvironmentState;
   class Worker;
 
-  UnitOfWork(Napi::Env env, std::string device, Work work, Result result);
+  UnitOfWork(Napi::Env env, std::string device, const void* owner, Work work, Result result);
   void start();
   /** Leaves the line, or gives back a slot that was granted but not used. */
   void abandon();
@@ -68,6 +79,7 @@ class UnitOfWork final : public SlotClient {
   Napi::Env env_;
   EnvironmentState& state_;
   std::string device_;
+  const void* owner_;
   Work work_;
   Result result_;
   Napi::Promise::Deferred deferred_;

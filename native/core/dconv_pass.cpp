@@ -6,6 +6,7 @@
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 #include <torch/library.h>
 
+#include <mutex>
 #include <optional>
 #include <vector>
 
@@ -18,14 +19,15 @@ using torch::jit::Node;
 using torch::jit::Symbol;
 using torch::jit::Value;
 
-at::Tensor floats(const at::Tensor& tensor) { return tensor.contiguous(); }
-
 at::Tensor dconvLayer(const at::Tensor& x, const at::Tensor& weight1, const at::Tensor& bias1,
                       const at::Tensor& normWeight1, const at::Tensor& normBias1, double epsilon1,
                       const at::Tensor& weight2, const at::Tensor& bias2,
                       const at::Tensor& normWeight2, const at::Tensor& normBias2, double epsilon2,
                       const at::Tensor& scale, int64_t dilation) {
-  const at::Tensor input = floats(x);
+  // What aten's convolution would refuse must not reach pointers.
+  TORCH_CHECK(x.dim() == 3 && x.size(1) == weight1.size(1) && x.scalar_type() == at::kFloat,
+              "a DConv layer expects floats of shape (batch, ", weight1.size(1), ", frames)");
+  const at::Tensor input = x.contiguous();
   at::Tensor output = at::empty_like(input);
   kernels::DConvLayer layer{};
   layer.batch = input.size(0);
@@ -148,9 +150,11 @@ std::optional<Match> matchLayer(Node* add) {
   const int64_t hidden = first->weight.size(0);
   const bool fits = first->weight.size(2) == 3 && first->padding == first->dilation &&
                     second->weight.sizes() == at::IntArrayRef({2 * channels, hidden, 1}) &&
-                    second->padding == 0 && scale->numel() == channels &&
-                    firstNorm->weight.numel() == hidden &&
-                    secondNorm->weight.numel() == 2 * channels;
+                    second->padding == 0 && scale->sizes() == at::IntArrayRef({channels, 1}) &&
+                    first->bias.numel() == hidden && second->bias.numel() == 2 * channels &&
+                    firstNorm->weight.numel() == hidden && firstNorm->bias.numel() == hidden &&
+                    secondNorm->weight.numel() == 2 * channels &&
+                    secondNorm->bias.numel() == 2 * channels;
   if (!fits) return std::nullopt;
   return Match{input, *first, *firstNorm, *second, *secondNorm, scale->flatten()};
 }
@@ -180,14 +184,23 @@ void replace(Node* add, const Match& match) {
   add->output()->replaceAllUsesWith(fused->output());
 }
 
-TORCH_LIBRARY(oxboard, library) {
-  library.def(
-      "dconv_layer(Tensor x, Tensor weight1, Tensor bias1, Tensor norm_weight1, Tensor norm_bias1, "
-      "float epsilon1, Tensor weight2, Tensor bias2, Tensor norm_weight2, Tensor norm_bias2, "
-      "float epsilon2, Tensor scale, int dilation) -> Tensor");
+/** Makes the operator known to libtorch. */
+void registerOperator() {
+  static const bool known =
+      c10::Dispatcher::singleton().findSchema({"oxboard::dconv_layer", ""}).has_value();
+  // Another copy of this package in the process has done it.
+  if (known) return;
+  static torch::Library library(torch::Library::FRAGMENT, "oxboard", c10::nullopt, __FILE__,
+                                __LINE__);
+  static std::once_flag once;
+  std::call_once(once, [] {
+    library.def(
+        "dconv_layer(Tensor x, Tensor weight1, Tensor bias1, Tensor norm_weight1, "
+        "Tensor norm_bias1, float epsilon1, Tensor weight2, Tensor bias2, Tensor norm_weight2, "
+        "Tensor norm_bias2, float epsilon2, Tensor scale, int dilation) -> Tensor");
+    library.impl("dconv_layer", torch::dispatch(c10::DispatchKey::CPU, TORCH_FN(dconvLayer)));
+  });
 }
-
-TORCH_LIBRARY_IMPL(oxboard, CPU, library) { library.impl("dconv_layer", dconvLayer); }
 
 }  // namespace
 
@@ -197,6 +210,7 @@ int fuseDConv(const std::shared_ptr<torch::jit::Graph>& graph) {
     if (node->kind() != Symbol::fromQualString("aten::add")) continue;
     if (auto match = matchLayer(node)) matches.emplace_back(node, std::move(*match));
   }
+  if (!matches.empty()) registerOperator();
   for (const auto& [add, match] : matches) replace(add, match);
   torch::jit::EliminateDeadCode(graph);
   return static_cast<int>(matches.size());

@@ -5,10 +5,27 @@
 #include <torch/version.h>
 
 #include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <limits>
 
 #include "error.h"
 
 namespace oxboard {
+namespace {
+
+/** CPUs that the control group grants (rounded up), which may be fewer than the machine has. */
+int cpuQuota() {
+  double quota = 0;
+  double period = 0;
+  // The file says "max 100000" without a limit; that is not a number and leaves the quota open.
+  if (std::ifstream("/sys/fs/cgroup/cpu.max") >> quota >> period && period > 0) {
+    return static_cast<int>(std::ceil(quota / period));
+  }
+  return std::numeric_limits<int>::max();
+}
+
+}  // namespace
 
 std::vector<std::string> availableDevices() {
   std::vector<std::string> devices{"cpu"};
@@ -34,7 +51,7 @@ std::string resolveDevice(const std::string& requested) {
 
 int defaultThreads() {
   // Asked once, before any model sets its own number for the thread that it runs on.
-  static const int threads = at::get_num_threads();
+  static const int threads = std::max(std::min(at::get_num_threads(), cpuQuota()), 1);
   return threads;
 }
 

@@ -17,7 +17,7 @@ std::vector<std::string> availableDevices();
  */
 std::string resolveDevice(const std::string& requested);
 
-/** Threads that libtorch would use by itself: the physical cores. */
+/** Threads to use by default: the physical cores, or as many as the control group grants. */
 int defaultThreads();
 
 /** Version of the libtorch in use, such as "2.13.0". */

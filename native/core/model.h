@@ -27,6 +27,9 @@ struct ModelDescription {
 
 class Model {
  public:
+  /** Models of this process that hold their networks, sessions' shares included. */
+  static int live();
+
   /**
    * Loads every member. That a network does what the description says is checked whenever it runs.
    *
@@ -36,7 +39,6 @@ class Model {
    * @throws Error kModelInvalid, kOutOfMemory.
    */
   Model(ModelDescription description, std::string device, int threads, bool optimize);
-  ~Model();
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
 
@@ -49,6 +51,13 @@ class Model {
   int64_t weightBytes() const;
 
  private:
+  /** Counts the models that hold networks; the last one returns the arena's memory. */
+  struct LiveCount {
+    LiveCount();
+    ~LiveCount();
+  };
+
+  LiveCount liveCount_;  // first, so that it goes after the networks
   ModelDescription description_;
   std::string device_;
   int threads_;

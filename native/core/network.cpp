@@ -7,26 +7,6 @@
 #include "error.h"
 
 namespace oxboard {
-namespace {
-
-/** Loads a graph and turns libtorch's many exceptions into one error that names the file. */
-torch::jit::Module loadModule(const std::string& file, const c10::Device& device) {
-  const size_t failuresBefore = failedAllocations();
-  try {
-    torch::jit::Module module = torch::jit::load(file, device);
-    module.eval();
-    return module;
-  } catch (const std::exception& error) {
-    if (ranOutOfMemory(error, failuresBefore)) {
-      throw Error(ErrorCode::kOutOfMemory, "Not enough memory for the weights in " + file);
-    }
-    throw Error(ErrorCode::kModelInvalid,
-                file + " is no TorchScript file that libtorch can load: " + libtorchReason(error));
-  }
-}
-
-}  // namespace
-
 std::string libtorchReason(const std::exception& error) {
   const auto* c10Error = dynamic_cast<const c10::Error*>(&error);
   std::string text = c10Error ? c10Error->what_without_backtrace() : error.what();
@@ -40,8 +20,11 @@ std::string libtorchReason(const std::exception& error) {
 bool ranOutOfMemory(const std::exception& error, size_t failuresBefore) {
   // Not every allocation goes through our allocator, and the interpreter keeps only the text of
   // what such an allocation throws.
+  const std::string text = error.what();
   return failedAllocations() != failuresBefore ||
-         std::string(error.what()).find("std::bad_alloc") != std::string::npos;
+         dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
+         text.find("std::bad_alloc") != std::string::npos ||
+         text.find("CUDA out of memory") != std::string::npos;
 }
 
 struct Network::Graph {
@@ -49,14 +32,24 @@ struct Network::Graph {
 };
 
 Network::Network(const std::string& file, const std::string& device, bool optimize) {
-  torch::jit::Module module = loadModule(file, c10::Device(device));
-  for (const at::Tensor& weight : module.parameters()) weightBytes_ += weight.nbytes();
-  for (const at::Tensor& buffer : module.buffers()) weightBytes_ += buffer.nbytes();
-  module = torch::jit::freeze(module);
-  if (optimize && c10::Device(device).is_cpu()) {
-    fusedLayers_ = fuseDConv(module.get_method("forward").graph());
+  const size_t failuresBefore = failedAllocations();
+  try {
+    torch::jit::Module module = torch::jit::load(file, c10::Device(device));
+    module.eval();
+    for (const at::Tensor& weight : module.parameters()) weightBytes_ += weight.nbytes();
+    for (const at::Tensor& buffer : module.buffers()) weightBytes_ += buffer.nbytes();
+    module = torch::jit::freeze(module);
+    if (optimize && c10::Device(device).is_cpu()) {
+      fusedLayers_ = fuseDConv(module.get_method("forward").graph());
+    }
+    graph_ = std::make_unique<Graph>(Graph{std::move(module)});
+  } catch (const std::exception& error) {
+    if (ranOutOfMemory(error, failuresBefore)) {
+      throw Error(ErrorCode::kOutOfMemory, "Not enough memory for the weights in " + file);
+    }
+    throw Error(ErrorCode::kModelInvalid,
+                file + " is no TorchScript file that libtorch can load: " + libtorchReason(error));
   }
-  graph_ = std::make_unique<Graph>(Graph{std::move(module)});
 }
 
 Network::~Network() = default;

@@ -21,7 +21,8 @@ std::vector<double> transitionWindow(int64_t segment, double power) {
   const double peak = static_cast<double>(segment - half);
   for (int64_t i = 0; i < segment; ++i) {
     const int64_t height = i < half ? i + 1 : segment - i;
-    window[i] = std::pow(static_cast<double>(height) / peak, power);
+    const double value = static_cast<double>(height) / peak;
+    window[i] = power == 1 ? value : std::pow(value, power);
   }
   return window;
 }
@@ -41,6 +42,8 @@ Plan::Plan(PlanOptions options) : options_(std::move(options)) {
   stride_ = static_cast<int64_t>((1 - o.overlap) * static_cast<double>(o.segment));
   require(stride_ > 0, "overlap leaves no stride");
   window_ = transitionWindow(o.segment, o.transitionPower);
+  strideSums_ = window_;
+  for (int64_t i = stride_; i < o.segment; ++i) strideSums_[i] += strideSums_[i - stride_];
 
   size_t passesPerMember = 1;
   int64_t rounds = 0;
@@ -137,23 +140,19 @@ int64_t Plan::firstFrameRead(int64_t index) const {
 
 std::vector<float> Plan::frameWeights(const Chunk& chunk) const {
   const Pass& pass = passes_[chunk.pass];
-  std::vector<double> sum(chunk.length, 0.0);
-  const int64_t reach = (options_.segment - 1) / stride_;
-  const int64_t first = std::max<int64_t>(chunk.index - reach, 0);
-  const int64_t last = std::min(chunk.index + reach, pass.chunks - 1);
-  for (int64_t other = first; other <= last; ++other) {
-    // Frame i of this chunk is frame i - distance of the other one.
-    const int64_t distance = (other - chunk.index) * stride_;
-    const int64_t begin = std::max<int64_t>(distance, 0);
-    const int64_t end = std::min(chunk.length, distance + options_.segment);
-    for (int64_t i = begin; i < end; ++i) sum[i] += window_[i - distance];
-  }
-
   const std::vector<int64_t>& shifts = options_.shiftOffsets[pass.member];
   const double passes = static_cast<double>(std::max<size_t>(shifts.size(), 1));
   std::vector<float> weights(chunk.length);
   for (int64_t i = 0; i < chunk.length; ++i) {
-    weights[i] = static_cast<float>(window_[i] / (sum[i] * passes));
+    // The windows of all chunks that cover this frame: each is one stride further into its own.
+    const int64_t frame = chunk.index * stride_ + i;
+    const int64_t lastChunk = std::min(frame / stride_, pass.chunks - 1);
+    const int64_t nearest = frame - lastChunk * stride_;
+    const int64_t farthest = nearest + (options_.segment - 1 - nearest) / stride_ * stride_;
+    const int64_t end = std::min(farthest, frame);
+    double sum = strideSums_[end];
+    if (nearest >= stride_) sum -= strideSums_[nearest - stride_];
+    weights[i] = static_cast<float>(window_[i] / (sum * passes));
   }
   return weights;
 }

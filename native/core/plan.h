@@ -97,6 +97,7 @@ class Plan {
   int64_t totalChunks_ = 0;
   std::vector<Pass> passes_;
   std::vector<double> window_;
+  std::vector<double> strideSums_;  // window_[i] + window_[i - stride] + window_[i - 2 stride] ...
 };
 
 }  // namespace oxboard

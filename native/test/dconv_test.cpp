@@ -175,4 +175,6 @@ TEST_CASE("dconv pass: what differs in any part stays as it is, and right") {
   CHECK(fusedLayers(layerText("x + self.scale * z", "torch.add(x, self.scale * z, alpha=2)")) == 0);
   CHECK(fusedLayers(layerText("[1], [2], [2], False", "[1], [1], [1], False")) == 1);
   CHECK(fusedLayers(layerText("self.b1, [1], [2], [2]", "None, [1], [2], [2]")) == 0);
+  // A scale without its second dimension goes along time, where time is as long as the channels.
+  CHECK(fusedLayers(layerText("self.scale * z", "self.scale[0] * z")) == 0);
 }

@@ -1,9 +1,7 @@
-import { join } from 'node:path';
-import { isFile, root } from './files.mjs';
 import { ensureLibtorch } from './libtorch.mjs';
 import { withLock } from './lock.mjs';
 import { buildNative } from './native.mjs';
-import { ensurePackages } from './packages.mjs';
+import { ensurePackages, isClone } from './packages.mjs';
 import { checkPlatform } from './platform.mjs';
 import { createReport, forPeople } from './report.mjs';
 import { ensureTools } from './tools.mjs';
@@ -19,8 +17,7 @@ export async function setup({ cuda = false, log, forTests = false } = {}) {
   const warning = checkPlatform();
   const report = createReport(log);
   if (warning) report.line(`warning: ${warning}`);
-  // An installed package has its dependencies and its dist, and no sources to build from.
-  const clone = isFile(join(root, 'tsconfig.build.json'));
+  const clone = isClone();
 
   const work = async () => {
     if (clone) await report.step('npm packages', ensurePackages);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism, totalmem } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fingerprint, isFile, readJson, readStamp, root, writeStamp } from './files.mjs';
 import { outputOf, mustRun } from './run.mjs';
 
@@ -38,7 +38,7 @@ const hashOf = (file) => createHash('sha256').update(readFileSync(file)).digest(
 
 /** The addon through cmake-js, in <out>/Release/oxboard.node. */
 export async function buildNative(step, libtorch, { out = 'build', debug = false } = {}) {
-  const folder = join(root, out);
+  const folder = resolve(root, out);
   const stampFile = join(folder, '.oxboard-stamp.json');
   const binary = join(folder, 'Release/oxboard.node');
   const type = debug ? 'RelWithDebInfo' : 'Release';

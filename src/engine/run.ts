@@ -1,6 +1,7 @@
 /**
  * Runs a native session over a song: feeds it, steps it, takes what is finished, stops it.
  */
+import { setImmediate } from 'node:timers/promises';
 import { OxboardError } from '../errors.js';
 import {
   closeSession,
@@ -45,8 +46,11 @@ export async function* runSession(run: Run): AsyncGenerator<FinishedBlock, void,
   const { plan, signal } = run;
   signal.throwIfAborted();
   const session = openSession(run.model, plan);
+  let stepping = false;
   const stop = () => {
     session.stop();
+    // Suspended at a yield nothing else would ever let go of the session and its model.
+    if (!stepping) closeSession(session);
   };
   signal.addEventListener('abort', stop, { once: true });
   const input = run.source.blocks(signal)[Symbol.asyncIterator]();
@@ -54,15 +58,21 @@ export async function* runSession(run: Run): AsyncGenerator<FinishedBlock, void,
     for (let offset = 0; offset < plan.length;) {
       if (session.framesReady === 0) {
         await feed(session, input, plan.length);
+        signal.throwIfAborted();
         const step = session.step();
         run.onStep(step);
-        await step;
+        stepping = true;
+        await step.finally(() => {
+          stepping = false;
+        });
         signal.throwIfAborted();
       }
       run.onProgress?.(progressOf(session, offset, plan.length));
       while (session.framesReady > 0) {
         const frames = Math.min(session.framesReady, BLOCK_FRAMES);
         yield { offset, frames, rows: session.take(frames) };
+        // Copying many blocks in a row must not keep the event loop waiting.
+        await setImmediate();
         signal.throwIfAborted();
         offset += frames;
       }

@@ -39,7 +39,10 @@ export interface Separation {
   manifest: Manifest;
 }
 
-/** An iterable of finished blocks; the manifest is known once the first block has come. */
+/**
+ * An iterable of finished blocks; each iteration separates the song anew. The manifest is known once
+ * the first block has come.
+ */
 export interface SeparationStream extends AsyncIterable<StemBlock> {
   readonly manifest: Manifest | undefined;
 }
@@ -140,17 +143,18 @@ export class Separator {
     options: SeparateOptions = {},
   ): Promise<Separation> {
     const stream = this.stream(source, options);
-    const stems: Record<string, Float32Array[]> = {};
+    const stems = new Map<string, Float32Array[]>();
     for await (const block of stream) {
+      const frames = stream.manifest?.input.frames ?? 0;
       for (const [stem, rows] of Object.entries(block.stems)) {
-        const frames = stream.manifest?.input.frames ?? 0;
-        stems[stem] ??= rows.map(() => new Float32Array(frames));
-        for (const [channel, row] of rows.entries()) stems[stem][channel]?.set(row, block.offset);
+        const whole = stems.get(stem) ?? rows.map(() => new Float32Array(frames));
+        for (const [channel, row] of rows.entries()) whole[channel]?.set(row, block.offset);
+        stems.set(stem, whole);
       }
     }
     const { manifest } = stream;
     if (!manifest) throw new OxboardError('INTERNAL', 'a separation ended without its manifest');
-    return { stems, manifest };
+    return { stems: Object.fromEntries(stems), manifest };
   }
 
   /**
@@ -168,14 +172,14 @@ export class Separator {
       source: openSource(source, this.model),
     };
     let manifest: Manifest | undefined;
-    const blocks = this.#separate(job, (made) => {
-      manifest = made;
-    });
     return {
       get manifest() {
         return manifest;
       },
-      [Symbol.asyncIterator]: () => blocks,
+      [Symbol.asyncIterator]: () =>
+        this.#separate(job, (made) => {
+          manifest = made;
+        }),
     };
   }
 
@@ -193,13 +197,14 @@ export class Separator {
   }
 
   /**
-   * Runs every network once on silence, so that one whose shapes lie is refused now and the first
+   * Runs every network once on a tone, so that one whose shapes lie is refused now and the first
    * song is as fast as the second. Networks of any length run on one second only.
    */
   async #warmUp(signal: AbortSignal | undefined): Promise<void> {
     const { segment, minLength, sampleRate, channels, sources, members } = this.model;
     const frames = minLength === segment ? segment : Math.min(segment, sampleRate);
-    const silence = Array.from({ length: channels }, () => new Float32Array(frames));
+    const tone = Float32Array.from({ length: frames }, (_, i) => Math.sin(i * 0.05));
+    const song = Array.from({ length: channels }, () => tone);
     const run = runSession({
       model: this.#native,
       plan: {
@@ -212,11 +217,10 @@ export class Separator {
         maxShift: 0,
         batchSize: 1,
         mean: 0,
-        deviation: 0,
-        // Silence would not be run.
+        deviation: 1,
         silent: false,
       },
-      source: openSource({ sampleRate, channels: silence }, this.model),
+      source: openSource({ sampleRate, channels: song }, this.model),
       signal: signal ?? new AbortController().signal,
       onStep: this.#onStep,
     });

@@ -1,8 +1,9 @@
 /**
  * Checks what a caller gives as a source and adapts it to the channels of the model.
  */
-import { invalidOption } from '../options.js';
+import { setImmediate } from 'node:timers/promises';
 import type { ModelDescription } from '../models/archive.js';
+import { invalidOption } from '../options.js';
 import type { AudioArrays, AudioSource } from '../source.js';
 
 const BLOCK_FRAMES = 65_536;
@@ -11,26 +12,32 @@ function isArrays(source: AudioArrays | AudioSource): source is AudioArrays {
   return 'channels' in source;
 }
 
-function fromArrays({ sampleRate, channels }: AudioArrays): AudioSource {
-  const given: unknown = channels;
+/** Throws unless `given` is one Float32Array per channel, all of one length. */
+function checkChannels(given: unknown): asserts given is Float32Array[] {
   if (!Array.isArray(given) || given.length === 0) {
     throw invalidOption('channels', 'non-empty array of Float32Array', given);
   }
-  for (const channel of given as unknown[]) {
-    if (!(channel instanceof Float32Array)) {
-      throw invalidOption('channels', 'array of Float32Array', channel);
+  const rows: unknown[] = given;
+  for (const row of rows) {
+    if (!(row instanceof Float32Array)) {
+      throw invalidOption('channels', 'array of Float32Array', row);
+    }
+    if (row.length !== (rows[0] as Float32Array).length) {
+      throw invalidOption('channels', 'arrays of the same length', given);
     }
   }
+}
+
+function fromArrays({ sampleRate, channels }: AudioArrays): AudioSource {
+  checkChannels(channels);
   const frames = channels[0]?.length ?? 0;
-  if (channels.some((channel) => channel.length !== frames)) {
-    throw invalidOption('channels', 'arrays of the same length', given);
-  }
   return {
     sampleRate,
     channelCount: channels.length,
-    // eslint-disable-next-line @typescript-eslint/require-await -- the interface is asynchronous
     async *blocks() {
       for (let start = 0; start < frames; start += BLOCK_FRAMES) {
+        // A loop of resolved promises alone would never let the event loop turn.
+        await setImmediate();
         yield channels.map((channel) => channel.subarray(start, start + BLOCK_FRAMES));
       }
     },
@@ -38,17 +45,21 @@ function fromArrays({ sampleRate, channels }: AudioArrays): AudioSource {
 }
 
 /**
- * A source with as many channels as the model takes: mono is given to every channel.
+ * A source with as many channels as the model takes: mono is given to every channel. Its blocks are
+ * checked on each reading, because the addon takes their memory as it is.
  *
- * @throws OxboardError INVALID_OPTION for another sample rate or an unfit number of channels.
+ * @throws OxboardError INVALID_OPTION for another sample rate or an unfit number of channels, and
+ * during a reading for a block that is not one Float32Array per channel, all of one length.
  */
 export function openSource(
   given: AudioArrays | AudioSource,
   model: Pick<ModelDescription, 'name' | 'sampleRate' | 'channels'>,
 ): AudioSource {
-  if (typeof given !== 'object' || (given as unknown) === null) {
-    throw invalidOption('source', '{ sampleRate, channels } or an AudioSource', given);
-  }
+  const fits =
+    typeof given === 'object' &&
+    (given as unknown) !== null &&
+    (isArrays(given) || typeof (given as Partial<AudioSource>).blocks === 'function');
+  if (!fits) throw invalidOption('source', '{ sampleRate, channels } or an AudioSource', given);
   const source = isArrays(given) ? fromArrays(given) : given;
   if (source.sampleRate !== model.sampleRate) {
     throw invalidOption(
@@ -57,16 +68,23 @@ export function openSource(
       source.sampleRate,
     );
   }
-  if (source.channelCount === model.channels) return source;
-  if (source.channelCount !== 1) {
-    throw invalidOption('channels', `1 or ${String(model.channels)} channels`, source.channelCount);
+  const { channelCount } = source;
+  if (channelCount !== model.channels && channelCount !== 1) {
+    throw invalidOption('channels', `1 or ${String(model.channels)} channels`, channelCount);
   }
   return {
     sampleRate: source.sampleRate,
     channelCount: model.channels,
     async *blocks(signal) {
-      for await (const [mono] of source.blocks(signal)) {
-        if (mono) yield Array.from({ length: model.channels }, () => mono);
+      for await (const block of source.blocks(signal)) {
+        checkChannels(block);
+        if (block.length !== channelCount) {
+          throw invalidOption('channels', `${String(channelCount)} channels`, block.length);
+        }
+        const [first] = block;
+        yield channelCount === model.channels || !first
+          ? block
+          : Array.from({ length: model.channels }, () => first);
       }
     },
   };

@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { OxboardError, Separator, type Progress, type SeparateOptions } from 'oxboard-demucs';
+import { loadNative } from '../../src/native.js';
 
 const modelsDir = fileURLToPath(new URL('../fixtures/models', import.meta.url));
 const load = (name = 'htdemucs') => Separator.load(name, { modelsDir, device: 'cpu', threads: 2 });
@@ -224,6 +225,41 @@ void test('bad audio is refused with a code', async () => {
   await rejectsWith(separator.separate(changing), 'INPUT_CHANGED', /another number/);
 });
 
+void test('blocks of a source are checked on both readings', async () => {
+  await using separator = await load();
+  const good = [new Float32Array(3000).fill(0.5), new Float32Array(3000).fill(0.2)];
+  const source = (second: unknown[]) => {
+    let reading = 0;
+    return {
+      sampleRate: 44_100,
+      channelCount: 2,
+      // eslint-disable-next-line @typescript-eslint/require-await -- the interface is asynchronous
+      async *blocks() {
+        reading += 1;
+        yield (reading === 1 ? good : second) as Float32Array[];
+      },
+    };
+  };
+  const cases: [unknown[], RegExp][] = [
+    [[new Float32Array(3000), new Float32Array(10)], /arrays of the same length/],
+    [[new Float64Array(3000), new Float64Array(3000)], /array of Float32Array/],
+    [[good[0], good[0], good[0]], /2 channels for channels but received 3/],
+    [
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      /array of Float32Array/,
+    ],
+    [[], /non-empty array/],
+  ];
+  for (const [blocks, message] of cases) {
+    await rejectsWith(separator.separate(source(blocks)), 'INVALID_OPTION', message);
+  }
+  const nothing = { sampleRate: 44_100, channelCount: 2 } as never;
+  await assert.rejects(async () => separator.separate(nothing), { code: 'INVALID_OPTION' });
+});
+
 void test('wrong options are refused by name, value and type', async () => {
   await using separator = await load();
   const wrong = (options: unknown) => separator.separate(song(10), options as SeparateOptions);
@@ -302,6 +338,47 @@ void test('abort rejects with its reason, before and during the work, and leaves
   });
   await assert.rejects(running, isReason);
   assert.deepEqual((await separator.separate(song(6000))).stems, before.stems);
+});
+
+void test('an abort while another separation has the device takes effect at once', async () => {
+  await using busy = await Separator.load('slow', { modelsDir, warmUp: false });
+  await using waiting = await load();
+  const controller = new AbortController();
+  const running = busy.separate(song(3000), { signal: controller.signal });
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const reason = new Error('enough');
+  const stopped = new AbortController();
+  const separation = waiting.separate(song(3000), { signal: stopped.signal });
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const started = performance.now();
+  stopped.abort(reason);
+  await assert.rejects(separation, (error) => error === reason);
+  assert.ok(performance.now() - started < 100);
+  controller.abort(reason);
+  await assert.rejects(running, (error) => error === reason);
+  assert.equal((await waiting.separate(song(3000))).manifest.input.frames, 3000);
+});
+
+void test('each iteration of a stream separates anew', async () => {
+  await using separator = await load();
+  const stream = separator.stream(song(5000));
+  for (const _ of [1, 2]) {
+    let frames = 0;
+    for await (const block of stream) frames += block.frames;
+    assert.equal(frames, 5000);
+  }
+});
+
+void test('dispose lets go of a stream that nobody reads on', async () => {
+  const models = () => loadNative().memory().models;
+  const before = models();
+  const separator = await load('htdemucs_ft');
+  const blocks = separator.stream(song(50_000))[Symbol.asyncIterator]();
+  await blocks.next();
+  assert.equal(models(), before + 1);
+  await separator.dispose();
+  assert.equal(models(), before);
+  await assert.rejects(async () => blocks.next(), { code: 'DISPOSED' });
 });
 
 void test('leaving the loop early ends the work', async () => {

@@ -239,7 +239,8 @@ const DConvKernels* kernelsFor(const char* instructionSet) {
       __builtin_cpu_supports("fma")) {
     return &avx2::dconvKernels;
   }
-  if (std::strcmp(instructionSet, "avx512") == 0 && __builtin_cpu_supports("avx512f")) {
+  if (std::strcmp(instructionSet, "avx512") == 0 && __builtin_cpu_supports("avx512f") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("fma")) {
     return &avx512::dconvKernels;
   }
 #endif

@@ -74,13 +74,18 @@ def write_archive(bag: Bag, models_dir: Path, log: Callable[[str], None]) -> dic
         for member in bag.members:
             if member.signature not in exported:
                 exported[member.signature] = _export_member(member, bag.segment, work, log)
+        shortest = {length for _, _, length in exported.values()}
+        if bag.segment in shortest and len(shortest) > 1:
+            raise ExportError(
+                f"{bag.name} mixes networks of fixed and of any length, which one archive cannot say"
+            )
         description = {
             "name": bag.name,
             "sources": bag.sources,
             "sampleRate": bag.sample_rate,
             "channels": bag.channels,
             "segment": bag.segment,
-            "minLength": max(shortest for _, _, shortest in exported.values()),
+            "minLength": max(shortest),
             "members": [
                 {
                     "file": exported[member.signature][0].name,
