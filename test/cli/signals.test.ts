@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { makeAudio, temporaryFolder } from '../support/audio.js';
 import { modelsDir, oxboard } from '../support/cli.js';
 
@@ -51,6 +52,20 @@ describe('oxboard separate', () => {
       assert.ok(!existsSync(out), 'no output folder');
       assert.deepEqual(running(out), [], 'no ffmpeg');
       assert.doesNotMatch(outcome.stderr, /oxboard: /, 'no message of an error that is none');
+    });
+  }
+
+  for (const [phase, pattern] of [
+    ['reading', /Reading/],
+    ['writing', /Writing/],
+  ] as const) {
+    it(`takes its ffmpeg along when kill -9 ends it while ${phase}`, async () => {
+      const out = path.join(folder, `killed-${phase}`);
+      const outcome = await interrupt(out, pattern, 'SIGKILL', '--format', 'mp3');
+      assert.equal(outcome.signal, 'SIGKILL');
+      const deadline = performance.now() + 5000;
+      while (running(folder).length > 0 && performance.now() < deadline) await sleep(50);
+      assert.deepEqual(running(folder), []);
     });
   }
 
