@@ -2,8 +2,9 @@
  * What a stem's file says of itself: the song's title, artist, album, track number and cover.
  */
 import { writeFile } from 'node:fs/promises';
+import { z } from 'zod';
 import type { Encoding } from './formats.js';
-import { FfmpegFailure, fileUrl, inputArguments, runFfmpeg } from './ffmpeg.js';
+import { FfmpegFailure, ffmpegText, fileUrl, inputArguments, runFfmpeg } from './ffmpeg.js';
 import type { ProbedInput } from './probe.js';
 
 /** Tags carried over beside the title, as ffmpeg names them in every container. */
@@ -18,6 +19,12 @@ const COVER_KINDS = {
   mjpeg: { mime: 'image/jpeg', demuxer: 'jpeg_pipe', signature: Buffer.of(0xff, 0xd8, 0xff) },
   png: { mime: 'image/png', demuxer: 'png_pipe', signature: Buffer.from('\x89PNG\r\n', 'latin1') },
 };
+
+const pictureReport = z.object({
+  streams: z.array(
+    z.object({ width: z.int().positive(), height: z.int().positive(), pix_fmt: z.string() }),
+  ),
+});
 type CoverCodec = keyof typeof COVER_KINDS;
 
 /** Cover art, still packed as it was in the song. */
@@ -66,33 +73,50 @@ export async function extractCover(
   file: string,
   signal?: AbortSignal,
 ): Promise<Cover | undefined> {
-  const { cover } = input;
-  if (!cover || !isCoverCodec(cover.codec)) return undefined;
-  const { codec, width, height } = { ...cover, codec: cover.codec };
-  const chunks: Uint8Array[] = [];
-  let size = 0;
+  const { index, codec = '' } = input.cover ?? {};
+  if (index === undefined || !isCoverCodec(codec)) return undefined;
   try {
+    const chunks: Uint8Array[] = [];
+    let bytesRead = 0;
     const picture = runFfmpeg({
       args: [
         ...inputArguments(input.path),
-        '-map', `0:${String(cover.index)}`, '-c', 'copy', '-frames:v', '1', '-f', 'image2pipe', 'pipe:1',
+        '-map', `0:${String(index)}`, '-c', 'copy', '-frames:v', '1', '-f', 'image2pipe', 'pipe:1',
       ], // prettier-ignore
       signal,
     });
     for await (const chunk of picture) {
-      size += chunk.length;
-      if (size > LARGEST_COVER_BYTES) return undefined;
+      bytesRead += chunk.length;
+      if (bytesRead > LARGEST_COVER_BYTES) return undefined;
       chunks.push(chunk);
     }
+    const bytes = Buffer.concat(chunks);
+    const { signature } = COVER_KINDS[codec];
+    if (!bytes.subarray(0, signature.length).equals(signature)) return undefined;
+    await writeFile(file, bytes);
+    const size = await pictureSize(file, codec, signal);
+    return size && { codec, width: size.width, height: size.height, bytes, file };
   } catch (error) {
     if (error instanceof FfmpegFailure) return undefined;
     throw error;
   }
-  const bytes = Buffer.concat(chunks);
-  const { signature } = COVER_KINDS[codec];
-  if (!bytes.subarray(0, signature.length).equals(signature)) return undefined;
-  await writeFile(file, bytes);
-  return { codec, width, height, bytes, file };
+}
+
+/** The size of a picture as ffmpeg will see it; a broken one would spoil every stem's file. */
+async function pictureSize(
+  file: string,
+  codec: CoverCodec,
+  signal?: AbortSignal,
+): Promise<{ width: number; height: number } | undefined> {
+  const text = await ffmpegText({
+    tool: 'ffprobe',
+    args: [
+      '-f', COVER_KINDS[codec].demuxer, '-show_entries', 'stream=width,height,pix_fmt', '-of', 'json',
+      fileUrl(file),
+    ], // prettier-ignore
+    signal,
+  });
+  return pictureReport.safeParse(JSON.parse(text)).data?.streams[0];
 }
 
 const isCoverCodec = (codec: string): codec is CoverCodec => Object.hasOwn(COVER_KINDS, codec);
