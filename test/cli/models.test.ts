@@ -1,6 +1,6 @@
 /** `oxboard models` as a child process. */
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, appendFileSync } from 'node:fs';
+import { appendFileSync, cpSync, existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { temporaryFolder } from '../support/audio.js';
@@ -44,6 +44,21 @@ describe('oxboard models', () => {
     assert.equal(all.status, 1);
     assert.match(all.stdout, /^htdemucs: /m);
     assert.match(all.stderr, /^oxboard: .*toy\.pt differs from its checksum/);
+  });
+
+  it('tells archives that cannot be used, and removes them', async (context) => {
+    const folder = library(context);
+    writeFileSync(path.join(folder, 'toy', 'model.json'), '{}');
+    const models = (...args: string[]) => oxboard(['models', ...args, '--models-dir', folder]);
+    const listed = await models('list');
+    assert.match(listed.stdout, /^htdemucs /m);
+    assert.match(listed.stderr, /^Cannot be used: .*model\.json is malformed: name/m);
+    const verified = await models('verify');
+    assert.equal(verified.status, 1);
+    assert.match(verified.stdout, /^htdemucs: /m);
+    assert.match(verified.stderr, /^oxboard: .*model\.json is malformed/m);
+    assert.equal((await models('remove', 'toy')).status, 0);
+    assert.equal((await models('verify')).status, 0);
   });
 
   it('removes a model, and names what is installed when it is not there', async (context) => {
