@@ -10,6 +10,7 @@ from torch import Tensor
 
 ROOT = Path(__file__).resolve().parents[2]
 CLI = ROOT / "dist" / "bin" / "cli.js"
+ADDON = ROOT / "build" / "Release" / "oxboard.node"
 
 
 def oxboard(*arguments: str | Path, threads: int | None = None, quiet: bool = False) -> str:

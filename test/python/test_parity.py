@@ -17,7 +17,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def assert_parity(entry: parity.Entry, cache: Path, expected: int):
     outcomes = list(parity.run(entry, cache))
     assert len(outcomes) == expected
-    low = [f"{o.case}: {o.stems}" for o in outcomes if o.worst < 90]
+    low = [f"{o.case}: {o.worst}" for o in outcomes if o.worst < 90]
     assert not low, "\n".join(low)
 
 
