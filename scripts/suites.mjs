@@ -31,7 +31,7 @@ export function counted({ ok, passed = 0, failed = 0 }) {
 
 /** Builds the tests of the core, without Node, and returns their program. */
 export async function buildCoreTests(step, libtorch, sanitize = '') {
-  const folder = join(root, sanitize ? 'build-sanitize' : 'build-test');
+  const folder = join(root, sanitize ? `build-sanitize-${sanitize}` : 'build-test');
   const program = join(folder, 'Release/oxboard_core_tests');
   const stampFile = join(folder, '.oxboard-stamp.json');
   const configure = fingerprint(['CMakeLists.txt'], root, identity(libtorch), sanitize);
@@ -68,8 +68,8 @@ export async function buildCoreTests(step, libtorch, sanitize = '') {
   return { text: 'ok', value: program };
 }
 
-export async function runCoreTests(program) {
-  const { ok, output } = await follow(program, []);
+export async function runCoreTests(program, args = []) {
+  const { ok, output } = await follow(program, args);
   const [, passed, failed] =
     /test cases:\s*\d+ \|\s*(\d+) passed \|\s*(\d+) failed/.exec(output) ?? [];
   return counted({ ok, passed: Number(passed ?? 0), failed: Number(failed ?? 0) });
