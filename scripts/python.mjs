@@ -8,9 +8,10 @@ import { rmSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { argv } from 'node:process';
 import { pathToFileURL } from 'node:url';
-import { fingerprint, packageJson, readStamp, root, writeStamp } from './setup/files.mjs';
+import { fingerprint, readStamp, root, writeStamp } from './setup/files.mjs';
 import { withLock } from './setup/lock.mjs';
 import { checkPlatform } from './setup/platform.mjs';
+import { pinned, pipAttempts } from './setup/libtorch.mjs';
 import { SetupError, createReport, main } from './setup/report.mjs';
 import { attempt, has, outputOf } from './setup/run.mjs';
 import { ensure } from './setup/tools.mjs';
@@ -19,7 +20,6 @@ const folder = join(root, '.venv');
 const python = join(folder, 'bin', 'python');
 const stampFile = join(folder, '.oxboard-stamp.json');
 const requirements = join(root, 'scripts', 'requirements.txt');
-const release = packageJson.libtorch.version;
 
 // TorchScript, which archives are made of, is refused by torch on Python 3.14.
 const candidates = ['python3', 'python3.13', 'python3.12', 'python3.11'];
@@ -67,30 +67,11 @@ async function pip(interpreter, args, step) {
   );
 }
 
-const torchAttempts = [
-  {
-    version: `${release}+cpu`,
-    options: [
-      '--index-url',
-      'https://download.pytorch.org/whl/cpu',
-      '--timeout',
-      '8',
-      '--retries',
-      '1',
-      // Its own dependencies come from the ordinary index, with the rest.
-      '--no-deps',
-    ],
-    when: process.platform === 'linux',
-  },
-  { version: `${release}+cpu`, options: [], when: process.platform === 'linux' },
-  { version: release, options: [], when: true },
-];
-
 async function installTorch(interpreter, step) {
-  if (outputOf(python, '-c', 'import torch; print(torch.__version__)').split('+')[0] === release)
+  if (outputOf(python, '-c', 'import torch; print(torch.__version__)').split('+')[0] === pinned)
     return;
   const failures = [];
-  for (const { version, options } of torchAttempts.filter(({ when }) => when)) {
+  for (const { version, options } of pipAttempts.filter(({ when }) => when)) {
     const what = `installing torch ${version}`;
     const install = [...options, `torch==${version}`];
     const result = await pip(interpreter, { what, install }, step);
@@ -98,14 +79,14 @@ async function installTorch(interpreter, step) {
     failures.push(result.tail.split('\n').findLast((line) => line.startsWith('ERROR')) ?? '');
   }
   throw new SetupError(
-    `torch ${release} could not be installed:\n${failures.map((line) => `  - ${line}`).join('\n')}`,
+    `torch ${pinned} could not be installed:\n${failures.map((line) => `  - ${line}`).join('\n')}`,
     'Give pip a package index that has it (pip config, or PIP_EXTRA_INDEX_URL), then run this again.',
   );
 }
 
 async function build(step) {
   const interpreter = findInterpreter();
-  const wanted = fingerprint(['scripts/requirements.txt'], release, interpreter.version);
+  const wanted = fingerprint(['scripts/requirements.txt'], pinned, interpreter.version);
   const healthy = has(python, '-c', suits);
   if (healthy && readStamp(stampFile).wanted === wanted)
     return { text: 'ok (already done)', value: python };
@@ -126,7 +107,7 @@ async function build(step) {
   await installTorch(interpreter, step);
   const rest = await pip(
     interpreter,
-    { what: 'installing demucs', install: [`torch==${release}`, '-r', requirements] },
+    { what: 'installing demucs', install: [`torch==${pinned}`, '-r', requirements] },
     step,
   );
   if (!rest.ok) {
@@ -137,7 +118,7 @@ async function build(step) {
     );
   }
   writeStamp(stampFile, { wanted });
-  return { text: `ok: Python ${interpreter.version}, torch ${release}`, value: python };
+  return { text: `ok: Python ${interpreter.version}, torch ${pinned}`, value: python };
 }
 
 /**

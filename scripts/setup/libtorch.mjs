@@ -162,18 +162,15 @@ async function officialArchive(partial, step) {
   return unpack(archive, partial, step, 'the official archive');
 }
 
-const pipAttempts = [
+const cpuIndex = 'https://download.pytorch.org/whl/cpu';
+
+/** Where pip is told to look for the pinned torch, one after the other. */
+export const pipAttempts = [
   {
     name: "PyTorch's CPU index",
     version: `${pinned}+cpu`,
-    options: [
-      '--index-url',
-      'https://download.pytorch.org/whl/cpu',
-      '--timeout',
-      '8',
-      '--retries',
-      '1',
-    ],
+    // Only torch itself: what it depends on comes from the ordinary index.
+    options: ['--no-deps', '--index-url', cpuIndex, '--timeout', '8', '--retries', '1'],
     when: process.platform === 'linux',
   },
   {
