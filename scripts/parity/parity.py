@@ -162,7 +162,8 @@ def table(outcomes: list[Outcome]) -> str:
     lines = [
         "# Parity with Python demucs",
         "",
-        "Written by `npm run parity`, all with one build of the engine. The networks have random weights with large layer scales, so",
+        "Written by `npm run parity`, all with one build of the engine. The networks have random",
+        "weights with large layer scales, so",
         "that every branch matters; each is built by demucs' own classes, exported with `oxboard",
         "models export` and run by `oxboard separate --shifts 0 --clip-mode none --format wav",
         "--bit-depth 32f`. The reference is `demucs.apply.apply_model` on the same PCM. The figure",
