@@ -1,7 +1,9 @@
 /**
  * The environment: every variable of the product, its values and meaning, read here and nowhere
- * else. An empty value counts as unset; a wrong one stops the start.
+ * else. An empty value counts as unset; a wrong one stops the start. The commands read only what the
+ * engine needs: DEBUG, HOST and their like mean other things to other programs.
  */
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import { OxboardError } from './errors.js';
 import { DEVICE_PATTERN } from './options.js';
@@ -20,7 +22,32 @@ const flag = z
 const integer = (minimum: number, maximum: number) =>
   z.string().regex(/^\d+$/).transform(Number).pipe(z.int().min(minimum).max(maximum));
 
-const environment = z.object({
+const port = variable(integer(1, 65_535), 'port number from 1 to 65535');
+const seconds = (words: string) =>
+  variable(integer(1, 10 * 365 * 86_400), `${words}, an integer of at least 1`);
+
+/** A JSON list of strings, or strings between commas. */
+const list = z.string().transform((text, context) => {
+  if (!text.trimStart().startsWith('[')) return text.split(',').map((item) => item.trim());
+  try {
+    return z.array(z.string()).parse(JSON.parse(text));
+  } catch {
+    context.addIssue('not a list');
+    return z.NEVER;
+  }
+});
+
+const origin = z.union([
+  z.literal('*'),
+  z.url({ protocol: /^https?$/ }).refine((text) => new URL(text).origin === text),
+]);
+/** What Express takes for `trust proxy`: how many proxies, or their addresses. */
+const proxies = z
+  .string()
+  .transform((text) => (/^\d+$/.test(text) ? Number(text) : text))
+  .transform((value) => ({ true: true, false: false })[String(value)] ?? value);
+
+const engineVariables = z.object({
   DEMUCS_MODELS_PATH: variable(z.string(), 'folder of model archives'),
   DEMUCS_DEFAULT_MODEL: variable(z.string(), 'name of an installed model'),
   DEMUCS_DEVICE: variable(z.string().regex(DEVICE_PATTERN), 'auto, cpu, cuda or cuda:N'),
@@ -28,6 +55,42 @@ const environment = z.object({
   DEMUCS_THREADS: variable(integer(1, 1024), 'integer from 1 to 1024'),
 });
 
+const serviceVariables = engineVariables.extend({
+  ENVIRONMENT: variable(z.enum(['development', 'production']), 'development or production'),
+  LOG_LEVEL: variable(
+    z
+      .string()
+      .toLowerCase()
+      .pipe(z.enum(['error', 'warn', 'info', 'debug'])),
+    'error, warn, info or debug',
+  ),
+  DEBUG: variable(flag, 'true or false'),
+  HOST: variable(z.string(), 'address or name to listen on'),
+  PORT: port,
+
+  DEMUCS_MAX_FILE_SIZE: variable(integer(1, 2 ** 40), 'number of bytes, an integer of at least 1'),
+  DEMUCS_MAX_DURATION: seconds('seconds of audio'),
+
+  DATA_DIR: variable(z.string(), 'folder for what the service keeps'),
+  STORAGE_URL: variable(z.url({ protocol: /^file$/ }), 'URL such as file:///var/lib/oxboard'),
+  REDIS_URL: variable(z.url({ protocol: /^rediss?$/ }), 'URL such as redis://localhost:6379'),
+  REDIS_DB: variable(integer(0, 65_535), 'number of a Redis database'),
+
+  API_RATE_LIMIT: variable(integer(1, 1_000_000_000), 'number of jobs, an integer of at least 1'),
+  API_RATE_LIMIT_PERIOD: seconds('seconds'),
+  API_CORS_ORIGINS: variable(
+    list.pipe(z.array(origin)),
+    'origins such as ["https://example.org"], or *',
+  ),
+  TRUST_PROXY: variable(proxies, 'true, false, a number of proxies, or their addresses'),
+  WORKER_CONCURRENCY: variable(integer(1, 64), 'integer from 1 to 64'),
+  JOB_TTL: seconds('seconds'),
+
+  OBSERVABILITY_PROMETHEUS_PORT: port,
+  METRICS_PORT: port,
+});
+
+/** What the engine needs of the environment. */
 export interface Config {
   modelsDir: string | undefined;
   defaultModel: string | undefined;
@@ -35,19 +98,80 @@ export interface Config {
   threads: number | undefined;
 }
 
+/** What `serve`, `api` and `worker` need. */
+export interface ServiceConfig extends Config {
+  /** Decides how logs look: for people in development, JSON lines in production. */
+  environment: 'development' | 'production';
+  logLevel: 'error' | 'warn' | 'info' | 'debug';
+  host: string;
+  port: number;
+
+  /** Bytes of an upload. */
+  maxFileSize: number;
+  /** Seconds of audio in a job. */
+  maxDuration: number;
+
+  /** Absolute. What the service keeps for itself: spools, the private Redis, files by default. */
+  dataDir: string;
+  /** Undefined: a folder in `dataDir`. */
+  storageUrl: string | undefined;
+  /** Undefined: `serve` runs a private one. */
+  redisUrl: string | undefined;
+  redisDb: number;
+
+  /** Jobs that one client may post in `rateLimitPeriod` seconds. */
+  rateLimit: number;
+  rateLimitPeriod: number;
+  corsOrigins: string[];
+  trustProxy: boolean | number | string;
+  /** Jobs that one worker runs at a time; their segments take turns on the device. */
+  workerConcurrency: number;
+  /** Seconds that a job and its files are kept after it ended. */
+  jobTtl: number;
+
+  /** Where `serve` and `api` tell their metrics. */
+  metricsPort: number;
+  /** Where a separate worker tells its metrics; undefined: nowhere. */
+  workerMetricsPort: number | undefined;
+}
+
 /** @throws OxboardError INVALID_ENVIRONMENT */
 export function readConfig(variables: NodeJS.ProcessEnv): Config {
-  const set = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''));
-  const result = environment.safeParse(set);
-  if (!result.success) {
-    const name = String(result.error.issues[0]?.path[0]) as keyof typeof environment.shape;
-    const words = environment.shape[name].meta()?.description ?? 'another value';
-    throw new OxboardError(
-      'INVALID_ENVIRONMENT',
-      `Expected ${words} for the environment variable ${name} but received "${set[name] ?? ''}"`,
-    );
-  }
-  const { data } = result;
+  return engineConfig(readVariables(engineVariables, variables));
+}
+
+/** @throws OxboardError INVALID_ENVIRONMENT */
+export function readServiceConfig(variables: NodeJS.ProcessEnv): ServiceConfig {
+  const data = readVariables(serviceVariables, variables);
+  const { ENVIRONMENT: mode = process.stdout.isTTY ? 'development' : 'production' } = data;
+  return {
+    environment: mode,
+    logLevel: data.LOG_LEVEL ?? (data.DEBUG ? 'debug' : 'info'),
+    host: data.HOST ?? '0.0.0.0',
+    port: data.PORT ?? 8000,
+
+    ...engineConfig(data),
+    maxFileSize: data.DEMUCS_MAX_FILE_SIZE ?? 52_428_800,
+    maxDuration: data.DEMUCS_MAX_DURATION ?? 600,
+
+    dataDir: resolve(data.DATA_DIR ?? 'data'),
+    storageUrl: data.STORAGE_URL,
+    redisUrl: data.REDIS_URL,
+    redisDb: data.REDIS_DB ?? 0,
+
+    rateLimit: data.API_RATE_LIMIT ?? 5,
+    rateLimitPeriod: data.API_RATE_LIMIT_PERIOD ?? 3600,
+    corsOrigins: data.API_CORS_ORIGINS ?? [],
+    trustProxy: data.TRUST_PROXY ?? false,
+    workerConcurrency: data.WORKER_CONCURRENCY ?? 2,
+    jobTtl: data.JOB_TTL ?? 86_400,
+
+    metricsPort: data.OBSERVABILITY_PROMETHEUS_PORT ?? 9090,
+    workerMetricsPort: data.METRICS_PORT,
+  };
+}
+
+function engineConfig(data: z.output<typeof engineVariables>): Config {
   return {
     modelsDir: data.DEMUCS_MODELS_PATH,
     defaultModel: data.DEMUCS_DEFAULT_MODEL,
@@ -55,4 +179,20 @@ export function readConfig(variables: NodeJS.ProcessEnv): Config {
     device: data.DEMUCS_DEVICE ?? (data.DEMUCS_GPU_ENABLED === false ? 'cpu' : undefined),
     threads: data.DEMUCS_THREADS,
   };
+}
+
+function readVariables<T extends z.ZodObject>(
+  schema: T,
+  variables: NodeJS.ProcessEnv,
+): z.output<T> {
+  const set = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''));
+  const result = schema.safeParse(set);
+  if (result.success) return result.data;
+  const name = String(result.error.issues[0]?.path[0]);
+  const field = schema.shape[name] as z.ZodType | undefined;
+  throw new OxboardError(
+    'INVALID_ENVIRONMENT',
+    `Expected ${field?.meta()?.description ?? 'another value'} for the environment variable ` +
+      `${name} but received "${set[name] ?? ''}"`,
+  );
 }

@@ -1,10 +1,15 @@
 /**
- * Every error that OX Board Demucs raises on purpose, in one table: what each code means and how
- * the command line ends on it. Messages are written where the error is made, because only that
- * place knows the values; the code is what programs rely on.
+ * Every error that OX Board Demucs raises on purpose, in one table: what each code means, how the
+ * command line ends on it, and the status with which the service answers a request that fails so
+ * (500 where none is given: the request was in order). Messages are written where the error is made,
+ * because only that place knows the values; the code is what programs rely on.
  */
 export const ERROR_CODES = {
-  INVALID_OPTION: { exitStatus: 2, meaning: 'An option has a wrong type or value' },
+  INVALID_OPTION: {
+    exitStatus: 2,
+    httpStatus: 422,
+    meaning: 'An option has a wrong type or value',
+  },
   INVALID_ENVIRONMENT: { exitStatus: 2, meaning: 'An environment variable has a wrong value' },
   PLATFORM_UNSUPPORTED: { exitStatus: 1, meaning: 'This operating system is not supported' },
   SETUP_FAILED: { exitStatus: 1, meaning: 'Something that set-up needs cannot be had' },
@@ -19,7 +24,11 @@ export const ERROR_CODES = {
   INFERENCE_FAILED: { exitStatus: 1, meaning: 'libtorch refused to run the network' },
   OUTPUT_NOT_FINITE: { exitStatus: 1, meaning: 'The network gave NaN or Inf for a segment' },
 
-  MODEL_NOT_FOUND: { exitStatus: 1, meaning: 'No archive of that name is installed' },
+  MODEL_NOT_FOUND: {
+    exitStatus: 1,
+    httpStatus: 422,
+    meaning: 'No archive of that name is installed',
+  },
   MODEL_INVALID: { exitStatus: 1, meaning: 'The archive is malformed or does not do what it says' },
   MODEL_CHECKSUM: { exitStatus: 1, meaning: 'A file of the archive differs from its checksum' },
   MODEL_EXPORT_FAILED: { exitStatus: 1, meaning: 'The exporter could not make the archive' },
@@ -27,17 +36,71 @@ export const ERROR_CODES = {
   INPUT_NOT_FOUND: { exitStatus: 1, meaning: 'The input file does not exist' },
   INPUT_NOT_A_FILE: { exitStatus: 1, meaning: 'The input is a folder, a pipe or a device' },
   INPUT_UNREADABLE: { exitStatus: 1, meaning: 'The input may not be read, or reading it failed' },
-  INPUT_NOT_AUDIO: { exitStatus: 1, meaning: 'The input holds no audio that can be decoded' },
+  INPUT_NOT_AUDIO: {
+    exitStatus: 1,
+    httpStatus: 415,
+    meaning: 'The input holds no audio that can be decoded',
+  },
   INPUT_NOT_FINITE: { exitStatus: 1, meaning: 'The input holds NaN or Inf samples' },
-  INPUT_EMPTY: { exitStatus: 1, meaning: 'The input holds no samples' },
+  INPUT_EMPTY: { exitStatus: 1, httpStatus: 415, meaning: 'The input holds no samples' },
   INPUT_CHANGED: { exitStatus: 1, meaning: 'The source gave other audio on its second reading' },
   FFMPEG_MISSING: { exitStatus: 1, meaning: 'ffmpeg or ffprobe is not installed' },
   OUTPUT_UNWRITABLE: { exitStatus: 1, meaning: 'The output folder or file cannot be written' },
-  DISK_FULL: { exitStatus: 1, meaning: 'There is not enough space on the disk' },
+  DISK_FULL: { exitStatus: 1, httpStatus: 507, meaning: 'There is not enough space on the disk' },
   ENCODE_FAILED: { exitStatus: 1, meaning: 'ffmpeg could not write the output format' },
-} as const;
+
+  REQUEST_INVALID: { exitStatus: 1, httpStatus: 400, meaning: 'The request is malformed' },
+  PATH_NOT_FOUND: { exitStatus: 1, httpStatus: 404, meaning: 'The service has no such path' },
+  METHOD_NOT_ALLOWED: { exitStatus: 1, httpStatus: 405, meaning: 'The path has no such method' },
+  JOB_NOT_FOUND: { exitStatus: 1, httpStatus: 404, meaning: 'There is no such job, or no more' },
+  STEM_NOT_FOUND: { exitStatus: 1, httpStatus: 404, meaning: 'The job has no stem of that name' },
+  JOB_NOT_COMPLETED: {
+    exitStatus: 1,
+    httpStatus: 409,
+    meaning: 'The job has no stems yet, or never will',
+  },
+  IDEMPOTENCY_CONFLICT: {
+    exitStatus: 1,
+    httpStatus: 409,
+    meaning: 'The Idempotency-Key was used with another request',
+  },
+  UPLOAD_TIMEOUT: { exitStatus: 1, httpStatus: 408, meaning: 'The upload took too long' },
+  FILE_TOO_LARGE: {
+    exitStatus: 1,
+    httpStatus: 413,
+    meaning: 'The upload exceeds DEMUCS_MAX_FILE_SIZE',
+  },
+  AUDIO_TOO_LONG: {
+    exitStatus: 1,
+    httpStatus: 413,
+    meaning: 'The audio exceeds DEMUCS_MAX_DURATION',
+  },
+  MEDIA_TYPE_UNSUPPORTED: {
+    exitStatus: 1,
+    httpStatus: 415,
+    meaning: 'The request body is not multipart/form-data',
+  },
+  RANGE_NOT_SATISFIABLE: {
+    exitStatus: 1,
+    httpStatus: 416,
+    meaning: 'The Range lies outside the stem',
+  },
+  RATE_LIMITED: { exitStatus: 1, httpStatus: 429, meaning: 'More jobs than API_RATE_LIMIT allows' },
+  REDIS_UNAVAILABLE: { exitStatus: 1, httpStatus: 503, meaning: 'Redis does not answer' },
+  STORAGE_UNAVAILABLE: { exitStatus: 1, httpStatus: 503, meaning: 'The storage does not answer' },
+  NO_WORKER: { exitStatus: 1, httpStatus: 503, meaning: 'No worker has announced its models yet' },
+  SHUTTING_DOWN: { exitStatus: 1, httpStatus: 503, meaning: 'The service is being stopped' },
+  ATTEMPTS_EXHAUSTED: { exitStatus: 1, meaning: 'The job ended its worker on every attempt' },
+  PORT_TAKEN: { exitStatus: 1, meaning: 'Another program listens on the port' },
+} as const satisfies Record<string, { exitStatus: number; httpStatus?: number; meaning: string }>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** The HTTP status with which a request that fails by `code` is answered. */
+export function httpStatusOf(code: ErrorCode): number {
+  const entry = ERROR_CODES[code];
+  return 'httpStatus' in entry ? entry.httpStatus : 500;
+}
 
 /** An error with a stable `code` from {@link ERROR_CODES} and a message written for people. */
 export class OxboardError extends Error {

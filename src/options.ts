@@ -90,6 +90,7 @@ export type LoadOptions = z.input<typeof loadOptions>;
 export type SeparateOptions = z.input<typeof separateOptions>;
 /** Options of how stems are written to files. */
 export type OutputOptions = z.input<typeof outputOptions>;
+export type OtherMethod = (typeof OTHER_METHODS)[number];
 export type ResolvedSeparateOptions = z.output<typeof separateOptions>;
 export type ResolvedOutputOptions = z.output<typeof outputOptions>;
 

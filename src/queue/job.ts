@@ -1,0 +1,127 @@
+/**
+ * What a job is: the record that API and workers share.
+ */
+import type { OtherMethod } from '../options.js';
+
+/** In the order in which a job can go through them; the last three are ends. */
+export const JOB_STATUSES = ['pending', 'processing', 'completed', 'failed', 'cancelled'] as const;
+export type JobStatus = (typeof JOB_STATUSES)[number];
+
+/** What is done for a job at the moment. `waiting`: for a worker, at first or again. */
+export const JOB_STAGES = [
+  'waiting',
+  'loading',
+  'decoding',
+  'separating',
+  'encoding',
+  'storing',
+  'done',
+] as const;
+export type JobStage = (typeof JOB_STAGES)[number];
+
+/** A song that was uploaded. */
+export interface UploadSource {
+  kind: 'upload';
+  /** In the storage. */
+  key: string;
+  /** The name that the client gave it: for tags and names of downloads, never for a path. */
+  name: string;
+  sha256: string;
+  sizeBytes: number;
+  /** What its header says. */
+  durationSeconds: number | null;
+}
+
+export type JobSource = UploadSource;
+
+/**
+ * What a job is to do, complete: admission has checked it and filled in every default, in the terms
+ * of `separateOptions` and `outputOptions`.
+ */
+export interface JobRequest {
+  source: JobSource;
+  model: string;
+  stems: string[] | null;
+  twoStems: string | null;
+  otherMethod: OtherMethod;
+  format: string;
+  bitDepth: string;
+  bitrate: number | null;
+  sampleRate: 'model' | 'keep' | number;
+  clipMode: string;
+  shifts: number;
+  overlap: number;
+  segment: number | null;
+  /** Drawn at admission when the client gave none. */
+  seed: number;
+}
+
+export interface StemResult {
+  /** In the storage. */
+  key: string;
+  format: string;
+  sizeBytes: number;
+  durationSeconds: number;
+  sampleRate: number;
+  channels: number;
+  sha256: string;
+}
+
+export interface JobResult {
+  /** Jobs of equal content and options share one result; it goes with the last of them. */
+  id: string;
+  stems: Record<string, StemResult>;
+  /** Seconds that the work took when it was done, over all attempts that were resumed. */
+  processingSeconds: number;
+  /** Seconds of audio per second of work. */
+  realtimeFactor: number;
+  /** See FileResult. */
+  nullTestDb: number | null;
+  manifest: object;
+}
+
+export interface JobFailure {
+  code: string;
+  message: string;
+}
+
+/** Times are milliseconds since 1970. */
+export interface Job {
+  id: string;
+  /** Whose it is; one name for all while there are no API keys. */
+  tenant: string;
+  status: JobStatus;
+  stage: JobStage;
+  /** Over all stages, from 0 to 100; it never goes back, except when an attempt begins anew. */
+  progress: number;
+  /** Times that a worker took it up and was not heard of again, or began it for good. */
+  attempts: number;
+  createdAt: number;
+  updatedAt: number;
+  startedAt: number | null;
+  finishedAt: number | null;
+  /** Seconds that it was expected to take from its admission. */
+  estimatedSeconds: number;
+  /** Of the request that made it, for the logs of whoever works on it. */
+  requestId: string;
+  request: JobRequest;
+  error: JobFailure | null;
+  result: JobResult | null;
+  /** Whether the result was there already. */
+  cached: boolean;
+}
+
+export const isFinished = ({ status }: Pick<Job, 'status'>): boolean =>
+  status === 'completed' || status === 'failed' || status === 'cancelled';
+
+/** A change of a job as listeners get it. `id` grows from one to the next, for Last-Event-ID. */
+export interface JobEvent {
+  id: string;
+  status: JobStatus;
+  stage: JobStage;
+  progress: number;
+  /** With `failed`. */
+  error: JobFailure | null;
+  /** Milliseconds since 1970. */
+  at: number;
+}

@@ -1,0 +1,146 @@
+/**
+ * The queue as the API and the workers see it. Both speak to one Redis; our record there is the truth
+ * about a job, and every change of it is one atomic script.
+ *
+ * Every method throws OxboardError REDIS_UNAVAILABLE when Redis does not answer within a few seconds.
+ */
+import type {
+  Job,
+  JobEvent,
+  JobFailure,
+  JobRequest,
+  JobResult,
+  JobStage,
+  JobStatus,
+} from './job.js';
+
+export interface Admission {
+  id: string;
+  tenant: string;
+  request: JobRequest;
+  /** Seconds of work that it is expected to cost; decides the lane. */
+  costSeconds: number;
+  estimatedSeconds: number;
+  requestId: string;
+  /** The same key with the same fingerprint of the request gives the same job. */
+  idempotency?: { key: string; fingerprint: string } | undefined;
+}
+
+export interface JobPage {
+  jobs: Job[];
+  /** Undefined on the last page. */
+  nextCursor: string | undefined;
+}
+
+/** What the API does with jobs. A tenant never sees another's. */
+export interface Jobs {
+  /**
+   * Makes the record and queues it, or gives the job that the idempotency key made before.
+   *
+   * @throws OxboardError IDEMPOTENCY_CONFLICT
+   */
+  admit(admission: Admission): Promise<{ job: Job; replayed: boolean }>;
+  get(id: string, tenant: string): Promise<Job | undefined>;
+  /** Newest first. @throws OxboardError REQUEST_INVALID for a cursor that is not ours. */
+  list(
+    tenant: string,
+    query: { status?: JobStatus | undefined; limit: number; cursor?: string | undefined },
+  ): Promise<JobPage>;
+  /**
+   * A pending or processing job becomes `cancelled`, at once and for every worker; the record stays
+   * until its time. A finished one is removed, and its stems with it unless another job has them too.
+   */
+  cancelOrRemove(id: string, tenant: string): Promise<'cancelled' | 'removed' | undefined>;
+  /** Seconds of queued work before a job of that cost would begin, with the workers there are. */
+  waitSeconds(costSeconds: number): Promise<number>;
+  counts(): Promise<{ pending: number; processing: number }>;
+  /**
+   * The job's events: those after `after` (or the current state first, without it), then each as it
+   * happens; ends after the terminal one, and when the job is removed.
+   */
+  events(
+    id: string,
+    tenant: string,
+    options: { after?: string | undefined; signal: AbortSignal },
+  ): Promise<AsyncIterable<JobEvent> | undefined>;
+}
+
+/** What a worker can do, as it tells every few seconds. */
+export interface WorkerAnnouncement {
+  id: string;
+  models: WorkerModel[];
+  defaultModel: string;
+  device: string;
+  concurrency: number;
+  /** Jobs that it runs now. */
+  active: number;
+  version: string;
+}
+
+export interface WorkerModel {
+  name: string;
+  sources: string[];
+  sampleRate: number;
+  /** Of its model.json: two workers with the same name of a model may hold different ones. */
+  hash: string;
+  embedded: boolean;
+  notice: string | null;
+  license: string | null;
+  sizeBytes: number;
+  /** Longest segment in seconds. */
+  segmentSeconds: number;
+  /** Seconds of audio per second of work, as measured; null until it was. */
+  realtimeFactor: number | null;
+}
+
+export interface Workers {
+  /** Says so once more; forgotten when it is not repeated within some seconds. */
+  announce(worker: WorkerAnnouncement): Promise<void>;
+  withdraw(id: string): Promise<void>;
+  /** Those that live. */
+  list(): Promise<WorkerAnnouncement[]>;
+  /**
+   * Models of the live workers, else those last heard of; empty when no worker ever was. `serving`:
+   * a live worker has it.
+   */
+  models(): Promise<{
+    models: (WorkerModel & { serving: boolean })[];
+    defaultModel: string | undefined;
+  }>;
+}
+
+/** A job in the hands of one worker. */
+export interface Claim {
+  job: Job;
+  /** Every later call must show it; it is void once the job was cancelled or given to another. */
+  token: string;
+  /** Under which the result will be found by equal jobs. */
+  cacheKey: string;
+  /** A result that is there already: the job only has to be completed with it. */
+  cached: JobResult | undefined;
+}
+
+/** Why a worker has to let go of a job. */
+export type Revocation = 'cancelled' | 'lost';
+
+/** What a worker does with jobs. */
+export interface Claims {
+  /**
+   * The next job, by lane weights and age; counts the attempt. Undefined when nothing waits. A job
+   * equal to one that runs now is passed over until that has ended.
+   *
+   * @param runtime what besides model and options decides the bytes: device kind, threads, versions.
+   */
+  claim(workerId: string, runtime: string): Promise<Claim | undefined>;
+  /** Keeps the claim alive; tells why it is void. Called every few seconds. */
+  renew(claim: Claim): Promise<Revocation | undefined>;
+  /** Resolves as soon as a claim is revoked, without waiting for the next renewal. */
+  onRevoked(claim: Claim, listener: (why: Revocation) => void): () => void;
+  /** @returns false when the claim is void. The same holds below. */
+  progress(claim: Claim, now: { stage: JobStage; progress: number }): Promise<boolean>;
+  /** After it the result belongs to the job; when false, its files are still the caller's to remove. */
+  complete(claim: Claim, result: JobResult): Promise<boolean>;
+  fail(claim: Claim, failure: JobFailure): Promise<boolean>;
+  /** Back to its lane, in front; the attempt does not count. */
+  handBack(claim: Claim): Promise<boolean>;
+}

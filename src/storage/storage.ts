@@ -1,0 +1,52 @@
+/**
+ * Where uploads, checkpoints and stems live. API and workers of one service share one storage; it may
+ * be a folder or an object store, so objects are whole (written once, read in ranges, never changed).
+ */
+import type { Readable } from 'node:stream';
+
+export interface StoredObject {
+  key: string;
+  sizeBytes: number;
+  modifiedAt: Date;
+}
+
+/**
+ * Keys are paths of one or more safe names (letters, digits, `.`, `_`, `-`) between slashes, such as
+ * `results/<id>/vocals.wav`; they are made by us, never by a client.
+ *
+ * Every method throws OxboardError STORAGE_UNAVAILABLE when the storage does not answer or denies,
+ * DISK_FULL when it has no room.
+ */
+export interface Storage {
+  /**
+   * Makes an object of a local file, which is gone afterwards. Nothing is to be seen of the object
+   * before it is whole.
+   */
+  putFile(key: string, file: string, signal?: AbortSignal): Promise<void>;
+  /** Makes a small object of bytes. */
+  putBytes(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
+  /** Undefined when there is no such object. */
+  stat(key: string): Promise<StoredObject | undefined>;
+  /**
+   * Reads an object, or its bytes from `start` to `end`, both included. The stream fails with
+   * ENOENT's like when the object goes meanwhile.
+   */
+  read(
+    key: string,
+    range?: { start: number; end: number },
+    signal?: AbortSignal,
+  ): Promise<Readable>;
+  /**
+   * Gives the object as a local file: itself where the storage is local, else a copy in `directory`.
+   * The file is only to be read, and is the caller's no longer than the object or the folder lasts.
+   */
+  localFile(key: string, directory: string, signal?: AbortSignal): Promise<string>;
+  /** Objects whose key begins with `prefix`, in the order of their keys. */
+  list(prefix: string): AsyncIterable<StoredObject>;
+  /** Safe to repeat. */
+  remove(key: string): Promise<void>;
+  /** Removes all objects under `prefix/`. Safe to repeat. */
+  removeAll(prefix: string): Promise<void>;
+  /** Resolves when the storage can be written. */
+  check(): Promise<void>;
+}
