@@ -3,15 +3,16 @@
  * system, so that finished files move into place at once, and it goes on every outcome but `kill -9`
  * and power failure; what those leave goes when the next work begins at the same place.
  */
-import { createHash } from 'node:crypto';
 import { rmdirSync, rmSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readlink, rename, rm, stat } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { mkdir, rename, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { displayPath } from '../audio/display.js';
 import { OxboardError } from '../errors.js';
+import { makeProcessFolder, removeAbandonedFolders } from '../process-folder.js';
 
 const open = new Set<Workspace>();
+const isOpen = (directory: string): boolean =>
+  [...open].some((workspace) => workspace.directory === directory);
 
 export class Workspace {
   readonly directory: string;
@@ -28,9 +29,9 @@ export class Workspace {
 
   static async create(parent: string): Promise<Workspace> {
     const created = await mkdir(parent, { recursive: true });
-    if (created === undefined) await removeAbandoned(parent);
+    if (created === undefined) await removeAbandonedFolders(parent, { isOpen });
     try {
-      const directory = await mkdtemp(path.join(parent, `${await ownPrefix()}-`));
+      const directory = await makeProcessFolder(parent);
       return new Workspace(directory, parent, created);
     } catch (error) {
       if (created !== undefined) removeEmptyFolders(parent, created);
@@ -79,44 +80,6 @@ export class Workspace {
     // ffmpeg may be in the act of making a file when it is killed: hence the retries.
     rmSync(this.directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
     if (this.#created !== undefined) removeEmptyFolders(this.#parent, this.#created);
-  }
-}
-
-/**
- * The name of this process's folders: which process of which machine, or container, made them. A
- * process id alone means another process elsewhere, on a shared disk.
- */
-async function ownPrefix(): Promise<string> {
-  const namespace = await readlink('/proc/self/ns/pid').catch(() => '');
-  const machine = createHash('sha256').update(`${hostname()}\n${namespace}`).digest('hex');
-  return `.oxboard-${machine.slice(0, 12)}-${String(process.pid)}`;
-}
-
-/** Removes the folders of processes of this machine that are no more. */
-async function removeAbandoned(parent: string): Promise<void> {
-  const [, machine] = (await ownPrefix()).split('-');
-  for (const name of await readdir(parent).catch(() => [])) {
-    const [, maker, pid] = /^\.oxboard-([0-9a-f]+)-(\d+)-\w+$/.exec(name) ?? [];
-    if (maker !== machine || pid === undefined) continue;
-    const directory = path.join(parent, name);
-    const ours = [...open].some((workspace) => workspace.directory === directory);
-    if (ours || (await isInUse(directory, Number(pid)))) continue;
-    await rm(directory, { recursive: true, force: true }).catch(() => undefined);
-  }
-}
-
-async function isInUse(directory: string, pid: number): Promise<boolean> {
-  if (pid === process.pid) {
-    // Process ids come back, in containers at each start: what is older than this process is not its.
-    const { birthtimeMs } = await stat(directory).catch(() => ({ birthtimeMs: Infinity }));
-    return birthtimeMs > Date.now() - process.uptime() * 1000;
-  }
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // Someone else's process may not be signalled, but it is there.
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }
 

@@ -1,0 +1,80 @@
+/**
+ * Folders that bear the name of the process that made them, so that those of a process that was
+ * killed can be told from those of one that lives.
+ */
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, readlink, rm, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import path from 'node:path';
+
+/** Makes a folder of this process in `parent`, which exists. */
+export async function makeProcessFolder(parent: string): Promise<string> {
+  return mkdtemp(path.join(parent, `${await ownPrefix()}-`));
+}
+
+export interface AbandonedOptions {
+  /** Tells the folders that this process uses. */
+  isOpen: (directory: string) => boolean;
+  /**
+   * Seconds without a change after which a folder of another machine, whose processes cannot be
+   * asked for, is abandoned; without it, those stay.
+   */
+  foreignSeconds?: number;
+}
+
+/** Removes the folders in `parent` of processes that are no more, as far as that can be done. */
+export async function removeAbandonedFolders(
+  parent: string,
+  { isOpen, foreignSeconds = Infinity }: AbandonedOptions,
+): Promise<void> {
+  const [, machine] = (await ownPrefix()).split('-');
+  for (const name of await readdir(parent).catch(() => [])) {
+    const [, maker, pid] = /^\.oxboard-([0-9a-f]+)-(\d+)-\w+$/.exec(name) ?? [];
+    if (maker === undefined) continue;
+    const directory = path.join(parent, name);
+    if (isOpen(directory)) continue;
+    const abandoned =
+      maker === machine
+        ? !(await isInUse(directory, Number(pid)))
+        : (await lastChange(directory)) < Date.now() - foreignSeconds * 1000;
+    if (abandoned) await rm(directory, { recursive: true, force: true }).catch(() => undefined);
+  }
+}
+
+/**
+ * The name of this process's folders: which process of which machine, or container, made them. A
+ * process id alone means another process elsewhere, on a shared disk.
+ */
+async function ownPrefix(): Promise<string> {
+  const namespace = await readlink('/proc/self/ns/pid').catch(() => '');
+  const machine = createHash('sha256').update(`${hostname()}\n${namespace}`).digest('hex');
+  return `.oxboard-${machine.slice(0, 12)}-${String(process.pid)}`;
+}
+
+async function isInUse(directory: string, pid: number): Promise<boolean> {
+  if (pid === process.pid) {
+    // Process ids come back, in containers at each start: what is older than this process is not its.
+    const { birthtimeMs } = await stat(directory).catch(() => ({ birthtimeMs: Infinity }));
+    return birthtimeMs > Date.now() - process.uptime() * 1000;
+  }
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Someone else's process may not be signalled, but it is there.
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
+}
+
+/** The newest time of change of a folder and all in it; what cannot be read counts as new. */
+async function lastChange(directory: string): Promise<number> {
+  try {
+    const names = await readdir(directory, { recursive: true });
+    const times = await Promise.all(
+      ['', ...names].map(async (name) => (await stat(path.join(directory, name))).mtimeMs),
+    );
+    return Math.max(...times);
+  } catch {
+    return Infinity;
+  }
+}
