@@ -31,6 +31,8 @@ export interface NativePlan {
   shiftOffsets: number[][];
   maxShift: number;
   batchSize: number;
+  /** First frame that is wanted; 0: all. */
+  resumeFrom: number;
   mean: number;
   deviation: number;
   silent: boolean;
@@ -45,6 +47,8 @@ export interface NativeModel {
 
 /** One separation. All but `stop` and `dispose` throw while a step runs. */
 export interface NativeSession {
+  /** First frame of the song to push. */
+  readonly inputStart: number;
   /** Frames to push before the next step can run. */
   readonly framesWanted: number;
   /** Finished frames that wait to be taken. */

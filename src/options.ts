@@ -65,6 +65,10 @@ export const separateOptions = z.strictObject({
   ).optional(),
 });
 
+export const streamOptions = separateOptions.extend({
+  resumeFrom: integer(0, Number.MAX_SAFE_INTEGER).default(0),
+});
+
 export const FORMATS = ['wav', 'flac', 'mp3', 'opus', 'm4a'] as const;
 export const CLIP_MODES = ['rescale', 'clamp', 'tanh', 'none'] as const;
 export const OTHER_METHODS = ['add', 'minus', 'none'] as const;
@@ -86,12 +90,19 @@ export const outputOptions = z.strictObject({
 
 /** Options of `Separator.load`. */
 export type LoadOptions = z.input<typeof loadOptions>;
-/** Options of `separator.separate` and `separator.stream`. */
+/** Options of `separator.separate`. */
 export type SeparateOptions = z.input<typeof separateOptions>;
+/**
+ * Options of `separator.stream`. `resumeFrom` is the first sample frame that is wanted: an earlier
+ * stream with equal options, seed included, gave those before it, and what follows has the same
+ * bytes as there.
+ */
+export type StreamOptions = z.input<typeof streamOptions>;
 /** Options of how stems are written to files. */
 export type OutputOptions = z.input<typeof outputOptions>;
 export type OtherMethod = (typeof OTHER_METHODS)[number];
 export type ResolvedSeparateOptions = z.output<typeof separateOptions>;
+export type ResolvedStreamOptions = z.output<typeof streamOptions>;
 export type ResolvedOutputOptions = z.output<typeof outputOptions>;
 
 /** Words for a value in an error message: short, and never a dump of a big object. */

@@ -30,6 +30,7 @@ PlanOptions planOptions(const Napi::Object& object, const ModelDescription& mode
   options.transitionPower = object.Get("transitionPower").As<Napi::Number>();
   options.maxShift = object.Get("maxShift").As<Napi::Number>();
   options.batchSize = object.Get("batchSize").As<Napi::Number>();
+  options.resumeFrom = object.Get("resumeFrom").As<Napi::Number>();
   for (const ModelDescription::Member& member : model.members) {
     options.memberWeights.push_back(member.weights);
   }
@@ -49,7 +50,8 @@ PlanOptions planOptions(const Napi::Object& object, const ModelDescription& mode
 Napi::Function SessionObject::define(Napi::Env env) {
   return DefineClass(
       env, "NativeSession",
-      {InstanceAccessor<&SessionObject::framesWanted>("framesWanted"),
+      {InstanceAccessor<&SessionObject::inputStart>("inputStart"),
+       InstanceAccessor<&SessionObject::framesWanted>("framesWanted"),
        InstanceAccessor<&SessionObject::framesReady>("framesReady"),
        InstanceAccessor<&SessionObject::done>("done"),
        InstanceAccessor<&SessionObject::chunksDone>("chunksDone"),
@@ -87,6 +89,10 @@ Session& SessionObject::open(const Napi::CallbackInfo& info) {
 Session& SessionObject::idle(const Napi::CallbackInfo& info) {
   if (*running_) throw Napi::Error::New(info.Env(), "a step of the session is running");
   return open(info);
+}
+
+Napi::Value SessionObject::inputStart(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(idle(info).inputStart()));
 }
 
 Napi::Value SessionObject::framesWanted(const Napi::CallbackInfo& info) {

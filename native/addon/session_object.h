@@ -18,6 +18,7 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   explicit SessionObject(const Napi::CallbackInfo& info);
 
  private:
+  Napi::Value inputStart(const Napi::CallbackInfo& info);
   Napi::Value framesWanted(const Napi::CallbackInfo& info);
   Napi::Value framesReady(const Napi::CallbackInfo& info);
   Napi::Value done(const Napi::CallbackInfo& info);

@@ -36,6 +36,7 @@ Plan::Plan(PlanOptions options) : options_(std::move(options)) {
   require(o.segment > 0 && o.segment <= o.networkLength, "segment exceeds the model's");
   require(o.overlap >= 0 && o.overlap < 1, "overlap is not in [0, 1)");
   require(o.batchSize > 0, "batch size is not positive");
+  require(o.resumeFrom >= 0 && o.resumeFrom <= o.length, "resumeFrom lies outside the song");
   require(!o.sources.empty(), "no source is requested");
   require(o.shiftOffsets.size() == o.memberWeights.size(), "one list of shifts per member");
 
@@ -110,6 +111,24 @@ std::vector<Batch> Plan::group(int64_t index) const {
     }
   }
   return batches;
+}
+
+int64_t Plan::firstGroup() const {
+  const PlanOptions& o = options_;
+  if (o.resumeFrom == o.length) return groups_;
+  int64_t first = groups_;
+  for (const Pass& pass : passes_) {
+    const int64_t before = o.resumeFrom - pass.start - o.segment;
+    const int64_t round = before < 0 ? 0 : before / stride_ + 1;
+    if (round < pass.chunks) first = std::min(first, round / roundsPerGroup_);
+  }
+  return first;
+}
+
+int64_t Plan::chunksBefore(int64_t group) const {
+  int64_t chunks = 0;
+  for (const Pass& pass : passes_) chunks += std::min(group * roundsPerGroup_, pass.chunks);
+  return chunks;
 }
 
 int64_t Plan::finalAfter(int64_t index) const {

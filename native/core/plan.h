@@ -26,6 +26,9 @@ struct PlanOptions {
   std::vector<std::vector<int64_t>> shiftOffsets;
   int64_t maxShift = 0;
   int batchSize = 1;
+  // First frame of the song that is wanted, up to `length`: an earlier run of an equal plan gave
+  // what lies before it.
+  int64_t resumeFrom = 0;
 };
 
 /** One piece of the song for one network. Positions are in sample frames of the song. */
@@ -66,6 +69,11 @@ class Plan {
   /** Rounds run at a time; a round is the chunk of one index in every pass. */
   int64_t roundsPerGroup() const { return roundsPerGroup_; }
   int64_t groups() const { return groups_; }
+
+  /** The first group with a chunk that reaches beyond PlanOptions::resumeFrom; groups() if none. */
+  int64_t firstGroup() const;
+  /** Chunks of the groups before one. */
+  int64_t chunksBefore(int64_t group) const;
 
   /** The batches of one group of rounds, in the order in which they run. */
   std::vector<Batch> group(int64_t index) const;

@@ -45,11 +45,15 @@ Session::Session(std::shared_ptr<const Model> model, PlanOptions options, SongSt
     : model_(std::move(model)), plan_(std::move(options)), statistics_(statistics) {
   input_.resize(model_->description().channels);
   sums_.resize(plan_.options().sources.size() * model_->description().channels);
+  inputBase_ = inputEnd_ = inputStart();
+  sumsBase_ = taken_ = finalEnd_ = plan_.options().resumeFrom;
   if (statistics_.silent) {
     // The stems of silence are silence: nothing to compute, and no noise from the networks.
     nextGroup_ = plan_.groups();
     finalEnd_ = plan_.options().length;
   } else {
+    nextGroup_ = plan_.firstGroup();
+    chunksDone_ = plan_.chunksBefore(nextGroup_);
     openNextGroup();
   }
 }
@@ -126,7 +130,8 @@ void Session::step() {
   chunksDone_ += static_cast<int64_t>(batch.chunks.size());
   if (!batches_.empty()) return;
 
-  const int64_t finalEnd = plan_.finalAfter(nextGroup_ - 1);
+  // The first groups of a resumed plan may end before the frames that are wanted.
+  const int64_t finalEnd = std::max(plan_.finalAfter(nextGroup_ - 1), finalEnd_);
   const float scale = static_cast<float>(statistics_.deviation + kDeviationFloor);
   const float mean = static_cast<float>(statistics_.mean);
   for (std::vector<float>& row : sums_) {
@@ -186,7 +191,7 @@ void Session::accumulate(const Chunk& chunk, int member, const float* output,
   const int channels = model_->description().channels;
   const std::vector<float> weights = plan_.frameWeights(chunk);
   const int64_t trim = (chunk.inputLength - chunk.length) / 2;
-  const int64_t skip = std::max<int64_t>(-chunk.start, 0);
+  const int64_t skip = std::max<int64_t>(plan_.options().resumeFrom - chunk.start, 0);
   const int64_t end = chunk.start + chunk.length;
 
   size_t rowIndex = 0;

@@ -29,6 +29,9 @@ class Session {
  public:
   Session(std::shared_ptr<const Model> model, PlanOptions options, SongStatistics statistics);
 
+  /** First frame of the song that is to be pushed; 0 unless the plan resumes further on. */
+  int64_t inputStart() const { return plan_.firstFrameRead(plan_.firstGroup()); }
+
   /** Frames that must still be pushed before the next step can run. 0: step may be called. */
   int64_t framesWanted() const;
 
@@ -68,6 +71,7 @@ class Session {
   /** Drops frames that copyReady has copied for every source. */
   void dropReady(int64_t frames);
 
+  /** Chunks that ran, those of the earlier run that is resumed among them. */
   int64_t chunksDone() const { return chunksDone_; }
   int64_t chunksTotal() const { return statistics_.silent ? 0 : plan_.totalChunks(); }
   const Plan& plan() const { return plan_; }

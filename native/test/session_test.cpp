@@ -44,7 +44,7 @@ const SongStatistics kStatistics{0.1, 0.7, false};
 Audio runSession(Session& session, const Audio& audio, int64_t block = 37) {
   const int64_t length = static_cast<int64_t>(audio[0].size());
   Audio result(session.plan().options().sources.size() * audio.size());
-  int64_t pushed = 0;
+  int64_t pushed = session.inputStart();
   int64_t largestReady = 0;
   while (true) {
     while (session.framesWanted() > 0) {
@@ -136,6 +136,47 @@ TEST_CASE("session: shifts and segments do not change an identity") {
   plan.batchSize = 2;
   Session session(toyModel({&file}), plan, {0, 1, false});
   CHECK(largestDifference(runSession(session, audio)[0], audio[0], 1) < 1e-5);
+}
+
+TEST_CASE("session: resumed anywhere, what follows is the same to the bit") {
+  const ToyFile file(kIdentity);
+  const Audio audio = song(530);
+  for (const int64_t minLength : {100, 1}) {
+    for (const double overlap : {0.0, 0.25, 0.9}) {
+      for (const int batchSize : {1, 3}) {
+        for (const bool shifted : {false, true}) {
+          PlanOptions plan = options(530);
+          plan.minLength = minLength;
+          plan.overlap = overlap;
+          plan.batchSize = batchSize;
+          if (shifted) plan.shiftOffsets = {{0, 17, 50}};
+          const auto model = toyModel({&file}, {}, minLength);
+          Session undisturbed(model, plan, kStatistics);
+          const Audio whole = runSession(undisturbed, audio);
+          for (const int64_t from : {1, 74, 75, 76, 99, 100, 300, 455, 529, 530}) {
+            plan.resumeFrom = from;
+            Session resumed(model, plan, kStatistics);
+            CHECK(resumed.chunksDone() <= resumed.chunksTotal());
+            const Audio rest = runSession(resumed, audio);
+            INFO("from ", from, " overlap ", overlap, " batch ", batchSize, " shifts ", shifted);
+            for (size_t row = 0; row < whole.size(); ++row) {
+              CHECK(rest[row] == std::vector<float>(whole[row].begin() + from, whole[row].end()));
+            }
+            CHECK(resumed.chunksDone() == resumed.chunksTotal());
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("session: resuming runs only chunks that reach beyond what is there") {
+  const ToyFile file(kIdentity);
+  PlanOptions plan = options(1000);
+  plan.resumeFrom = 700;  // chunks begin every 75 frames: that of 600 ends there, 675 reaches on
+  Session session(toyModel({&file}), plan, kStatistics);
+  CHECK(session.inputStart() == 675);
+  CHECK(session.chunksDone() == 9);
 }
 
 TEST_CASE("session: a short chunk of a fixed-length network reads its real neighbours") {

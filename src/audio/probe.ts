@@ -116,6 +116,14 @@ export function emptyInput(file: string): OxboardError {
   return new OxboardError('INPUT_EMPTY', `${displayPath(file)} holds no audio: it is empty`);
 }
 
+/** @param maxSeconds the limit that the audio exceeds. */
+export function tooLong(maxSeconds: number): OxboardError {
+  return new OxboardError(
+    'AUDIO_TOO_LONG',
+    `The audio is longer than the ${String(maxSeconds)} seconds that are accepted`,
+  );
+}
+
 /** A FIFO would hang ffmpeg, and only the file system can tell one failure from another. */
 async function checkFile(file: string): Promise<void> {
   const shown = displayPath(file);

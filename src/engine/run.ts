@@ -53,9 +53,9 @@ export async function* runSession(run: Run): AsyncGenerator<FinishedBlock, void,
     if (!stepping) closeSession(session);
   };
   signal.addEventListener('abort', stop, { once: true });
-  const input = run.source.blocks(signal)[Symbol.asyncIterator]();
+  const input = skipFrames(run.source.blocks(signal), session.inputStart);
   try {
-    for (let offset = 0; offset < plan.length;) {
+    for (let offset = plan.resumeFrom; offset < plan.length;) {
       if (session.framesReady === 0) {
         await feed(session, input, plan.length);
         signal.throwIfAborted();
@@ -84,7 +84,21 @@ export async function* runSession(run: Run): AsyncGenerator<FinishedBlock, void,
   } finally {
     signal.removeEventListener('abort', stop);
     closeSession(session);
-    await input.return?.();
+    await input.return();
+  }
+}
+
+/** The blocks of a song without its first frames. */
+async function* skipFrames(
+  blocks: AsyncIterable<readonly Float32Array[]>,
+  frames: number,
+): AsyncGenerator<readonly Float32Array[], void, undefined> {
+  let toSkip = frames;
+  for await (const block of blocks) {
+    const length = block[0]?.length ?? 0;
+    if (toSkip === 0) yield block;
+    else if (toSkip < length) yield block.map((channel) => channel.subarray(toSkip));
+    toSkip = Math.max(toSkip - length, 0);
   }
 }
 

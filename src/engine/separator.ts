@@ -13,8 +13,11 @@ import {
   resolveOptions,
   separateOptions,
   type LoadOptions,
+  streamOptions,
   type ResolvedSeparateOptions,
+  type ResolvedStreamOptions,
   type SeparateOptions,
+  type StreamOptions,
 } from '../options.js';
 import type { AudioArrays, AudioSource } from '../source.js';
 import { makeManifest, type Manifest } from './manifest.js';
@@ -142,7 +145,7 @@ export class Separator {
     source: AudioArrays | AudioSource,
     options: SeparateOptions = {},
   ): Promise<Separation> {
-    const stream = this.stream(source, options);
+    const stream = this.stream(source, resolveOptions(separateOptions, options));
     const stems = new Map<string, Float32Array[]>();
     for await (const block of stream) {
       const frames = stream.manifest?.input.frames ?? 0;
@@ -163,8 +166,8 @@ export class Separator {
    * once; other errors come out of the iteration, and are those of {@link separate}. Leaving the
    * loop early ends the work.
    */
-  stream(source: AudioArrays | AudioSource, options: SeparateOptions = {}): SeparationStream {
-    const resolved = resolveOptions(separateOptions, options);
+  stream(source: AudioArrays | AudioSource, options: StreamOptions = {}): SeparationStream {
+    const resolved = resolveOptions(streamOptions, options);
     const job = {
       options: { ...resolved, seed: resolved.seed ?? randomInt(2 ** 32) },
       stems: this.#resolveStems(resolved),
@@ -216,6 +219,7 @@ export class Separator {
         shiftOffsets: members.map(() => []),
         maxShift: 0,
         batchSize: 1,
+        resumeFrom: 0,
         mean: 0,
         deviation: 1,
         silent: false,
@@ -262,6 +266,13 @@ export class Separator {
     signal.throwIfAborted();
 
     const song = await measureSource(source, signal);
+    if (options.resumeFrom > song.frames) {
+      throw invalidOption(
+        'resumeFrom',
+        `integer from 0 to ${String(song.frames)}`,
+        options.resumeFrom,
+      );
+    }
     const plan: NativePlan = {
       length: song.frames,
       segment,
@@ -271,6 +282,7 @@ export class Separator {
       shiftOffsets: drawShifts(this.model, options.shifts, options.seed),
       maxShift: maxShift(this.model.sampleRate),
       batchSize: options.batchSize,
+      resumeFrom: options.resumeFrom,
       mean: song.mean,
       deviation: song.deviation,
       silent: song.silent,
@@ -312,7 +324,7 @@ export class Separator {
 
 /** One separation with its options checked and completed. */
 interface Job {
-  options: ResolvedSeparateOptions & { seed: number };
+  options: ResolvedStreamOptions & { seed: number };
   stems: string[];
   /** Sample frames of a chunk. */
   segment: number;

@@ -9,10 +9,11 @@ import { displayPath } from '../audio/display.js';
 import { checkFreeSpace, writeError } from '../audio/disk.js';
 import { resolveEncoding, type Encoding } from '../audio/formats.js';
 import { extractCover, stemTexts } from '../audio/tags.js';
-import { emptyInput, type ProbedInput } from '../audio/probe.js';
+import { emptyInput, tooLong, type ProbedInput } from '../audio/probe.js';
 import { SpoolWriter, type Spool } from '../audio/spool.js';
 import { OxboardError } from '../errors.js';
 import type { ResolvedOutputOptions, SeparateOptions } from '../options.js';
+import type { Checkpoints } from './checkpoints.js';
 import { checkTemplate, folderName, stemPath, trackName } from './output-names.js';
 import { encodeStems, spaceNeeded, type EncodedStem } from './stem-files.js';
 import { planStems, type StemPlan } from './stem-plan.js';
@@ -38,6 +39,10 @@ export interface FileRequest {
   output: ResolvedOutputOptions;
   /** Options of the separation; `stems` chooses the sources that are written. */
   options: SeparateOptions;
+  /** The longest audio that is accepted; it ends while it is decoded. Default: any. */
+  maxSeconds?: number | undefined;
+  /** Where finished stems are kept meanwhile, to go on from there after an interruption. */
+  checkpoints?: Checkpoints | undefined;
   /** Paths that earlier files of the same run have taken. */
   taken?: Set<string>;
   signal?: AbortSignal | undefined;
@@ -93,7 +98,11 @@ export async function separateFile(request: FileRequest): Promise<FileResult> {
   try {
     workspace = await Workspace.create(path.join(output.out, folderName(model.name)));
     const mixture = await spoolMixture(request, workspace, (seconds, silent) =>
-      spaceNeeded(plan.outputs.length, encoding, format, { seconds, silent }),
+      spaceNeeded(plan.outputs.length, encoding, format, {
+        seconds,
+        silent,
+        checkpoints: request.checkpoints !== undefined,
+      }),
     );
     const cover = encoding.cover
       ? await extractCover(input, workspace.path('cover'), signal)
@@ -101,11 +110,18 @@ export async function separateFile(request: FileRequest): Promise<FileResult> {
     const audioSeconds = mixture.frames / mixture.sampleRate;
 
     onProgress?.({ stage: 'separating', fraction: 0, audioSeconds });
-    const separated = await separateToSpools(separator, mixture, plan, workspace, {
-      ...options,
-      ...(signal && { signal }),
-      onProgress: ({ fraction }) => onProgress?.({ stage: 'separating', fraction, audioSeconds }),
-    });
+    const separated = await separateToSpools(
+      separator,
+      mixture,
+      plan,
+      workspace,
+      {
+        ...options,
+        ...(signal && { signal }),
+        onProgress: ({ fraction }) => onProgress?.({ stage: 'separating', fraction, audioSeconds }),
+      },
+      request.checkpoints,
+    );
     await rm(mixture.path);
 
     let encoded = 0;
@@ -180,7 +196,7 @@ export async function separateFile(request: FileRequest): Promise<FileResult> {
  * @param space bytes that a separation of so many seconds needs beside the mixture.
  */
 async function spoolMixture(
-  { input, separator, signal, onProgress }: FileRequest,
+  { input, separator, maxSeconds = Infinity, signal, onProgress }: FileRequest,
   workspace: Workspace,
   space: (seconds: number, silent: boolean) => number,
 ): Promise<Spool> {
@@ -193,6 +209,7 @@ async function spoolMixture(
     for await (const block of decode(input, format, signal)) {
       await writer.write(block);
       const seconds = writer.frames / sampleRate;
+      if (seconds > maxSeconds) throw tooLong(maxSeconds);
       if (seconds > checkedSeconds) {
         checkedSeconds = seconds + SECONDS_BETWEEN_SPACE_CHECKS;
         await checkFreeSpace(workspace.directory, space(checkedSeconds, writer.silent));

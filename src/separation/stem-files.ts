@@ -54,19 +54,20 @@ export function encodeStems(
 }
 
 /**
- * The most bytes that stems take on the disk at one time: as spools, and then encoded too. The stems
- * of a silent song are silent, and spools of silence take nothing.
+ * The most bytes that stems take on the disk at one time: as spools (twice with checkpoints), and
+ * then encoded too. The stems of a silent song are silent, and spools of silence take nothing.
  */
 export function spaceNeeded(
   stemCount: number,
   encoding: Encoding,
   { sampleRate, channelCount }: PcmFormat,
-  { seconds, silent }: { seconds: number; silent: boolean },
+  { seconds, silent, checkpoints }: { seconds: number; silent: boolean; checkpoints: boolean },
 ): number {
   const spool = (rate: number) => (silent ? 0 : seconds * rate * channelCount * BYTES_PER_SAMPLE);
   const resampled = encoding.sampleRate === sampleRate ? 0 : spool(encoding.sampleRate);
   const encoded = encodedSize(encoding, channelCount, seconds);
-  return stemCount * (spool(sampleRate) + resampled + encoded);
+  const kept = checkpoints ? spool(sampleRate) : 0;
+  return stemCount * (spool(sampleRate) + kept + resampled + encoded);
 }
 
 /** Runs jobs at once. When one fails the others are stopped and waited for: none may write on. */

@@ -2,9 +2,11 @@
  * From the mixture's spool to one float32 spool per output, block by block as the network gives
  * them.
  */
-import { SpoolReader, SpoolWriter, type Spool } from '../audio/spool.js';
-import type { SeparateOptions } from '../options.js';
+import { FRAMES_PER_BLOCK } from '../audio/pcm.js';
+import { Spool, SpoolReader, SpoolWriter } from '../audio/spool.js';
+import type { StreamOptions } from '../options.js';
 import type { AudioSource } from '../source.js';
+import { CheckpointWriter, connected, type Checkpoints } from './checkpoints.js';
 import { NullTest } from './null-test.js';
 import type { StemOutput, StemPlan } from './stem-plan.js';
 import type { Workspace } from './workspace.js';
@@ -21,7 +23,7 @@ export interface StemSeparator {
   };
   stream(
     source: AudioSource,
-    options: SeparateOptions,
+    options: StreamOptions,
   ): AsyncIterable<{ offset: number; frames: number; stems: Stems }> & {
     /** Known once the first block has come. */
     readonly manifest: object | undefined;
@@ -41,31 +43,69 @@ export async function separateToSpools(
   mixture: Spool,
   plan: StemPlan,
   workspace: Workspace,
-  options: SeparateOptions,
+  options: StreamOptions,
+  checkpoints?: Checkpoints,
 ): Promise<SeparatedStems> {
   const nullTest = plan.complete ? new NullTest() : undefined;
   const needsMixture = plan.complete || plan.outputs.some(({ fromMixture }) => fromMixture);
   const reader = await SpoolReader.open(mixture);
   const writers: SpoolWriter[] = [];
+  const write = async (rows: readonly (readonly Float32Array[])[], song: Float32Array[]) => {
+    nullTest?.add(song, rows);
+    await Promise.all(writers.map((writer, index) => writer.write(rows[index] ?? [])));
+  };
+  let kept: CheckpointWriter | undefined;
   try {
     for (const index of plan.outputs.keys()) {
       writers.push(await SpoolWriter.create(workspace.path(`${String(index)}.f32`), mixture));
     }
-    const stream = separator.stream(mixture, { ...options, stems: [...plan.sources] });
+    let resumeFrom = 0;
+    if (checkpoints) {
+      for await (const rows of restoredFrames(checkpoints, mixture, plan.outputs.length)) {
+        const frames = rows[0]?.[0]?.length ?? 0;
+        await write(rows, needsMixture ? await reader.read(resumeFrom, frames) : []);
+        resumeFrom += frames;
+      }
+      kept = new CheckpointWriter(checkpoints, workspace, mixture, plan.outputs.length, resumeFrom);
+    }
+    const stream = separator.stream(mixture, { ...options, stems: [...plan.sources], resumeFrom });
     for await (const { offset, frames, stems } of stream) {
       const song = needsMixture ? await reader.read(offset, frames) : [];
-      nullTest?.add(song, Object.values(stems));
-      await Promise.all(
-        writers.map((writer, index) =>
-          writer.write(mix(plan.outputs[index] as StemOutput, song, stems)),
-        ),
-      );
+      const rows = plan.outputs.map((output) => mix(output, song, stems));
+      await write(rows, song);
+      await kept?.write(rows);
     }
     const { manifest = {} } = stream;
     const spools = await Promise.all(writers.map((writer) => writer.finish()));
     return { spools, nullTestDb: nullTest?.decibels ?? null, manifest };
   } finally {
-    await Promise.all([reader, ...writers].map((file) => file.close()));
+    await Promise.all([reader, ...writers, ...(kept ? [kept] : [])].map((file) => file.close()));
+  }
+}
+
+/** What earlier attempts finished, block by block: for each output one array per channel. */
+async function* restoredFrames(
+  checkpoints: Checkpoints,
+  mixture: Spool,
+  outputs: number,
+): AsyncGenerator<Float32Array[][], void, undefined> {
+  const { sampleRate, channelCount } = mixture;
+  const parts = connected(await checkpoints.parts());
+  const end = parts.reduce((sum, { frames }) => sum + frames, 0);
+  // They are of another song or plan, and of no use.
+  if (end > mixture.frames || parts.some(({ files }) => files.length !== outputs)) return;
+  for (const { frames, files } of parts) {
+    // Whether a part is silent is not known; NaN makes it read.
+    const spools = files.map((file) => new Spool(file, sampleRate, channelCount, frames, NaN));
+    const readers = await Promise.all(spools.map((spool) => SpoolReader.open(spool)));
+    try {
+      for (let frame = 0; frame < frames; frame += FRAMES_PER_BLOCK) {
+        const count = Math.min(FRAMES_PER_BLOCK, frames - frame);
+        yield await Promise.all(readers.map((reader) => reader.read(frame, count)));
+      }
+    } finally {
+      await Promise.all(readers.map((reader) => reader.close()));
+    }
   }
 }
 

@@ -92,6 +92,7 @@ async function separateShifted(
     shiftOffsets: options.shiftOffsets ?? description.members.map(() => []),
     maxShift: maxShift(sampleRate),
     batchSize: 2,
+    resumeFrom: 0,
     mean: song.mean,
     deviation: song.deviation,
     silent: song.silent,

@@ -433,3 +433,46 @@ void test('the event loop, files and names are served while it works', async () 
   assert.ok(ticks > elapsed / 40, `${String(ticks)} ticks in ${elapsed.toFixed(0)} ms`);
   assert.ok(calls > 5);
 });
+
+for (const name of ['htdemucs', 'mdx_extra']) {
+  void test(`a resumed stream of ${name} goes on with the same bytes`, async () => {
+    await using separator = await load(name);
+    const audio = song(Math.round(separator.model.segment * 3.3));
+    const options = { shifts: 2, seed: 5, overlap: 0.4 };
+    const { stems, manifest } = await separator.separate(audio, options);
+    const resumeFrom = Math.round(separator.model.segment * 1.7);
+    const stream = separator.stream(audio, { ...options, resumeFrom });
+    let offset = resumeFrom;
+    const fractions: number[] = [];
+    for await (const block of separator.stream(audio, {
+      ...options,
+      resumeFrom,
+      onProgress: ({ fraction }) => fractions.push(fraction),
+    })) {
+      assert.equal(block.offset, offset);
+      offset += block.frames;
+      for (const [stem, rows] of Object.entries(block.stems)) {
+        for (const [channel, row] of rows.entries()) {
+          const expected = stems[stem]?.[channel]?.subarray(block.offset, offset);
+          assert.ok(expected && Buffer.compare(bytes(row), bytes(expected)) === 0);
+        }
+      }
+    }
+    assert.equal(offset, audio.channels[0]?.length);
+    assert.ok(fractions[0]! > 0.3, 'what was there counts as done');
+    assert.equal(fractions.at(-1), 1);
+    for await (const block of stream) {
+      assert.equal(block.offset, resumeFrom);
+      break;
+    }
+    assert.deepEqual(stream.manifest, manifest);
+  });
+}
+
+void test('a stream cannot be resumed beyond its end', async () => {
+  await using separator = await load();
+  const [first] = [separator.stream(song(5000), { resumeFrom: 5001 })[Symbol.asyncIterator]()];
+  await rejectsWith(first.next(), 'INVALID_OPTION', /from 0 to 5000 for resumeFrom/);
+});
+
+const bytes = (row: Float32Array) => new Uint8Array(row.buffer, row.byteOffset, row.byteLength);
