@@ -53,6 +53,7 @@ const engineVariables = z.object({
   DEMUCS_DEVICE: variable(z.string().regex(DEVICE_PATTERN), 'auto, cpu, cuda or cuda:N'),
   DEMUCS_GPU_ENABLED: variable(flag, 'true or false'),
   DEMUCS_THREADS: variable(integer(1, 1024), 'integer from 1 to 1024'),
+  HF_TOKEN: variable(z.string(), 'access token of Hugging Face'),
 });
 
 const serviceVariables = engineVariables.extend({
@@ -70,10 +71,14 @@ const serviceVariables = engineVariables.extend({
 
   DEMUCS_MAX_FILE_SIZE: variable(integer(1, 2 ** 40), 'number of bytes, an integer of at least 1'),
   DEMUCS_MAX_DURATION: seconds('seconds of audio'),
+  DEMUCS_AUTO_PULL: variable(flag, 'true or false'),
 
   DATA_DIR: variable(z.string(), 'folder for what the service keeps'),
   STORAGE_URL: variable(z.url({ protocol: /^file$/ }), 'URL such as file:///var/lib/oxboard'),
-  REDIS_URL: variable(z.url({ protocol: /^rediss?$/ }), 'URL such as redis://localhost:6379'),
+  REDIS_URL: variable(
+    z.union([z.url({ protocol: /^rediss?$/ }), z.string().regex(/^unix:\/\/\//)]),
+    'URL such as redis://localhost:6379 or unix:///run/redis.sock',
+  ),
   REDIS_DB: variable(integer(0, 65_535), 'number of a Redis database'),
 
   API_RATE_LIMIT: variable(integer(1, 1_000_000_000), 'number of jobs, an integer of at least 1'),
@@ -96,6 +101,8 @@ export interface Config {
   defaultModel: string | undefined;
   device: string | undefined;
   threads: number | undefined;
+  /** For repositories of Hugging Face that ask for one. */
+  hubToken: string | undefined;
 }
 
 /** What `serve`, `api` and `worker` need. */
@@ -110,6 +117,8 @@ export interface ServiceConfig extends Config {
   maxFileSize: number;
   /** Seconds of audio in a job. */
   maxDuration: number;
+  /** Whether the default model is pulled at the start when it is not installed. */
+  autoPull: boolean;
 
   /** Absolute. What the service keeps for itself: spools, the private Redis, files by default. */
   dataDir: string;
@@ -153,6 +162,7 @@ export function readServiceConfig(variables: NodeJS.ProcessEnv): ServiceConfig {
     ...engineConfig(data),
     maxFileSize: data.DEMUCS_MAX_FILE_SIZE ?? 52_428_800,
     maxDuration: data.DEMUCS_MAX_DURATION ?? 600,
+    autoPull: data.DEMUCS_AUTO_PULL ?? false,
 
     dataDir: resolve(data.DATA_DIR ?? 'data'),
     storageUrl: data.STORAGE_URL,
@@ -178,6 +188,7 @@ function engineConfig(data: z.output<typeof engineVariables>): Config {
     // The device says more than the switch for GPUs, and wins over it.
     device: data.DEMUCS_DEVICE ?? (data.DEMUCS_GPU_ENABLED === false ? 'cpu' : undefined),
     threads: data.DEMUCS_THREADS,
+    hubToken: data.HF_TOKEN,
   };
 }
 

@@ -32,6 +32,13 @@ export const ERROR_CODES = {
   MODEL_INVALID: { exitStatus: 1, meaning: 'The archive is malformed or does not do what it says' },
   MODEL_CHECKSUM: { exitStatus: 1, meaning: 'A file of the archive differs from its checksum' },
   MODEL_EXPORT_FAILED: { exitStatus: 1, meaning: 'The exporter could not make the archive' },
+  MODEL_UNKNOWN: { exitStatus: 2, meaning: 'The catalogue has no model of that name' },
+  MODEL_BUSY: { exitStatus: 1, meaning: 'Another process took over the pull of the model' },
+
+  DOWNLOAD_FAILED: { exitStatus: 1, meaning: 'The host could not be reached, or kept failing' },
+  DOWNLOAD_UNAUTHORISED: { exitStatus: 1, meaning: 'The host wants a token, or another one' },
+  DOWNLOAD_NOT_FOUND: { exitStatus: 1, meaning: 'The source does not have the file' },
+  DOWNLOAD_CORRUPT: { exitStatus: 1, meaning: 'The file differs from its size or checksum' },
 
   INPUT_NOT_FOUND: { exitStatus: 1, meaning: 'The input file does not exist' },
   INPUT_NOT_A_FILE: { exitStatus: 1, meaning: 'The input is a folder, a pipe or a device' },

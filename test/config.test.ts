@@ -9,6 +9,7 @@ describe('the environment', () => {
       defaultModel: undefined,
       device: undefined,
       threads: undefined,
+      hubToken: undefined,
     };
     assert.deepEqual(readConfig({}), unset);
     assert.deepEqual(
@@ -23,12 +24,14 @@ describe('the environment', () => {
       DEMUCS_DEFAULT_MODEL: 'htdemucs',
       DEMUCS_DEVICE: 'cuda:1',
       DEMUCS_THREADS: '4',
+      HF_TOKEN: 'hf_x',
     };
     assert.deepEqual(readConfig(variables), {
       modelsDir: '/models',
       defaultModel: 'htdemucs',
       device: 'cuda:1',
       threads: 4,
+      hubToken: 'hf_x',
     });
   });
 
