@@ -1,0 +1,73 @@
+/**
+ * One pull of a model at a time in one models folder, also when several machines share it.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import lockfile from 'proper-lockfile';
+import { OxboardError } from '../errors.js';
+
+/**
+ * Milliseconds after which the lock of a process that was killed counts as given up. Machines that
+ * share the folder may differ by a few seconds in their clocks.
+ */
+export const LOCK_STALE = 15_000;
+
+const POLL = 500;
+
+export interface LockOptions {
+  signal: AbortSignal;
+  stale?: number | undefined;
+  /** Called once, when another process holds the lock. */
+  onWait: () => void;
+}
+
+/**
+ * Runs `work` while holding the lock `path`, which lies in a folder that exists. Waits for another
+ * holder to end.
+ *
+ * @param work gets a signal that also ends when the lock is lost.
+ * @throws OxboardError MODEL_BUSY when the lock was lost meanwhile; `signal.reason` when aborted.
+ */
+export async function withLock<T>(
+  path: string,
+  { signal, stale = LOCK_STALE, onWait }: LockOptions,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const lost = new AbortController();
+  const onCompromised = () =>
+    lost.abort(
+      new OxboardError(
+        'MODEL_BUSY',
+        'This process was held up for so long that another one may have taken over. Run the ' +
+          'command again',
+      ),
+    );
+  let told = false;
+  let release: (() => Promise<void>) | undefined;
+  while (!release) {
+    signal.throwIfAborted();
+    release = await tryLock(path, stale, onCompromised);
+    if (release) break;
+    if (!told) onWait();
+    told = true;
+    await sleep(POLL, undefined, { signal }).catch(() => signal.throwIfAborted());
+  }
+  try {
+    return await work(AbortSignal.any([signal, lost.signal]));
+  } finally {
+    if (!lost.signal.aborted) await release();
+  }
+}
+
+/** @returns undefined while another process holds it. */
+async function tryLock(
+  path: string,
+  stale: number,
+  onCompromised: () => void,
+): Promise<(() => Promise<void>) | undefined> {
+  try {
+    return await lockfile.lock(path, { lockfilePath: path, realpath: false, stale, onCompromised });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ELOCKED') return undefined;
+    throw error;
+  }
+}
