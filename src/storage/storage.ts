@@ -10,9 +10,20 @@ export interface StoredObject {
   modifiedAt: Date;
 }
 
+/** There is no such object, or no more. */
+export class ObjectNotFound extends Error {
+  override readonly name = 'ObjectNotFound';
+  readonly code = 'ENOENT';
+
+  constructor(readonly key: string) {
+    super(`The storage has no object ${key}`);
+  }
+}
+
 /**
  * Keys are paths of one or more safe names (letters, digits, `.`, `_`, `-`) between slashes, such as
- * `results/<id>/vocals.wav`; they are made by us, never by a client.
+ * `results/<id>/vocals.wav`; they are made by us, never by a client, and
+ * no key is the beginning of another's path. What is put under a key that is taken replaces it.
  *
  * Every method throws OxboardError STORAGE_UNAVAILABLE when the storage does not answer or denies,
  * DISK_FULL when it has no room.
@@ -28,8 +39,10 @@ export interface Storage {
   /** Undefined when there is no such object. */
   stat(key: string): Promise<StoredObject | undefined>;
   /**
-   * Reads an object, or its bytes from `start` to `end`, both included. The stream fails with
-   * ENOENT's like when the object goes meanwhile.
+   * Reads an object, or its bytes from `start` to `end`, both included. A stream that was begun may
+   * fail when the object goes meanwhile.
+   *
+   * @throws ObjectNotFound
    */
   read(
     key: string,
@@ -39,6 +52,8 @@ export interface Storage {
   /**
    * Gives the object as a local file: itself where the storage is local, else a copy in `directory`.
    * The file is only to be read, and is the caller's no longer than the object or the folder lasts.
+   *
+   * @throws ObjectNotFound
    */
   localFile(key: string, directory: string, signal?: AbortSignal): Promise<string>;
   /** Objects whose key begins with `prefix`, in the order of their keys. */

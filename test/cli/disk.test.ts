@@ -1,7 +1,6 @@
 /** A disk that is full, or fills up. It needs a small file system, which only root can make. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { appendFileSync, mkdirSync, readdirSync } from 'node:fs';
+import { appendFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { writeError } from '../../src/audio/disk.js';
@@ -11,30 +10,16 @@ import { spoolBlocks } from '../../src/audio/spool.js';
 import { FORMATS, outputOptions, resolveOptions } from '../../src/options.js';
 import { makeAudio, temporaryFolder } from '../support/audio.js';
 import { modelsDir, oxboard } from '../support/cli.js';
+import { smallDisk, unmountSmallDisks } from '../support/small-disk.js';
 
-const mounted: string[] = [];
-// Before the folder's own end: a mount cannot be removed.
-after(() => mounted.forEach((disk) => execFileSync('umount', ['-l', disk])));
+// Before the folder's own end.
+after(unmountSmallDisks);
 const folder = temporaryFolder({ after });
 const song = makeAudio(path.join(folder, 'song.wav'), 'random(0)|random(1)', { seconds: 20 });
 
-/** A file system of so many megabytes; undefined where there may be none. */
-function smallDisk(name: string, megabytes: number): string | undefined {
-  const disk = path.join(folder, name);
-  mkdirSync(disk);
-  try {
-    const options = ['-t', 'tmpfs', '-o', `size=${String(megabytes)}m`, 'none', disk];
-    execFileSync('mount', options, { stdio: 'ignore' });
-  } catch {
-    return undefined;
-  }
-  mounted.push(disk);
-  return disk;
-}
-
-const tooSmall = smallDisk('too-small', 20);
-const filling = smallDisk('filling', 64);
-const tiny = smallDisk('tiny', 1);
+const tooSmall = smallDisk(folder, 'too-small', 20);
+const filling = smallDisk(folder, 'filling', 64);
+const tiny = smallDisk(folder, 'tiny', 1);
 const skip = tiny === undefined && 'no small file system can be mounted';
 
 const separate = (disk: string, ...flags: string[]) => [
