@@ -98,6 +98,8 @@ export const ERROR_CODES = {
   NO_WORKER: { exitStatus: 1, httpStatus: 503, meaning: 'No worker has announced its models yet' },
   SHUTTING_DOWN: { exitStatus: 1, httpStatus: 503, meaning: 'The service is being stopped' },
   ATTEMPTS_EXHAUSTED: { exitStatus: 1, meaning: 'The job ended its worker on every attempt' },
+  REDIS_MISSING: { exitStatus: 1, meaning: 'redis-server is not installed' },
+  DATA_DIR_IN_USE: { exitStatus: 1, meaning: 'Another service keeps its data in DATA_DIR' },
   PORT_TAKEN: { exitStatus: 1, meaning: 'Another program listens on the port' },
 } as const satisfies Record<string, { exitStatus: number; httpStatus?: number; meaning: string }>;
 

@@ -27,7 +27,7 @@ export async function removeAbandonedFolders(
   parent: string,
   { isOpen, foreignSeconds = Infinity }: AbandonedOptions,
 ): Promise<void> {
-  const [, machine] = (await ownPrefix()).split('-');
+  const machine = await machineName();
   for (const name of await readdir(parent).catch(() => [])) {
     const [, maker, pid] = /^\.oxboard-([0-9a-f]+)-(\d+)-\w+$/.exec(name) ?? [];
     if (maker === undefined) continue;
@@ -41,15 +41,15 @@ export async function removeAbandonedFolders(
   }
 }
 
-/**
- * The name of this process's folders: which process of which machine, or container, made them. A
- * process id alone means another process elsewhere, on a shared disk.
- */
-async function ownPrefix(): Promise<string> {
+/** Which machine, or container, this is: a process id means another process elsewhere. */
+export async function machineName(): Promise<string> {
   const namespace = await readlink('/proc/self/ns/pid').catch(() => '');
   const machine = createHash('sha256').update(`${hostname()}\n${namespace}`).digest('hex');
-  return `.oxboard-${machine.slice(0, 12)}-${String(process.pid)}`;
+  return machine.slice(0, 12);
 }
+
+const ownPrefix = async (): Promise<string> =>
+  `.oxboard-${await machineName()}-${String(process.pid)}`;
 
 async function isInUse(directory: string, pid: number): Promise<boolean> {
   if (pid === process.pid) {
