@@ -100,6 +100,14 @@ def weights_from_one(x: Tensor, count: int) -> Tensor:
 
 
 @torch.jit.script
+def sinusoids(x: Tensor, periods: Tensor) -> Tensor:
+    """`demucs.transformer.create_sin_embedding` for the steps of `x`, (batch, steps, channels)."""
+    steps = torch.arange(x.size(1), device=x.device, dtype=periods.dtype)
+    phase = steps[:, None] / periods
+    return torch.cat([phase.cos(), phase.sin()], -1)
+
+
+@torch.jit.script
 def mask_diagonal(scores: Tensor, value: float) -> Tensor:
     own = torch.eye(scores.size(-1), device=scores.device, dtype=torch.bool)
     return scores.masked_fill(own, value)

@@ -69,7 +69,7 @@ def load_bag(name: str, repo: Path) -> Bag:
     ]
     for member in members:
         _drop_quantizer(member.model)
-        refusal = _unsupported(member.model)
+        refusal = unsupported(member.model)
         if refusal:
             raise ExportError(f"{name}: member {member.signature} {refusal}")
     return Bag(
@@ -93,7 +93,8 @@ def _drop_quantizer(model: nn.Module) -> None:
             delattr(module, name)
 
 
-def _unsupported(model: nn.Module) -> str | None:
+def unsupported(model: nn.Module) -> str | None:
+    """Why an archive cannot express the model, or None."""
     kind = type(model).__name__
     # A subclass may compute something else, so only the two classes themselves are taken.
     if type(model) not in (HDemucs, HTDemucs):

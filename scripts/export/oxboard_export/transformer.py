@@ -2,6 +2,8 @@ import torch
 from demucs.transformer import CrossTransformerEncoder, create_2d_sin_embedding
 from torch import Tensor, nn
 
+from . import lengths
+
 
 class Transformer(nn.Module):
     """`demucs.transformer.CrossTransformerEncoder` at one length, its positional embeddings
@@ -22,9 +24,15 @@ class Transformer(nn.Module):
         half = channels // 2
         self.register_buffer("by_frame", plane[:half, 0].t().unsqueeze(1).clone())
         self.register_buffer("by_freq", plane[half:, :, 0].t().unsqueeze(0).clone())
-        with torch.no_grad():
-            embedding = encoder._get_pos_embedding(steps, 1, channels, "cpu")
-        self.register_buffer("by_step", embedding[:, 0].clone())
+        self.periodic = encoder.emb == "sin"
+        if self.periodic:
+            # The table itself would be nearly all of a skeleton.
+            exponents = torch.arange(half) / (half - 1)
+            self.register_buffer("periods", encoder.max_period**exponents)
+        else:
+            with torch.no_grad():
+                embedding = encoder._get_pos_embedding(steps, 1, channels, "cpu")
+            self.register_buffer("by_step", embedding[:, 0].clone())
         self.freqs = freqs
         self.frames = frames
 
@@ -37,7 +45,9 @@ class Transformer(nn.Module):
             -1,
         ).flatten(0, 1)
         x = self.norm_in(x.permute(0, 3, 2, 1).flatten(1, 2)) + self.weight * plane
-        xt = self.norm_in_t(xt.transpose(1, 2)) + self.weight * self.by_step
+        xt = self.norm_in_t(xt.transpose(1, 2))
+        by_step = lengths.sinusoids(xt, self.periods) if self.periodic else self.by_step
+        xt = xt + self.weight * by_step
         for index, (layer, layer_t) in enumerate(zip(self.layers, self.layers_t, strict=True)):
             if index % 2 == self.classic_parity:
                 x, xt = layer(x), layer_t(xt)
