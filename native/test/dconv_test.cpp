@@ -1,11 +1,11 @@
 #include "kernels/dconv.h"
 
 #include <ATen/ATen.h>
-#include <doctest/doctest.h>
 
 #include <cmath>
 #include <string>
 
+#include "doctest_with_torch.h"
 #include "network.h"
 #include "toy_model.h"
 

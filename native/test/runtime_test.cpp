@@ -1,7 +1,6 @@
 // What the process must look like for the engine to be fast and right.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <doctest/doctest.h>
 
 #include <fstream>
 #include <mutex>
@@ -11,13 +10,13 @@
 
 #include "cpu_allocator.h"
 #include "device.h"
+#include "doctest_with_torch.h"
 #include "error.h"
 #include "toy_model.h"
 
 using namespace oxboard;
 
 TEST_CASE("allocator: large tensors live in the arena and leave it") {
-  installCpuAllocator();
   const size_t before = cpuMemoryStats().inUse;
   {
     const at::Tensor tensor = at::empty({1 << 20});
@@ -28,7 +27,6 @@ TEST_CASE("allocator: large tensors live in the arena and leave it") {
 }
 
 TEST_CASE("allocator: a stop flag acts on its own thread and scope only") {
-  installCpuAllocator();
   StopFlag stop{true};
   {
     const StopScope scope(stop);
@@ -41,7 +39,6 @@ TEST_CASE("allocator: a stop flag acts on its own thread and scope only") {
 }
 
 TEST_CASE("allocator: what does not fit is counted and thrown") {
-  installCpuAllocator();
   const size_t before = failedAllocations();
   CHECK_THROWS_AS(at::empty({int64_t{1} << 50}), c10::OutOfMemoryError);
   CHECK(failedAllocations() == before + 1);

@@ -1,11 +1,10 @@
 #include "session.h"
 
-#include <doctest/doctest.h>
-
 #include <chrono>
 #include <cmath>
 #include <thread>
 
+#include "doctest_with_torch.h"
 #include "error.h"
 #include "toy_model.h"
 
