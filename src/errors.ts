@@ -59,6 +59,12 @@ export const ERROR_CODES = {
   REQUEST_INVALID: { exitStatus: 1, httpStatus: 400, meaning: 'The request is malformed' },
   PATH_NOT_FOUND: { exitStatus: 1, httpStatus: 404, meaning: 'The service has no such path' },
   METHOD_NOT_ALLOWED: { exitStatus: 1, httpStatus: 405, meaning: 'The path has no such method' },
+  ORIGIN_NOT_ALLOWED: {
+    exitStatus: 1,
+    httpStatus: 403,
+    meaning: 'The page that asks is not of API_CORS_ORIGINS',
+  },
+  UPGRADE_REQUIRED: { exitStatus: 1, httpStatus: 426, meaning: 'The path speaks WebSocket only' },
   JOB_NOT_FOUND: { exitStatus: 1, httpStatus: 404, meaning: 'There is no such job, or no more' },
   STEM_NOT_FOUND: { exitStatus: 1, httpStatus: 404, meaning: 'The job has no stem of that name' },
   JOB_NOT_COMPLETED: {
