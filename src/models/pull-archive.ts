@@ -33,6 +33,8 @@ export interface ArchiveTask {
   weights: ReadonlyMap<string, string>;
   /** What the archive says of where its weights came from. */
   origin: string;
+  /** Whether nothing is known to differ from what was published. */
+  published: boolean;
   torch: string | undefined;
   assemble: Assemble;
   /** @param fraction of the networks that are done. */
@@ -48,8 +50,9 @@ export interface ArchiveTask {
  */
 export async function writeArchive(
   directory: string,
-  { model, weights, origin, torch, assemble, onProgress, signal }: ArchiveTask,
+  task: ArchiveTask,
 ): Promise<ModelDescription> {
+  const { model, weights, assemble, onProgress, signal } = task;
   await mkdir(directory, { recursive: true });
   const networks = new Map<string, AssembledMember>();
   for (const [signature, file] of weights) {
@@ -62,7 +65,7 @@ export async function writeArchive(
     networks.set(signature, network);
   }
   const file = join(directory, 'model.json');
-  const text = `${JSON.stringify(describe(model, networks, origin, torch), undefined, 2)}\n`;
+  const text = `${JSON.stringify(describe(task, networks), undefined, 2)}\n`;
   const description = parseDescription(text, file);
   await writeFile(file, text, { flush: true });
   return description;
@@ -80,10 +83,8 @@ function checkSources({ sources }: PublishedModel, signature: string, network: A
 }
 
 function describe(
-  model: PublishedModel,
+  { model, origin, published, torch }: ArchiveTask,
   networks: ReadonlyMap<string, AssembledMember>,
-  origin: string,
-  torch: string | undefined,
 ): object {
   const all = [...networks.values()];
   const [first] = all;
@@ -109,7 +110,8 @@ function describe(
     })),
     ...(torch !== undefined && { torch }),
     origin,
-    license: model.license,
+    license: published ? model.license : 'unknown',
+    ...(!published && { notice: 'its weights are not the published ones' }),
   };
 }
 

@@ -10,8 +10,11 @@ const recordSchema = z.record(
   z.object({ sha256: z.string(), size: z.int(), from: z.string(), at: z.string() }),
 );
 
-/** How a published file was checked. */
-export type Check = 'pinned' | 'announced' | 'recorded' | 'first use';
+/**
+ * With what a file's checksum was compared: the published one that this version knows, the one that
+ * its host named, the one that an earlier pull recorded, or none.
+ */
+export type Check = 'published' | 'announced' | 'recorded' | 'none';
 
 /** The record of one model; `file` is its place on the disk. */
 export class ChecksumRecord {
@@ -47,7 +50,7 @@ export class ChecksumRecord {
       );
     }
     if (announced) return 'announced';
-    return known ? 'recorded' : 'first use';
+    return known ? 'recorded' : 'none';
   }
 
   /** @param from where the files came from, for people. */

@@ -6,7 +6,7 @@ import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DiskPlace } from '../disk.js';
 import { OxboardError } from '../errors.js';
-import { HUB, type PublishedFile, type PublishedModel } from './catalogue.js';
+import { HUB, type PublishedModel } from './catalogue.js';
 import { displayUrl, type Http } from './download-http.js';
 import { download, sha256OfFile, type RetryPolicy } from './download.js';
 
@@ -21,7 +21,9 @@ export interface ObtainedFile {
 
 export interface Obtain {
   model: PublishedModel;
-  published: PublishedFile;
+  file: string;
+  /** What is known of the published file. */
+  known: { size?: number; sha256?: string };
   /** Folder for a download. */
   folder: string;
   place: DiskPlace;
@@ -31,6 +33,11 @@ export interface Obtain {
 }
 
 export interface Source {
+  /**
+   * Whether it is the publisher's own. Who names another source may mean weights of their own in the
+   * published format: those are installed too, but marked.
+   */
+  published: boolean;
   /** For messages and for the archive's `origin`. */
   describe: (model: PublishedModel) => string;
   /** Bytes that obtaining the file takes on the disk, if it is of that size. */
@@ -49,14 +56,14 @@ export interface SourceOptions {
  * @throws OxboardError INVALID_OPTION
  */
 export function openSource(source: string | undefined, options: SourceOptions): Source {
-  if (source === undefined) return webSource(new URL(HUB), [hubLayout], options);
+  if (source === undefined) return webSource(new URL(HUB), [hubLayout], true, options);
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(source)?.[1]?.toLowerCase();
   if (scheme === undefined) return folderSource(resolve(source));
   if (URL.canParse(source)) {
     const url = new URL(source);
     if (scheme === 'file') return folderSource(fileURLToPath(url));
     if (['http', 'https'].includes(scheme)) {
-      return webSource(url, [hubLayout, modelLayout, flatLayout], options);
+      return webSource(url, [hubLayout, modelLayout, flatLayout], false, options);
     }
   }
   throw new OxboardError(
@@ -75,6 +82,7 @@ const flatLayout: Layout = (_model, file) => file;
 function webSource(
   base: URL,
   layouts: readonly Layout[],
+  published: boolean,
   { http, retry, token }: SourceOptions,
 ): Source {
   let candidates = layouts;
@@ -84,33 +92,34 @@ function webSource(
     return url;
   };
   return {
-    describe: ({ repository }) =>
-      base.href === new URL(HUB).href ? `${HUB}/${repository}` : displayUrl(base),
+    published,
+    describe: ({ repository }) => (published ? `${HUB}/${repository}` : displayUrl(base)),
     diskUse: (size) => size,
-    async obtain({ model, published, folder, ...task }) {
-      const file = join(folder, published.file);
+    async obtain({ model, file: name, folder, known, ...task }) {
+      const file = join(folder, name);
+      const expected = published ? known : {};
       for (const layout of candidates) {
         try {
-          const url = address(layout, model, published.file);
-          const found = await download(http, { ...task, ...published, url, token, file, retry });
+          const url = address(layout, model, name);
+          const found = await download(http, { ...task, ...expected, url, token, file, retry });
           candidates = [layout];
           return { ...found, path: file };
         } catch (error) {
           if (!isNotFound(error) || candidates.length === 1) throw error;
         }
       }
-      const tried = candidates.map((layout) => displayUrl(address(layout, model, published.file)));
-      throw notFound(published.file, tried);
+      const tried = candidates.map((layout) => displayUrl(address(layout, model, name)));
+      throw notFound(name, tried);
     },
   };
 }
 
 function folderSource(root: string): Source {
   return {
+    published: false,
     describe: () => root,
     diskUse: () => 0,
-    async obtain({ model, published, signal, onProgress }) {
-      const { file, size, sha256 } = published;
+    async obtain({ model, file, signal, onProgress }) {
       const tried = [
         join(root, file),
         join(root, model.name, file),
@@ -120,16 +129,9 @@ function folderSource(root: string): Source {
       for (const path of tried) {
         const info = await stat(path).catch(() => undefined);
         if (!info?.isFile()) continue;
-        if (size !== undefined && info.size !== size) {
-          throw wrong(path, `it has ${String(info.size)} bytes instead of ${String(size)}`);
-        }
-        const actual = await sha256OfFile(path, signal);
-        if (sha256 !== undefined && actual !== sha256) {
-          const [found, expected] = [actual.slice(0, 8), sha256.slice(0, 8)];
-          throw wrong(path, `its SHA-256 begins with ${found} instead of ${expected}`);
-        }
+        const sha256 = await sha256OfFile(path, signal);
         onProgress(info.size, info.size);
-        return { path, size: info.size, sha256: actual, announced: false };
+        return { path, size: info.size, sha256, announced: false };
       }
       throw notFound(file, tried);
     },
@@ -149,9 +151,6 @@ async function cachedByHub(
 
 const isNotFound = (error: unknown): boolean =>
   error instanceof OxboardError && error.code === 'DOWNLOAD_NOT_FOUND';
-
-const wrong = (path: string, problem: string): OxboardError =>
-  new OxboardError('DOWNLOAD_CORRUPT', `${path} is not the published file: ${problem}`);
 
 const notFound = (file: string, tried: readonly string[]): OxboardError =>
   new OxboardError(

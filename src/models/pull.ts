@@ -66,8 +66,9 @@ export interface PulledFile {
   file: string;
   size: number;
   sha256: string;
-  /** With what the checksum was compared. */
   check: Check;
+  /** Its published checksum, when that is another one. */
+  differsFrom?: string;
 }
 
 export interface PullResult {
@@ -250,11 +251,15 @@ class Pull {
         const [done, all] = [sum(received), sum(expected)];
         this.#report('downloading', done / all, done, all);
       });
-      const { file, sha256: pinned } = weightsFile;
       const { path, size, sha256, announced } = found;
-      const pulled: PulledFile = { file, size, sha256, check: 'first use' };
+      const pulled: PulledFile = { file: weightsFile.file, size, sha256, check: 'none' };
       files.push(pulled);
-      pulled.check = pinned === undefined ? record.check(file, sha256, announced) : 'pinned';
+      const { sha256: known } = weightsFile;
+      if (known === sha256) pulled.check = 'published';
+      else {
+        pulled.check = record.check(pulled.file, sha256, announced);
+        if (known !== undefined) pulled.differsFrom = known;
+      }
       weights.set(signature, path);
     }
     return weights;
@@ -267,6 +272,7 @@ class Pull {
         model,
         weights,
         origin: `${source.describe(model)}: ${files.map(fingerprint).join(', ')}`,
+        published: files.every(({ differsFrom }) => differsFrom === undefined),
         torch: options.torch,
         assemble: options.assemble,
         onProgress: (fraction) => this.#report('assembling', fraction),
@@ -276,30 +282,38 @@ class Pull {
   }
 
   async #discardUnchecked(files: readonly PulledFile[]): Promise<void> {
-    const unchecked = files.filter(({ check }) => check !== 'pinned');
+    const unchecked = files.filter(({ check }) => check !== 'published');
     await Promise.all(unchecked.map(({ file }) => rm(join(this.#work, file), { force: true })));
   }
 
   /** Files whose checksum nobody published: later pulls are held to what this one found. */
   async #record(record: ChecksumRecord, files: readonly PulledFile[]): Promise<void> {
-    const unpublished = files.filter(({ check }) => check !== 'pinned');
+    const unpublished = files.filter(({ check }) => check !== 'published');
     await record.add(unpublished, this.source.describe(this.model));
-    const fresh = unpublished.filter(({ check }) => check === 'first use');
+    const { onNotice = ignore } = this.options;
+    for (const { file, sha256, differsFrom } of unpublished) {
+      if (differsFrom === undefined) continue;
+      onNotice(
+        `${file} is not the published file (SHA-256 ${short(sha256)} instead of ` +
+          `${short(differsFrom)}): the model is marked so`,
+      );
+    }
+    const fresh = unpublished.filter(({ check }) => check === 'none');
     if (fresh.length === 0) return;
-    this.options.onNotice?.(
-      `No checksum is known of ${fresh.map(fingerprint).join(', ')}: what was found is recorded, ` +
-        'and later pulls are held to it',
+    onNotice(
+      `Nothing to compare with was known for ${fresh.map(fingerprint).join(', ')}: what was found ` +
+        'is recorded, and later pulls are held to it',
     );
   }
 
   #obtain(
-    published: PublishedFile,
+    { file, ...known }: PublishedFile,
     onProgress: (bytes: number, total: number | undefined) => void,
   ): Promise<ObtainedFile> {
     const { model, place, signal, options } = this;
     const { onNotice = ignore } = options;
     const folder = this.#work;
-    return this.source.obtain({ model, published, folder, place, signal, onProgress, onNotice });
+    return this.source.obtain({ model, file, known, folder, place, signal, onProgress, onNotice });
   }
 
   #report(stage: PullStage, fraction: number, bytes = 0, bytesTotal = 0): void {
@@ -307,7 +321,8 @@ class Pull {
   }
 }
 
-const fingerprint = ({ file, sha256 }: PulledFile): string => `${file} (${sha256.slice(0, 16)})`;
+const short = (sha256: string): string => sha256.slice(0, 16);
+const fingerprint = ({ file, sha256 }: PulledFile): string => `${file} (${short(sha256)})`;
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0);
 
