@@ -1,0 +1,194 @@
+/**
+ * From an upload to a job: everything that can be known before a worker is asked is checked here.
+ */
+import { createHash, randomInt, randomUUID } from 'node:crypto';
+import { probe, type ProbedInput } from '../audio/probe.js';
+import { resolveEncoding } from '../audio/formats.js';
+import { OxboardError } from '../errors.js';
+import { invalidOption } from '../options.js';
+import type { Job, JobRequest } from '../queue/job.js';
+import type { Jobs, WorkerModel, Workers } from '../queue/ports.js';
+import { planStems } from '../separation/stem-plan.js';
+import type { Storage } from '../storage/storage.js';
+import { withFieldNames, type Form } from './form.js';
+import type { JobOptions } from './schemas/stemify.js';
+import type { UploadedFile } from './upload.js';
+
+/** ffprobe looks at the beginning of a file, and is done in a moment unless the file is made to keep it. */
+const PROBE_MS = 30_000;
+
+/** Seconds of audio per second of work that a model is expected to do until it was measured. */
+const UNMEASURED_FACTOR = 1;
+
+/** The overlap with which workers measure. */
+const MEASURED_OVERLAP = 0.25;
+
+export interface AdmissionRequest {
+  file: UploadedFile;
+  form: Form;
+  tenant: string;
+  requestId: string;
+  idempotencyKey: string | undefined;
+  signal: AbortSignal;
+}
+
+export interface AdmissionDependencies {
+  jobs: Jobs;
+  workers: Workers;
+  storage: Storage;
+  /** Seconds of audio. */
+  maxDuration: number;
+}
+
+/**
+ * Makes a job of an upload, or finds the one that the same request made before. When it fails, nothing
+ * of the upload is left in the storage.
+ */
+export async function admit(
+  request: AdmissionRequest,
+  { jobs, workers, storage, maxDuration }: AdmissionDependencies,
+): Promise<{ job: Job; replayed: boolean }> {
+  const { file, form, tenant, requestId, idempotencyKey, signal } = request;
+  const model = await chooseModel(form.model, workers);
+  const input = await probeSong(file, { maxDuration, signal });
+  checkOptions(form.options, model, input);
+
+  const durationSeconds = input.durationSeconds ?? null;
+  const costSeconds = cost(durationSeconds ?? maxDuration, form.options, model);
+  const estimatedSeconds = costSeconds + (await jobs.waitSeconds(costSeconds));
+  const id = randomUUID();
+  const key = `uploads/${id}`;
+  try {
+    await storage.putFile(key, file.path, signal);
+    const admitted = await jobs.admit({
+      id,
+      tenant,
+      request: jobRequest(form.options, model.name, {
+        kind: 'upload',
+        key,
+        name: file.name,
+        sha256: file.sha256,
+        sizeBytes: file.sizeBytes,
+        durationSeconds,
+      }),
+      costSeconds,
+      estimatedSeconds,
+      requestId,
+      idempotency:
+        idempotencyKey === undefined
+          ? undefined
+          : {
+              key: idempotencyKey,
+              fingerprint: fingerprint(file.sha256, model.name, form.options),
+            },
+    });
+    if (admitted.replayed) await storage.remove(key);
+    return admitted;
+  } catch (error) {
+    await storage.remove(key).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function chooseModel(name: string | undefined, workers: Workers): Promise<WorkerModel> {
+  const { models, defaultModel } = await workers.models();
+  if (models.length === 0) {
+    throw new OxboardError('NO_WORKER', 'No worker has announced its models yet');
+  }
+  const wanted = name ?? defaultModel;
+  const model = models.find((candidate) => candidate.name === wanted);
+  if (model) return model;
+  const installed = models.map((candidate) => candidate.name).join(', ');
+  throw new OxboardError(
+    'MODEL_NOT_FOUND',
+    `The workers have no model ${JSON.stringify(wanted ?? '')}. Installed: ${installed}`,
+  );
+}
+
+async function probeSong(
+  file: UploadedFile,
+  { maxDuration, signal }: { maxDuration: number; signal: AbortSignal },
+): Promise<ProbedInput> {
+  const patience = AbortSignal.timeout(PROBE_MS);
+  const input = await probe(file.path, AbortSignal.any([signal, patience])).catch(
+    (error: unknown) => {
+      throw aboutUpload(error, file, patience.aborted && !signal.aborted);
+    },
+  );
+  const { durationSeconds } = input;
+  if (durationSeconds !== undefined && durationSeconds > maxDuration) {
+    throw new OxboardError(
+      'AUDIO_TOO_LONG',
+      `The audio lasts ${durationSeconds.toFixed(1)} s; this service takes up to ` +
+        `${String(maxDuration)} s`,
+    );
+  }
+  return input;
+}
+
+/** The same error with the client's name of the file instead of ours. */
+function aboutUpload(error: unknown, file: UploadedFile, tooSlow: boolean): unknown {
+  const name = JSON.stringify(file.name);
+  if (tooSlow) {
+    return new OxboardError('INPUT_NOT_AUDIO', `${name} cannot be read as audio in a sane time`);
+  }
+  if (!(error instanceof OxboardError)) return error;
+  if (error.code === 'INPUT_EMPTY') {
+    return new OxboardError('INPUT_EMPTY', `${name} holds no audio: it is empty`);
+  }
+  if (error.code === 'INPUT_NOT_AUDIO') {
+    const reason = /\(.*\)$/s.exec(error.message)?.[0] ?? '';
+    return new OxboardError('INPUT_NOT_AUDIO', `${name} cannot be decoded as audio ${reason}`);
+  }
+  return error;
+}
+
+function checkOptions(options: JobOptions, model: WorkerModel, input: ProbedInput): void {
+  withFieldNames(() => {
+    planStems(model.sources, options);
+    resolveEncoding(options, { input: input.sampleRate, model: model.sampleRate });
+    const { segment } = options;
+    if (segment !== undefined && segment > model.segmentSeconds) {
+      const longest = model.segmentSeconds.toFixed(2);
+      throw invalidOption(
+        'segment',
+        `number of seconds above 0 and up to ${longest} (${model.name})`,
+        segment,
+      );
+    }
+  });
+}
+
+/** Seconds of work: each shift is a run of its own, and overlapping audio is separated again. */
+function cost(seconds: number, { shifts, overlap }: JobOptions, model: WorkerModel): number {
+  const factor = model.realtimeFactor ?? UNMEASURED_FACTOR;
+  const repeated = Math.max(1, shifts) * ((1 - MEASURED_OVERLAP) / (1 - overlap));
+  return (seconds / factor) * repeated;
+}
+
+function jobRequest(options: JobOptions, model: string, source: JobRequest['source']): JobRequest {
+  return {
+    source,
+    model,
+    stems: options.stems ?? null,
+    twoStems: options.twoStems ?? null,
+    otherMethod: options.otherMethod,
+    format: options.format,
+    bitDepth: options.bitDepth,
+    bitrate: options.bitrate ?? null,
+    sampleRate: options.sampleRate,
+    clipMode: options.clipMode,
+    shifts: options.shifts,
+    overlap: options.overlap,
+    segment: options.segment ?? null,
+    seed: options.seed ?? randomInt(2 ** 32),
+  };
+}
+
+/** Of what the client asked for: a seed that we drew is not part of it. */
+function fingerprint(sha256: string, model: string, options: JobOptions): string {
+  const canonical = Object.entries({ ...options, model, sha256 })
+    .filter(([, value]) => value !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  return createHash('sha256').update(JSON.stringify(canonical)).digest('hex');
+}

@@ -1,0 +1,85 @@
+/**
+ * What is known of a request besides what its client says.
+ */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Request, RequestHandler, Response } from 'express';
+import { withLogContext, type Logger } from '../observability/logger.js';
+import type { Metrics } from '../observability/metrics.js';
+import { resolveTenant } from './tenant.js';
+
+export interface RequestContext {
+  /** From the client or a proxy when it is a sane one. */
+  id: string;
+  tenant: string;
+  /** The pattern of the path, for metrics: never the path itself. */
+  route: string;
+  /** A stream of events: its duration says nothing of the service. */
+  streaming: boolean;
+  /** Aborts when the client is gone, or the answer is complete. */
+  signal: AbortSignal;
+}
+
+const SANE_ID = /^[\w.:-]{1,128}$/;
+
+const contexts = new WeakMap<IncomingMessage, RequestContext>();
+
+export function contextOf(request: IncomingMessage): RequestContext {
+  const context = contexts.get(request);
+  if (!context) throw new Error('The request came around the first middleware');
+  return context;
+}
+
+/** The first middleware: gives each request its context, its log line and its place in the metrics. */
+export function requestContext({
+  logger,
+  metrics,
+}: {
+  logger: Logger;
+  metrics: Metrics;
+}): RequestHandler {
+  return (request, response, next) => {
+    const given = request.get('x-request-id');
+    const id = given !== undefined && SANE_ID.test(given) ? given : randomUUID();
+    const closed = new AbortController();
+    const context: RequestContext = {
+      id,
+      tenant: resolveTenant(),
+      route: 'unmatched',
+      streaming: false,
+      signal: closed.signal,
+    };
+    contexts.set(request, context);
+    response.setHeader('X-Request-Id', id);
+
+    const started = performance.now();
+    response.once('close', () => {
+      closed.abort(new Error('The client is gone'));
+      record(request, response, context, (performance.now() - started) / 1000);
+    });
+    withLogContext({ request_id: id }, next);
+  };
+
+  function record(
+    request: Request,
+    response: Response,
+    { id, route, streaming }: RequestContext,
+    seconds: number,
+  ): void {
+    const { method } = request;
+    const { statusCode } = response;
+    const answered = response.writableFinished || statusCode === 101;
+    const status = answered ? String(statusCode) : 'aborted';
+    metrics.apiRequestsTotal.inc({ method, route, status });
+    if (!streaming) metrics.apiRequestSeconds.observe({ method, route }, seconds);
+    const log = route.startsWith('/api/v1/health') ? logger.debug : logger.info;
+    log('http_request', {
+      request_id: id,
+      method,
+      path: request.path,
+      status,
+      duration: Number(seconds.toFixed(4)),
+      client: request.ip,
+    });
+  }
+}

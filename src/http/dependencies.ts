@@ -1,0 +1,38 @@
+/**
+ * What the API is made of; src/bin composes it.
+ */
+import type { ServiceConfig } from '../config.js';
+import type { Logger } from '../observability/logger.js';
+import type { Metrics } from '../observability/metrics.js';
+import type { Jobs, Workers } from '../queue/ports.js';
+import type { Storage } from '../storage/storage.js';
+import type { RedisCommand } from './rate-limit.js';
+import type { UploadPace } from './pace.js';
+
+export type ApiConfig = Pick<
+  ServiceConfig,
+  | 'dataDir'
+  | 'maxFileSize'
+  | 'maxDuration'
+  | 'rateLimit'
+  | 'rateLimitPeriod'
+  | 'corsOrigins'
+  | 'trustProxy'
+>;
+
+export interface ApiDependencies {
+  config: ApiConfig;
+  jobs: Jobs;
+  workers: Workers;
+  storage: Storage;
+  /** Sends a command to the Redis that counts for the rate limit. */
+  redisCommand: RedisCommand;
+  logger: Logger;
+  metrics: Metrics;
+  /** Of the package. */
+  version: string;
+  /** How slow an upload may be; {@link uploadPace} unless a test wants it otherwise. */
+  pace?: UploadPace;
+  /** Milliseconds between signs of life on streams of events. */
+  heartbeatMs?: number;
+}

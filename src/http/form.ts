@@ -1,0 +1,98 @@
+/**
+ * From the fields of a form to the options of options.ts, and back.
+ */
+import { OxboardError } from '../errors.js';
+import { InvalidOptionError, invalidOption, nearestName, resolveOptions } from '../options.js';
+import type { JobRequest } from '../queue/job.js';
+import {
+  FIELD_NAMES,
+  jobOptions,
+  modelName,
+  NUMERIC_FIELDS,
+  OPTION_OF_FIELD,
+  type JobOptions,
+} from './schemas/stemify.js';
+
+/** What the form will have one day, and what to say until then. */
+const NOT_IN_THIS_BUILD: Record<string, string> = {
+  youtube_url: 'This build takes files only, no links to YouTube',
+  callback_url: 'This build has no webhooks; watch /events of the job',
+};
+
+export interface Form {
+  /** Undefined: the service's default. */
+  model: string | undefined;
+  options: JobOptions;
+}
+
+/**
+ * @param fields texts, or arrays of texts; empty ones count as not given, as browsers send them.
+ * @throws OxboardError INVALID_OPTION, with the form's name of the field.
+ */
+export function readForm(fields: Record<string, unknown>): Form {
+  const given = Object.entries(fields).filter(([, value]) => value !== '');
+  for (const [name] of given) checkName(name);
+  const { model, ...rest } = Object.fromEntries(given);
+  const name = modelName.optional().safeParse(model);
+  if (!name.success) throw invalidOption('model', 'name of a model', model);
+  return { model: name.data, options: readOptions(rest) };
+}
+
+function readOptions(fields: Record<string, unknown>): JobOptions {
+  const input: Record<string, unknown> = {};
+  for (const [field, value] of Object.entries(fields)) {
+    input[OPTION_OF_FIELD[field as keyof typeof OPTION_OF_FIELD]] = NUMERIC_FIELDS.includes(field)
+      ? numeric(value)
+      : field === 'stems'
+        ? list(value)
+        : value;
+  }
+  return withFieldNames(() => resolveOptions(jobOptions, input));
+}
+
+/** Runs a check of options; what it refuses is named as in the form. */
+export function withFieldNames<T>(check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (!(error instanceof InvalidOptionError)) throw error;
+    const field = Object.entries(OPTION_OF_FIELD).find(([, option]) => option === error.option);
+    throw error.named(field?.[0] ?? error.option);
+  }
+}
+
+/** The fields of a form that would make the same job again. */
+export function formOf(request: JobRequest): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(OPTION_OF_FIELD).map(([field, option]) => [field, request[option]]),
+  );
+}
+
+function checkName(name: string): void {
+  const later = Object.hasOwn(NOT_IN_THIS_BUILD, name) ? NOT_IN_THIS_BUILD[name] : undefined;
+  if (later !== undefined) throw new OxboardError('INVALID_OPTION', `${later} (${name})`);
+  if (name === 'file') {
+    throw new OxboardError('INVALID_OPTION', 'The field "file" has to be a file, with a file name');
+  }
+  if (FIELD_NAMES.includes(name)) return;
+  const near = nearestName(name, FIELD_NAMES);
+  throw new OxboardError(
+    'INVALID_OPTION',
+    near === undefined
+      ? `Unknown field ${JSON.stringify(name)}. Known fields: ${FIELD_NAMES.join(', ')}`
+      : `Misspelled field ${JSON.stringify(name)} should be "${near}"`,
+  );
+}
+
+/** A number if it is one; else the text, so that the option's own check refuses it by name. */
+const numeric = (value: unknown): unknown =>
+  typeof value === 'string' && /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value.trim())
+    ? Number(value)
+    : value;
+
+/** From commas, from repeated fields, or both. */
+const list = (value: unknown): unknown =>
+  [value]
+    .flat()
+    .flatMap((item) => (typeof item === 'string' ? item.split(',') : [item]))
+    .map((item) => (typeof item === 'string' ? item.trim() : item));

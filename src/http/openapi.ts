@@ -1,0 +1,313 @@
+/**
+ * The OpenAPI document, made of the schemas that the routes use.
+ */
+import { z } from 'zod';
+import {
+  createDocument,
+  type ZodOpenApiOperationObject,
+  type ZodOpenApiResponseObject,
+  type ZodOpenApiResponsesObject,
+} from 'zod-openapi';
+import { ERROR_CODES, httpStatusOf, type ErrorCode } from '../errors.js';
+import { API_BASE } from './routing.js';
+import {
+  eventsQuery,
+  jobDocument,
+  jobList,
+  jobMessage,
+  jobPath,
+  listQuery,
+  stemPath,
+} from './schemas/jobs.js';
+import { problem, PROBLEM_TYPE } from './schemas/problem.js';
+import { health, liveness, modelList, readiness } from './schemas/service.js';
+import { accepted, stemifyForm, stemifyHeaders } from './schemas/stemify.js';
+
+export function apiDocument(version: string): object {
+  return createDocument({
+    openapi: '3.1.1',
+    info: {
+      title: 'OX Board Demucs',
+      version,
+      license: { name: 'MIT', identifier: 'MIT' },
+      description:
+        'Music stem separation. Post a song to /stemify, watch the job, fetch its stems. ' +
+        'Errors are RFC 9457 problem documents; rely on their `code`.',
+    },
+    tags: [{ name: 'Jobs' }, { name: 'Stems' }, { name: 'Service' }],
+    paths: Object.fromEntries(
+      Object.entries(PATHS).map(([path, methods]) => [`${API_BASE}${path}`, methods]),
+    ),
+  });
+}
+
+const json = (schema: z.ZodType, description: string): ZodOpenApiResponseObject => ({
+  description,
+  content: { 'application/json': { schema } },
+});
+
+const header = (description: string) => z.string().meta({ description });
+
+/** Problems by status: what every call can meet, and what this one can besides. */
+const problems = (...codes: ErrorCode[]): ZodOpenApiResponsesObject =>
+  problemsOf(...codes, 'REQUEST_INVALID', 'INTERNAL', 'SHUTTING_DOWN');
+
+function problemsOf(...codes: ErrorCode[]): ZodOpenApiResponsesObject {
+  const responses: Record<string, ZodOpenApiResponseObject> = {};
+  for (const code of new Set(codes)) {
+    const status = httpStatusOf(code);
+    const before = responses[status]?.description;
+    const description = `${code}: ${ERROR_CODES[code].meaning}`;
+    responses[status] = {
+      description: before === undefined ? description : `${before}. ${description}`,
+      content: { [PROBLEM_TYPE]: { schema: problem } },
+      ...((status === 429 || status === 503) && {
+        headers: z.object({ 'Retry-After': header('Seconds').optional() }),
+      }),
+    };
+  }
+  return responses;
+}
+
+const binary = (...types: string[]) =>
+  Object.fromEntries(
+    types.map((type) => [type, { schema: { type: 'string' as const, format: 'binary' } }]),
+  );
+
+const AUDIO = binary('audio/wav', 'audio/flac', 'audio/mpeg', 'audio/ogg', 'audio/mp4');
+
+const conditional = { 'If-None-Match': header('An ETag that the client has').optional() };
+
+const stemHeaders = z.object({
+  ETag: header('Of its bytes'),
+  'Content-Disposition': header('A name for the file'),
+});
+
+const PATHS: Record<string, Record<string, ZodOpenApiOperationObject>> = {
+  '/stemify': {
+    post: {
+      tags: ['Jobs'],
+      operationId: 'stemify',
+      summary: 'Separate a song',
+      requestParams: { header: stemifyHeaders },
+      requestBody: {
+        required: true,
+        content: { 'multipart/form-data': { schema: stemifyForm } },
+      },
+      responses: {
+        '202': {
+          ...json(accepted, 'The job that does it'),
+          headers: z.object({ Location: header('Path of the job') }),
+        },
+        ...problems(
+          'UPLOAD_TIMEOUT',
+          'IDEMPOTENCY_CONFLICT',
+          'FILE_TOO_LARGE',
+          'AUDIO_TOO_LONG',
+          'MEDIA_TYPE_UNSUPPORTED',
+          'INPUT_NOT_AUDIO',
+          'INPUT_EMPTY',
+          'INVALID_OPTION',
+          'MODEL_NOT_FOUND',
+          'RATE_LIMITED',
+          'REDIS_UNAVAILABLE',
+          'STORAGE_UNAVAILABLE',
+          'NO_WORKER',
+          'DISK_FULL',
+        ),
+      },
+    },
+  },
+  '/jobs': {
+    get: {
+      tags: ['Jobs'],
+      operationId: 'listJobs',
+      summary: 'Jobs, newest first',
+      requestParams: { query: listQuery },
+      responses: { '200': json(jobList, 'A page of them'), ...problems('REDIS_UNAVAILABLE') },
+    },
+  },
+  '/jobs/{id}': {
+    get: {
+      tags: ['Jobs'],
+      operationId: 'getJob',
+      summary: 'How far a job has come, and its result',
+      requestParams: { path: jobPath },
+      responses: {
+        '200': json(jobDocument, 'The job'),
+        ...problems('JOB_NOT_FOUND', 'REDIS_UNAVAILABLE'),
+      },
+    },
+    delete: {
+      tags: ['Jobs'],
+      operationId: 'deleteJob',
+      summary: 'Cancel a job that is not finished; remove one that is, with its stems',
+      requestParams: { path: jobPath },
+      responses: {
+        '204': { description: 'Done' },
+        ...problems('JOB_NOT_FOUND', 'REDIS_UNAVAILABLE', 'STORAGE_UNAVAILABLE'),
+      },
+    },
+  },
+  '/jobs/{id}/stems/{stem}': {
+    get: {
+      tags: ['Stems'],
+      operationId: 'getStem',
+      summary: 'A stem',
+      requestParams: {
+        path: stemPath,
+        header: z.object({
+          ...conditional,
+          Range: header('Such as bytes=0-1023').optional(),
+          'If-Range': header('An ETag: the range is of those bytes only').optional(),
+        }),
+      },
+      responses: {
+        '200': { description: 'All of it', headers: stemHeaders, content: AUDIO },
+        '206': {
+          description: 'The range asked for',
+          headers: stemHeaders.extend({ 'Content-Range': header('Which bytes these are') }),
+          content: AUDIO,
+        },
+        '304': { description: 'The client has it' },
+        ...problems(
+          'JOB_NOT_FOUND',
+          'STEM_NOT_FOUND',
+          'JOB_NOT_COMPLETED',
+          'RANGE_NOT_SATISFIABLE',
+          'REDIS_UNAVAILABLE',
+          'STORAGE_UNAVAILABLE',
+        ),
+      },
+    },
+  },
+  '/jobs/{id}/stems.zip': {
+    get: {
+      tags: ['Stems'],
+      operationId: 'getStems',
+      summary: 'All stems as one archive',
+      requestParams: { path: jobPath, header: z.object(conditional) },
+      responses: {
+        '200': {
+          description: 'The archive',
+          headers: stemHeaders,
+          content: binary('application/zip'),
+        },
+        '304': { description: 'The client has it' },
+        ...problems(
+          'JOB_NOT_FOUND',
+          'JOB_NOT_COMPLETED',
+          'REDIS_UNAVAILABLE',
+          'STORAGE_UNAVAILABLE',
+        ),
+      },
+    },
+  },
+  '/jobs/{id}/events': {
+    get: {
+      tags: ['Jobs'],
+      operationId: 'watchJob',
+      summary: 'Progress as server-sent events, until the job is finished',
+      description:
+        'Events `progress`, `completed`, `failed` and `cancelled`, each with a JobMessage as its ' +
+        'data. The first one is the current state, or what came after Last-Event-ID.',
+      requestParams: {
+        path: jobPath,
+        query: eventsQuery,
+        header: z.object({ 'Last-Event-ID': header('The last event that was seen').optional() }),
+      },
+      responses: {
+        '200': {
+          description: 'The stream',
+          content: { 'text/event-stream': { schema: { type: 'string' } } },
+        },
+        '204': { description: 'The client has seen the last event of a finished job' },
+        ...problems('JOB_NOT_FOUND', 'REDIS_UNAVAILABLE'),
+      },
+    },
+  },
+  '/jobs/{id}/ws': {
+    get: {
+      tags: ['Jobs'],
+      operationId: 'watchJobBySocket',
+      summary: 'The same messages by WebSocket',
+      requestParams: { path: jobPath, query: eventsQuery },
+      responses: {
+        '101': {
+          description: 'Messages follow; closed with 1000 after the last one',
+          content: { 'application/json': { schema: jobMessage } },
+        },
+        ...problems('JOB_NOT_FOUND', 'ORIGIN_NOT_ALLOWED', 'UPGRADE_REQUIRED', 'REDIS_UNAVAILABLE'),
+      },
+    },
+  },
+  '/models': {
+    get: {
+      tags: ['Service'],
+      operationId: 'listModels',
+      summary: 'Models of the workers',
+      responses: { '200': json(modelList, 'The models'), ...problems('REDIS_UNAVAILABLE') },
+    },
+  },
+  '/health': {
+    get: {
+      tags: ['Service'],
+      operationId: 'health',
+      summary: 'How the service is',
+      responses: {
+        '200': json(health, 'Jobs are taken'),
+        '503': json(health, 'Redis does not answer'),
+        ...problemsOf('REQUEST_INVALID', 'INTERNAL'),
+      },
+    },
+  },
+  '/health/live': {
+    get: {
+      tags: ['Service'],
+      operationId: 'live',
+      summary: 'Whether the process answers; asks nothing else',
+      responses: {
+        '200': json(liveness, 'It does'),
+        ...problemsOf('REQUEST_INVALID', 'INTERNAL'),
+      },
+    },
+  },
+  '/health/ready': {
+    get: {
+      tags: ['Service'],
+      operationId: 'ready',
+      summary: 'Whether all is there that jobs need, and what is missing',
+      responses: {
+        '200': json(readiness, 'All is there'),
+        '503': json(readiness, 'Something is missing'),
+        ...problemsOf('REQUEST_INVALID', 'INTERNAL'),
+      },
+    },
+  },
+  '/openapi.json': {
+    get: {
+      tags: ['Service'],
+      operationId: 'document',
+      summary: 'This document',
+      responses: {
+        '200': json(z.record(z.string(), z.unknown()), 'OpenAPI 3.1'),
+        ...problems(),
+      },
+    },
+  },
+  '/docs': {
+    get: {
+      tags: ['Service'],
+      operationId: 'docs',
+      summary: 'This document as a page',
+      responses: {
+        '200': {
+          description: 'The page',
+          content: { 'text/html': { schema: { type: 'string' } } },
+        },
+        '308': { description: 'With a slash at the end: to where it is' },
+        ...problems(),
+      },
+    },
+  },
+};

@@ -1,0 +1,87 @@
+import { rm } from 'node:fs/promises';
+import type { RequestHandler, Router } from 'express';
+import { OxboardError } from '../../errors.js';
+import type { Metrics } from '../../observability/metrics.js';
+import type { Logger } from '../../observability/logger.js';
+import type { Job } from '../../queue/job.js';
+import { admit, type AdmissionDependencies } from '../admission.js';
+import { contextOf } from '../context.js';
+import { readForm } from '../form.js';
+import { serve } from '../routing.js';
+import { IDEMPOTENCY_KEY } from '../schemas/stemify.js';
+import { checkUploadHeaders, receiveUpload, type UploadSettings } from '../upload.js';
+import { jobUrl } from '../views.js';
+
+export interface StemifyDependencies extends AdmissionDependencies {
+  upload: UploadSettings;
+  limit: RequestHandler;
+  metrics: Metrics;
+  logger: Logger;
+}
+
+/** POST /stemify: cheap checks first, then the body, then what it holds. */
+export function stemifyRoute(router: Router, dependencies: StemifyDependencies): void {
+  const { upload, limit, metrics, logger } = dependencies;
+  serve(router, '/stemify', {
+    post: [
+      (request, _response, next) => {
+        idempotencyKey(request.get('idempotency-key'));
+        checkUploadHeaders(request, upload.maxFileSize);
+        next();
+      },
+      limit,
+      async (request, response) => {
+        const { file, fields } = await receiveUpload(request, response, upload);
+        const { id: requestId, tenant, signal } = contextOf(request);
+        try {
+          const form = readForm(fields);
+          if (!file) {
+            throw new OxboardError('INVALID_OPTION', 'The form has no file. Send one as "file"');
+          }
+          const { job, replayed } = await admit(
+            {
+              file,
+              form,
+              tenant,
+              requestId,
+              idempotencyKey: idempotencyKey(request.get('idempotency-key')),
+              signal,
+            },
+            dependencies,
+          );
+          if (!replayed) {
+            metrics.jobsTotal.inc({ status: 'pending' });
+            metrics.uploadBytes.observe(file.sizeBytes);
+          }
+          logger.info(replayed ? 'job_replayed' : 'job_admitted', {
+            job_id: job.id,
+            model: job.request.model,
+            size_bytes: file.sizeBytes,
+            audio_seconds: job.request.source.durationSeconds,
+            estimated_duration: job.estimatedSeconds,
+          });
+          response.status(202).location(jobUrl(job.id)).json(acceptance(job, replayed));
+        } finally {
+          if (file) await rm(file.path, { force: true });
+        }
+      },
+    ],
+  });
+}
+
+function idempotencyKey(given: string | undefined): string | undefined {
+  if (given === undefined || IDEMPOTENCY_KEY.test(given)) return given;
+  throw new OxboardError(
+    'REQUEST_INVALID',
+    'An Idempotency-Key has 1 to 255 printable ASCII characters without spaces',
+  );
+}
+
+const acceptance = (job: Job, replayed: boolean) => ({
+  job_id: job.id,
+  status: job.status,
+  estimated_duration: Math.round(job.estimatedSeconds * 10) / 10,
+  message: replayed
+    ? 'This Idempotency-Key has made this job before'
+    : 'The song was taken. Watch the job at its Location, or its events',
+});

@@ -1,0 +1,107 @@
+/**
+ * What the service tells of jobs.
+ */
+import { z } from 'zod';
+import 'zod-openapi';
+import { FORMATS } from '../../options.js';
+import { JOB_STAGES, JOB_STATUSES } from '../../queue/job.js';
+
+export const jobStatus = z.enum(JOB_STATUSES).meta({ id: 'JobStatus' });
+const jobStage = z.enum(JOB_STAGES).meta({ id: 'JobStage' });
+const progress = z.number().min(0).max(100).meta({ description: 'Per cent, over all stages' });
+const time = z.iso.datetime();
+const seconds = z.number().min(0);
+const failure = z
+  .object({ code: z.string(), message: z.string() })
+  .nullable()
+  .meta({ description: 'Why the job failed' });
+
+const stem = z
+  .object({
+    url: z.string().meta({ description: 'Path of the audio on this service' }),
+    format: z.enum(FORMATS),
+    size_bytes: z.int().min(0),
+    duration_seconds: seconds,
+    sample_rate: z.int().min(1),
+    channels: z.int().min(1),
+    sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  })
+  .meta({ id: 'Stem' });
+
+const result = z
+  .object({
+    stems: z.record(z.string(), stem),
+    zip_url: z.string().meta({ description: 'Path of all stems as one archive' }),
+    processing_time: seconds.meta({ description: 'Seconds that the work took' }),
+    realtime_factor: seconds.meta({ description: 'Seconds of audio per second of work' }),
+    cached: z.boolean().meta({ description: 'Whether an equal job had been done before' }),
+    null_test_db: z
+      .number()
+      .nullable()
+      .meta({ description: 'Level of the song minus the sum of its stems, when all were made' }),
+    manifest: z.record(z.string(), z.unknown()).meta({ description: 'What made this result' }),
+  })
+  .meta({ id: 'Result' });
+
+export const jobDocument = z
+  .object({
+    job_id: z.uuid(),
+    status: jobStatus,
+    stage: jobStage,
+    progress,
+    created_at: time,
+    updated_at: time,
+    started_at: time.nullable(),
+    finished_at: time.nullable(),
+    attempts: z.int().min(0),
+    estimated_duration: seconds,
+    file_name: z.string(),
+    duration_seconds: seconds.nullable().meta({ description: 'Of the song, as its header says' }),
+    model: z.string(),
+    options: z.record(z.string(), z.unknown()).meta({
+      description: 'The fields of the form that made it, complete with defaults and seed',
+    }),
+    error: failure,
+    result: result.nullable(),
+  })
+  .meta({ id: 'Job' });
+export type JobDocument = z.output<typeof jobDocument>;
+
+export const jobList = z
+  .object({
+    jobs: z.array(jobDocument),
+    next_cursor: z.string().nullable().meta({ description: 'Null on the last page' }),
+  })
+  .meta({ id: 'JobList' });
+export type JobList = z.output<typeof jobList>;
+
+/** One message, by SSE and by WebSocket. */
+export const jobMessage = z
+  .object({
+    id: z.string().meta({ description: 'For Last-Event-ID' }),
+    event: z.enum(['progress', 'completed', 'failed', 'cancelled']),
+    job_id: z.uuid(),
+    status: jobStatus,
+    stage: jobStage,
+    progress,
+    error: failure,
+    timestamp: time,
+  })
+  .meta({ id: 'JobMessage' });
+export type JobMessage = z.output<typeof jobMessage>;
+
+export const listQuery = z.object({
+  status: jobStatus.optional(),
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  cursor: z.string().min(1).max(200).optional(),
+});
+
+export const eventsQuery = z.object({
+  last_event_id: z
+    .string()
+    .optional()
+    .meta({ description: 'As the Last-Event-ID header, for clients that cannot set headers' }),
+});
+
+export const jobPath = z.object({ id: z.string().meta({ description: 'job_id' }) });
+export const stemPath = jobPath.extend({ stem: z.string().meta({ description: 'Its name' }) });

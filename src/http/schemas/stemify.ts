@@ -1,0 +1,96 @@
+/**
+ * POST /stemify: its form is made of the options of options.ts, by its own names.
+ */
+import { z } from 'zod';
+import 'zod-openapi';
+import { outputOptions, separateOptions } from '../../options.js';
+import { jobStatus } from './jobs.js';
+
+/** The options that a form can give, by their names in options.ts. */
+export const jobOptions = z.strictObject({
+  ...outputOptions.pick({
+    format: true,
+    bitDepth: true,
+    bitrate: true,
+    sampleRate: true,
+    twoStems: true,
+    otherMethod: true,
+    clipMode: true,
+  }).shape,
+  ...separateOptions.pick({
+    stems: true,
+    shifts: true,
+    overlap: true,
+    segment: true,
+    seed: true,
+  }).shape,
+});
+
+export type JobOptions = z.output<typeof jobOptions>;
+
+/** Fields of the form that are options, and which. */
+export const OPTION_OF_FIELD = {
+  output_format: 'format',
+  bit_depth: 'bitDepth',
+  bitrate: 'bitrate',
+  sample_rate: 'sampleRate',
+  stems: 'stems',
+  two_stems: 'twoStems',
+  other_method: 'otherMethod',
+  clip_mode: 'clipMode',
+  shifts: 'shifts',
+  overlap: 'overlap',
+  segment: 'segment',
+  seed: 'seed',
+} as const satisfies Record<string, keyof JobOptions>;
+
+/** Fields that are numbers, though a form holds only texts. */
+export const NUMERIC_FIELDS: readonly string[] = [
+  'bitrate',
+  'sample_rate',
+  'shifts',
+  'overlap',
+  'segment',
+  'seed',
+];
+
+export const modelName = z.string().min(1).max(100);
+
+export const stemifyForm = z
+  .strictObject({
+    file: z.unknown().meta({
+      description: 'The song: any kind of audio that ffmpeg reads',
+      override: { type: 'string', format: 'binary' },
+    }),
+    model: modelName.optional().meta({ description: "One of /models; without it, the service's" }),
+    ...(Object.fromEntries(
+      Object.entries(OPTION_OF_FIELD).map(([field, option]) => [field, jobOptions.shape[option]]),
+    ) as {
+      [F in keyof typeof OPTION_OF_FIELD]: (typeof jobOptions.shape)[(typeof OPTION_OF_FIELD)[F]];
+    }),
+  })
+  .meta({ id: 'StemifyForm' });
+
+export const FIELD_NAMES = Object.keys(stemifyForm.shape);
+
+export const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
+
+export const stemifyHeaders = z.object({
+  'Idempotency-Key': z
+    .string()
+    .regex(IDEMPOTENCY_KEY)
+    .optional()
+    .meta({ description: 'The same key with the same song and options gives the same job' }),
+});
+
+export const accepted = z
+  .object({
+    job_id: z.uuid(),
+    status: jobStatus,
+    estimated_duration: z
+      .number()
+      .min(0)
+      .meta({ description: 'Seconds until the stems are there, waiting included' }),
+    message: z.string(),
+  })
+  .meta({ id: 'Accepted' });

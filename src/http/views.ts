@@ -1,0 +1,75 @@
+/**
+ * Jobs as clients see them.
+ */
+import type { Job, JobEvent } from '../queue/job.js';
+import { formOf } from './form.js';
+import { API_BASE } from './routing.js';
+import type { JobDocument, JobMessage } from './schemas/jobs.js';
+
+export const jobUrl = (id: string): string => `${API_BASE}/jobs/${id}`;
+
+export function jobDocument(job: Job): JobDocument {
+  const { request } = job;
+  return {
+    job_id: job.id,
+    status: job.status,
+    stage: job.stage,
+    progress: job.progress,
+    created_at: time(job.createdAt),
+    updated_at: time(job.updatedAt),
+    started_at: job.startedAt === null ? null : time(job.startedAt),
+    finished_at: job.finishedAt === null ? null : time(job.finishedAt),
+    attempts: job.attempts,
+    estimated_duration: job.estimatedSeconds,
+    file_name: request.source.name,
+    duration_seconds: request.source.durationSeconds,
+    model: request.model,
+    options: formOf(request),
+    error: job.error && { code: job.error.code, message: job.error.message },
+    result: resultDocument(job),
+  };
+}
+
+function resultDocument({ id, cached, result }: Job): JobDocument['result'] {
+  if (!result) return null;
+  return {
+    stems: Object.fromEntries(
+      Object.entries(result.stems).map(([name, stem]) => [
+        name,
+        {
+          url: `${jobUrl(id)}/stems/${encodeURIComponent(name)}`,
+          format: stem.format as JobDocumentStem['format'],
+          size_bytes: stem.sizeBytes,
+          duration_seconds: stem.durationSeconds,
+          sample_rate: stem.sampleRate,
+          channels: stem.channels,
+          sha256: stem.sha256,
+        },
+      ]),
+    ),
+    zip_url: `${jobUrl(id)}/stems.zip`,
+    processing_time: result.processingSeconds,
+    realtime_factor: result.realtimeFactor,
+    cached,
+    null_test_db: result.nullTestDb,
+    manifest: result.manifest as Record<string, unknown>,
+  };
+}
+
+type JobDocumentStem = NonNullable<JobDocument['result']>['stems'][string];
+
+export function jobMessage(jobId: string, event: JobEvent): JobMessage {
+  const { id, status, stage, progress, error, at } = event;
+  return {
+    id,
+    event: status === 'pending' || status === 'processing' ? 'progress' : status,
+    job_id: jobId,
+    status,
+    stage,
+    progress,
+    error: error && { code: error.code, message: error.message },
+    timestamp: time(at),
+  };
+}
+
+const time = (milliseconds: number): string => new Date(milliseconds).toISOString();
