@@ -5,7 +5,8 @@ import { readFileSync } from 'node:fs';
 import type { ModelDescription } from '../models/archive.js';
 import type { NativePlan } from '../native.js';
 
-const { version } = JSON.parse(
+/** Of this package. */
+export const { version } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
 ) as { version: string };
 

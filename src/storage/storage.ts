@@ -50,7 +50,8 @@ export interface Storage {
     signal?: AbortSignal,
   ): Promise<Readable>;
   /**
-   * Gives the object as a local file: itself where the storage is local, else a copy in `directory`.
+   * Gives the object as a local file: itself where the storage is local, else a copy in `directory`,
+   * under a name that no other object has there.
    * The file is only to be read, and is the caller's no longer than the object or the folder lasts.
    *
    * @throws ObjectNotFound

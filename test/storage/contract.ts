@@ -77,6 +77,16 @@ export function storageContract(
       await storage.putBytes('uploads/x', bytes('song'));
       assert.equal(readFileSync(await storage.localFile('uploads/x', folder), 'utf8'), 'song');
       assert.equal((await storage.stat('uploads/x'))?.sizeBytes, 4);
+
+      await storage.putBytes('downloads/x', bytes('other'));
+      const files = [
+        await storage.localFile('uploads/x', folder),
+        await storage.localFile('downloads/x', folder),
+      ];
+      assert.deepEqual(
+        files.map((file) => readFileSync(file, 'utf8')),
+        ['song', 'other'],
+      );
     });
 
     it('says that an object is not there', async (context) => {

@@ -1,0 +1,35 @@
+/**
+ * What models will run on, known before any is loaded.
+ */
+import { loadNative } from '../native.js';
+import { loadOptions, resolveOptions, separateOptions, type LoadOptions } from '../options.js';
+import { version } from './manifest.js';
+
+export interface Runtime {
+  /** `cpu` or `cuda:N`. */
+  device: string;
+  /** CPU threads of one unit of work. */
+  threads: number;
+  /** Of this package. */
+  version: string;
+  /** What decides the bytes of a result besides model, options and song: equal text, equal bytes. */
+  signature: string;
+}
+
+/** @throws OxboardError DEVICE_UNAVAILABLE, NATIVE_MISSING, NATIVE_UNLOADABLE, OUT_OF_MEMORY, INVALID_OPTION */
+export function resolveRuntime(options: Pick<LoadOptions, 'device' | 'threads'>): Runtime {
+  const requested = resolveOptions(loadOptions, options);
+  const native = loadNative();
+  const device = native.resolveDevice(requested.device);
+  const threads = requested.threads ?? native.defaultThreads;
+  const { batchSize } = resolveOptions(separateOptions, {});
+  const facts = {
+    processor: process.arch,
+    device: device.replace(/:.*/, ''),
+    threads,
+    batchSize,
+    oxboard: version,
+    libtorch: native.libtorchVersion,
+  };
+  return { device, threads, version, signature: JSON.stringify(facts) };
+}

@@ -1,0 +1,56 @@
+/**
+ * Keeps a claim alive while its job is worked on, and ends the work as soon as the claim is void.
+ */
+import type { Logger } from '../../observability/logger.js';
+import type { Claim, Claims, Revocation } from '../ports.js';
+import { Interruption } from './interruption.js';
+
+const RENEWAL_MS = 5_000;
+/** After a renewal that failed: the claim would be void soon. */
+const RETRY_MS = 1_000;
+
+export interface ClaimKeeper {
+  /** Aborted, by an Interruption, when the claim is void. */
+  readonly signal: AbortSignal;
+  /** Asks at once whether the claim is void. */
+  check(): Promise<void>;
+  release(): void;
+}
+
+export function keepClaim(claims: Claims, claim: Claim, logger: Logger): ClaimKeeper {
+  const controller = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const revoked = (why: Revocation) => controller.abort(new Interruption(why));
+  const stopListening = claims.onRevoked(claim, revoked);
+
+  const check = async () => {
+    clearTimeout(timer);
+    let delay = RENEWAL_MS;
+    try {
+      const why = await claims.renew(claim);
+      if (why) revoked(why);
+    } catch (error) {
+      // Whether the claim is void tells the next renewal that is answered.
+      delay = RETRY_MS;
+      logger.warn('claim_renewal_failed', { error });
+    }
+    plan(delay);
+  };
+  let released = false;
+  const plan = (delay: number) => {
+    clearTimeout(timer);
+    if (released || controller.signal.aborted) return;
+    timer = setTimeout(() => void check(), delay);
+  };
+  plan(RENEWAL_MS);
+
+  return {
+    signal: controller.signal,
+    check,
+    release() {
+      released = true;
+      clearTimeout(timer);
+      stopListening();
+    },
+  };
+}

@@ -1,0 +1,143 @@
+/**
+ * Loaded models: each once for all jobs that use it, the last used kept, the others let go of.
+ */
+import { LRUCache } from 'lru-cache';
+import { Separator } from '../../engine/separator.js';
+import { OxboardError } from '../../errors.js';
+import { findModel } from '../../models/library.js';
+import type { Logger } from '../../observability/logger.js';
+import type { Metrics } from '../../observability/metrics.js';
+import { modelHash } from './installed.js';
+
+export interface SeparatorsOptions {
+  modelsDir: string | undefined;
+  device: string;
+  threads: number;
+  /** Models that stay loaded while nobody uses them. */
+  kept: number;
+  logger: Logger;
+  metrics: Metrics;
+}
+
+/** A loaded model in use. It stays loaded until `release` at least. */
+export interface SeparatorLease {
+  readonly separator: Separator;
+  readonly hash: string;
+  release(): void;
+}
+
+interface Entry {
+  loading: Promise<Separator>;
+  users: number;
+  /** No longer in the cache: it goes with its last user. */
+  retired: boolean;
+}
+
+export class Separators {
+  readonly #options: SeparatorsOptions;
+  readonly #cache: LRUCache<string, Entry>;
+  readonly #disposals = new Set<Promise<void>>();
+
+  constructor(options: SeparatorsOptions) {
+    this.#options = options;
+    this.#cache = new LRUCache<string, Entry>({
+      max: options.kept,
+      dispose: (entry) => {
+        entry.retired = true;
+        this.#disposeUnused(entry);
+      },
+    });
+  }
+
+  /**
+   * The archive is looked at each time: one that was replaced is loaded anew, one that is gone is
+   * not used from memory.
+   *
+   * @throws OxboardError as Separator.load; `signal.reason`, while others may wait on for the model.
+   */
+  async acquire(name: string, signal?: AbortSignal): Promise<SeparatorLease> {
+    const model = await findModel(name, { modelsDir: this.#options.modelsDir });
+    signal?.throwIfAborted();
+    const hash = modelHash(model);
+    const entry = this.#cache.get(hash) ?? this.#add(name, hash);
+    entry.users++;
+    let released = false;
+    const release = () => {
+      if (released) return;
+      released = true;
+      entry.users--;
+      this.#disposeUnused(entry);
+    };
+    try {
+      return { separator: await orAborted(entry.loading, signal), hash, release };
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  /** Lets go of all models. Those in use end their work with DISPOSED. */
+  async dispose(): Promise<void> {
+    for (const entry of this.#cache.values()) entry.users = 0;
+    this.#cache.clear();
+    await Promise.all(this.#disposals);
+  }
+
+  #add(name: string, hash: string): Entry {
+    const entry: Entry = { loading: this.#load(name), users: 0, retired: false };
+    this.#cache.set(hash, entry);
+    entry.loading.catch(() => {
+      // The next job tries anew.
+      if (this.#cache.peek(hash) === entry) this.#cache.delete(hash);
+    });
+    return entry;
+  }
+
+  async #load(name: string): Promise<Separator> {
+    const { modelsDir, device, threads, logger, metrics } = this.#options;
+    const began = performance.now();
+    const load = () => Separator.load(name, { ...(modelsDir && { modelsDir }), device, threads });
+    const separator = await load().catch(async (error: unknown) => {
+      if (!(error instanceof OxboardError) || error.code !== 'OUT_OF_MEMORY') throw error;
+      logger.warn('model_load_retried', { model: name, error });
+      await this.#disposeIdle();
+      return load();
+    });
+    const duration = (performance.now() - began) / 1000;
+    metrics.modelLoadSeconds.observe({ model: name }, duration);
+    logger.info('model_loaded', { model: name, duration, device, threads });
+    return separator;
+  }
+
+  async #disposeIdle(): Promise<void> {
+    for (const [hash, entry] of [...this.#cache.entries()]) {
+      if (entry.users === 0) this.#cache.delete(hash);
+    }
+    await Promise.all(this.#disposals);
+  }
+
+  #disposeUnused(entry: Entry): void {
+    if (!entry.retired || entry.users > 0) return;
+    const disposal = entry.loading.then(
+      (separator) => separator.dispose(),
+      () => undefined, // There is nothing to let go of.
+    );
+    this.#disposals.add(disposal);
+    void disposal.finally(() => this.#disposals.delete(disposal));
+  }
+}
+
+async function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return work;
+  signal.throwIfAborted();
+  let stop: (() => void) | undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    stop = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    if (stop) signal.removeEventListener('abort', stop);
+  }
+}

@@ -1,0 +1,248 @@
+/**
+ * A worker: takes tickets, finds the jobs behind them and does them, as many at a time as it has
+ * places. Their segments take turns on the device.
+ */
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
+import { resolveRuntime, type Runtime } from '../../engine/runtime.js';
+import type { InstalledModel } from '../../models/archive.js';
+import { defaultModel } from '../../models/library.js';
+import type { Logger } from '../../observability/logger.js';
+import type { Metrics } from '../../observability/metrics.js';
+import type { Storage } from '../../storage/storage.js';
+import type { Claims, Workers } from '../ports.js';
+import { startAnnouncements, type Announcements } from './announcements.js';
+import { installedModels } from './installed.js';
+import { Interruption } from './interruption.js';
+import type { Patience } from './patience.js';
+import { runJob, type JobContext } from './run-job.js';
+import { Separators } from './separators.js';
+import { Speeds } from './speeds.js';
+import { openWorkFolder, type WorkFolder } from './work-folder.js';
+
+/** Seconds of work that are lost when a worker is killed. */
+const CHECKPOINT_SECONDS = 10;
+/** While the worker is about to end, and whatever is not kept will be done again. */
+const LAST_CHECKPOINTS_SECONDS = 1;
+const PATIENCE: Patience = [1_000, 5_000, 20_000];
+const FEWEST_MODELS_KEPT = 2;
+
+/** Hands out tickets: each means that a job may wait. */
+export interface Tickets {
+  /** Calls `onTicket` for each, at most `places` at a time. */
+  take(places: number, onTicket: () => Promise<void>): Promise<void>;
+  /** No more tickets; those that were taken may be worked on. */
+  close(): Promise<void>;
+}
+
+/** What a worker needs of the environment; see ServiceConfig. */
+export interface WorkerConfig {
+  modelsDir: string | undefined;
+  defaultModel: string | undefined;
+  device: string | undefined;
+  threads: number | undefined;
+  maxDuration: number;
+  dataDir: string;
+  workerConcurrency: number;
+}
+
+export interface WorkerDependencies {
+  config: WorkerConfig;
+  claims: Claims;
+  workers: Workers;
+  tickets: Tickets;
+  storage: Storage;
+  logger: Logger;
+  metrics: Metrics;
+  /** Seconds of work between checkpoints. */
+  checkpointSeconds?: number;
+  /** Milliseconds between tries at work that failed by something that may pass. */
+  patience?: Patience;
+}
+
+export interface RunningWorker {
+  readonly id: string;
+  /** `cpu` or `cuda:N`. */
+  readonly device: string;
+  /** As it was at the start. */
+  readonly defaultModel: InstalledModel;
+  /**
+   * Takes no more jobs and lets those that run come to their end, for so many milliseconds; then they
+   * go back to the queue, to be gone on with from their checkpoints. Safe to repeat.
+   */
+  stop(options: { graceMs: number }): Promise<void>;
+}
+
+/**
+ * Starts a worker. What killed workers left on this machine is removed, and the default model is
+ * loaded meanwhile, so that the first job finds it there.
+ *
+ * @throws OxboardError NATIVE_MISSING, NATIVE_UNLOADABLE, DEVICE_UNAVAILABLE, OUT_OF_MEMORY;
+ * MODEL_NOT_FOUND and its kin when the default model cannot be used.
+ */
+export async function startWorker(dependencies: WorkerDependencies): Promise<RunningWorker> {
+  const { config, logger } = dependencies;
+  const { device, threads, modelsDir } = config;
+  const runtime = resolveRuntime({ ...(device && { device }), ...(threads && { threads }) });
+  const chosen = await defaultModel({ modelsDir, configured: config.defaultModel });
+  const folder = await openWorkFolder(config.dataDir);
+  const speeds = await Speeds.open(config.dataDir, runtime.signature);
+  const worker = new Worker(dependencies, runtime, chosen, folder, speeds);
+  logger.info('worker_starting', {
+    worker: worker.id,
+    device: runtime.device,
+    threads: runtime.threads,
+    model: chosen.name,
+  });
+  await worker.start();
+  return worker;
+}
+
+class Worker implements RunningWorker {
+  readonly id = `${hostname()}-${String(process.pid)}-${randomUUID().slice(0, 8)}`;
+  readonly device: string;
+  readonly #dependencies: WorkerDependencies;
+  readonly #runtime: Runtime;
+  readonly #folder: WorkFolder;
+  readonly #speeds: Speeds;
+  readonly #separators: Separators;
+  readonly #announcements: Announcements;
+  readonly #end = new AbortController();
+  readonly #running = new Set<Promise<void>>();
+  #active = 0;
+  #stopped: Promise<void> | undefined;
+
+  constructor(
+    dependencies: WorkerDependencies,
+    runtime: Runtime,
+    readonly defaultModel: InstalledModel,
+    folder: WorkFolder,
+    speeds: Speeds,
+  ) {
+    this.#dependencies = dependencies;
+    this.#runtime = runtime;
+    this.device = runtime.device;
+    this.#folder = folder;
+    this.#speeds = speeds;
+    const { config, logger, metrics, workers } = dependencies;
+    this.#separators = new Separators({
+      modelsDir: config.modelsDir,
+      device: runtime.device,
+      threads: runtime.threads,
+      kept: Math.max(FEWEST_MODELS_KEPT, config.workerConcurrency),
+      logger,
+      metrics,
+    });
+    const describe = () => this.#describe();
+    this.#announcements = startAnnouncements({ workers, describe, logger, metrics });
+  }
+
+  async start(): Promise<void> {
+    const { config, tickets, logger } = this.#dependencies;
+    const { name: model } = this.defaultModel;
+    // A job that fails by it will say so; other models may be sound.
+    this.#separators.acquire(model).then(
+      (lease) => lease.release(),
+      (error: unknown) => logger.error('model_load_failed', { model, error }),
+    );
+    await tickets.take(config.workerConcurrency, () => this.#onTicket());
+  }
+
+  stop({ graceMs }: { graceMs: number }): Promise<void> {
+    this.#stopped ??= this.#stop(graceMs);
+    return this.#stopped;
+  }
+
+  async #stop(graceMs: number): Promise<void> {
+    const { tickets, logger } = this.#dependencies;
+    logger.info('worker_stopping', { worker: this.id, active: this.#active });
+    const closed = tickets.close();
+    const grace = new AbortController();
+    await Promise.race([
+      this.#idle(),
+      setTimeout(graceMs, undefined, { signal: grace.signal }).catch(() => undefined),
+    ]);
+    grace.abort();
+    this.#end.abort(new Interruption('stopping'));
+    await this.#idle();
+    await closed;
+    await this.#announcements.stop();
+    await this.#separators.dispose();
+    await this.#folder.remove();
+    logger.info('worker_stopped', { worker: this.id });
+  }
+
+  async #idle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  #onTicket(): Promise<void> {
+    const work = this.#work();
+    const ended = work.catch(() => undefined);
+    this.#running.add(ended);
+    void ended.then(() => this.#running.delete(ended));
+    return work;
+  }
+
+  async #work(): Promise<void> {
+    if (this.#stopped) return;
+    const { claims } = this.#dependencies;
+    const claim = await claims.claim(this.id, this.#runtime.signature);
+    if (!claim) return;
+    this.#active++;
+    void this.#announcements.now();
+    try {
+      await runJob(this.#jobContext(), claim);
+    } finally {
+      this.#active--;
+      void this.#announcements.now();
+    }
+  }
+
+  #jobContext(): JobContext {
+    const {
+      config,
+      claims,
+      storage,
+      logger,
+      metrics,
+      checkpointSeconds = CHECKPOINT_SECONDS,
+      patience = PATIENCE,
+    } = this.#dependencies;
+    return {
+      claims,
+      storage,
+      separators: this.#separators,
+      speeds: this.#speeds,
+      runtime: this.#runtime.signature,
+      workDirectory: this.#folder.directory,
+      maxDuration: config.maxDuration,
+      checkpointInterval: () =>
+        this.#stopped ? Math.min(LAST_CHECKPOINTS_SECONDS, checkpointSeconds) : checkpointSeconds,
+      logger,
+      metrics,
+      patience,
+      stopping: this.#end.signal,
+    };
+  }
+
+  async #describe() {
+    const { config } = this.#dependencies;
+    const { modelsDir } = config;
+    const { device, version } = this.#runtime;
+    const [models, chosen] = await Promise.all([
+      installedModels({ modelsDir }, this.#speeds),
+      defaultModel({ modelsDir, configured: config.defaultModel }),
+    ]);
+    return {
+      id: this.id,
+      models,
+      defaultModel: chosen.name,
+      device,
+      concurrency: config.workerConcurrency,
+      active: this.#active,
+      version,
+    };
+  }
+}
