@@ -28,6 +28,8 @@ export interface SeparatorLease {
 
 interface Entry {
   loading: Promise<Separator>;
+  /** Ends the loading when nobody wants the model any more. */
+  unwanted: AbortController;
   users: number;
   /** No longer in the cache: it goes with its last user. */
   retired: boolean;
@@ -56,10 +58,23 @@ export class Separators {
    * @throws OxboardError as Separator.load; `signal.reason`, while others may wait on for the model.
    */
   async acquire(name: string, signal?: AbortSignal): Promise<SeparatorLease> {
+    return this.#lease(name, { warmUp: false, signal });
+  }
+
+  /** Has a model there before the first song comes, run once, so that the song is not slowed by that. */
+  async warmUp(name: string): Promise<void> {
+    const lease = await this.#lease(name, { warmUp: true });
+    lease.release();
+  }
+
+  async #lease(
+    name: string,
+    { warmUp, signal }: { warmUp: boolean; signal?: AbortSignal | undefined },
+  ): Promise<SeparatorLease> {
     const model = await findModel(name, { modelsDir: this.#options.modelsDir });
     signal?.throwIfAborted();
     const hash = modelHash(model);
-    const entry = this.#cache.get(hash) ?? this.#add(name, hash);
+    const entry = this.#cache.get(hash) ?? this.#add(name, hash, warmUp);
     entry.users++;
     let released = false;
     const release = () => {
@@ -83,8 +98,10 @@ export class Separators {
     await Promise.all(this.#disposals);
   }
 
-  #add(name: string, hash: string): Entry {
-    const entry: Entry = { loading: this.#load(name), users: 0, retired: false };
+  #add(name: string, hash: string, warmUp: boolean): Entry {
+    const unwanted = new AbortController();
+    const loading = this.#load(name, warmUp, unwanted.signal);
+    const entry: Entry = { loading, unwanted, users: 0, retired: false };
     this.#cache.set(hash, entry);
     entry.loading.catch(() => {
       // The next job tries anew.
@@ -93,10 +110,11 @@ export class Separators {
     return entry;
   }
 
-  async #load(name: string): Promise<Separator> {
+  async #load(name: string, warmUp: boolean, signal: AbortSignal): Promise<Separator> {
     const { modelsDir, device, threads, logger, metrics } = this.#options;
     const began = performance.now();
-    const load = () => Separator.load(name, { ...(modelsDir && { modelsDir }), device, threads });
+    const load = () =>
+      Separator.load(name, { ...(modelsDir && { modelsDir }), device, threads, warmUp, signal });
     const separator = await load().catch(async (error: unknown) => {
       if (!(error instanceof OxboardError) || error.code !== 'OUT_OF_MEMORY') throw error;
       logger.warn('model_load_retried', { model: name, error });
@@ -118,6 +136,9 @@ export class Separators {
 
   #disposeUnused(entry: Entry): void {
     if (!entry.retired || entry.users > 0) return;
+    entry.unwanted.abort(
+      new OxboardError('DISPOSED', 'The model was let go of while it was loaded'),
+    );
     const disposal = entry.loading.then(
       (separator) => separator.dispose(),
       () => undefined, // There is nothing to let go of.

@@ -142,10 +142,9 @@ class Worker implements RunningWorker {
     const { config, tickets, logger } = this.#dependencies;
     const { name: model } = this.defaultModel;
     // A job that fails by it will say so; other models may be sound.
-    this.#separators.acquire(model).then(
-      (lease) => lease.release(),
-      (error: unknown) => logger.error('model_load_failed', { model, error }),
-    );
+    this.#separators.warmUp(model).catch((error: unknown) => {
+      if (!this.#stopped) logger.error('model_load_failed', { model, error });
+    });
     await tickets.take(config.workerConcurrency, () => this.#onTicket());
   }
 
