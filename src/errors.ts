@@ -30,6 +30,10 @@ export const ERROR_CODES = {
     meaning: 'No archive of that name is installed',
   },
   MODEL_INVALID: { exitStatus: 1, meaning: 'The archive is malformed or does not do what it says' },
+  MODEL_ARCHITECTURE_UNKNOWN: {
+    exitStatus: 1,
+    meaning: 'There is no graph for the network that the weights are of',
+  },
   MODEL_CHECKSUM: { exitStatus: 1, meaning: 'A file of the archive differs from its checksum' },
   MODEL_EXPORT_FAILED: { exitStatus: 1, meaning: 'The exporter could not make the archive' },
   MODEL_UNKNOWN: { exitStatus: 2, meaning: 'The catalogue has no model of that name' },

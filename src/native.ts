@@ -71,6 +71,39 @@ export interface NativeSession {
   dispose(): void;
 }
 
+/** Integers of `width` bits, packed as DiffQ packs them into `lines` of `width` x `block` words. */
+export interface NativePackedIntegers {
+  /** Bytes from the start of the file. */
+  offset: number;
+  lines: number;
+  width: number;
+  block: number;
+}
+
+/** What fills one parameter of a skeleton: numbers as they are, or levels that DiffQ packed. */
+export type NativeParameter =
+  | { name: string; dtype: 'F16' | 'BF16' | 'F32'; offset: number; bytes: number }
+  | {
+      name: string;
+      groupSize: number;
+      minBits: number;
+      groupBits: NativePackedIntegers;
+      levels: { bits: number; packed: NativePackedIntegers }[];
+      minimum: number;
+      maximum: number;
+    };
+
+export interface NativeSkeletonTask {
+  /** Path of the graph without weights. */
+  skeleton: string;
+  /** Path of the file that the ranges are of. */
+  weights: string;
+  /** Path of the network file to write, which must not exist. */
+  out: string;
+  /** One for each parameter of the graph. */
+  parameters: NativeParameter[];
+}
+
 export interface NativeBinding {
   readonly libtorchVersion: string;
   readonly defaultThreads: number;
@@ -85,6 +118,8 @@ export interface NativeBinding {
     threads: number,
     optimize: boolean,
   ): Promise<NativeModel>;
+  /** Writes a network file: the graph of a skeleton with published weights. */
+  fillSkeleton(task: NativeSkeletonTask): Promise<void>;
   Session: new (model: NativeModel, plan: NativePlan) => NativeSession;
 }
 

@@ -9,6 +9,7 @@
 #include "js_error.h"
 #include "model_object.h"
 #include "session_object.h"
+#include "skeleton_function.h"
 #include "unit_of_work.h"
 
 namespace oxboard {
@@ -52,6 +53,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("resolveDevice", Napi::Function::New(env, resolve));
   exports.Set("memory", Napi::Function::New(env, memory));
   exports.Set("loadModel", Napi::Function::New(env, ModelObject::load));
+  exports.Set("fillSkeleton", Napi::Function::New(env, fillSkeletonFunction));
   exports.Set("Session", state->sessionConstructor.Value());
   return exports;
 }

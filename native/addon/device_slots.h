@@ -13,6 +13,12 @@
 
 namespace oxboard {
 
+/**
+ * The exception to one unit per device: a load may run beside a segment, so that it need not wait
+ * for it, but not beside another load, because reading a file takes memory for the file twice.
+ */
+constexpr const char* kLoadSlot = "load";
+
 /** Something that wants a device for a while. Compared by address. */
 class SlotClient {
  public:

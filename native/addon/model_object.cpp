@@ -8,10 +8,6 @@
 namespace oxboard {
 namespace {
 
-// The exception to one unit per device: a load may run beside a segment, so that it need not wait
-// for it, but not beside another load, because reading a file takes memory for the file twice.
-constexpr const char* kLoadSlot = "load";
-
 ModelDescription describe(const Napi::Object& object) {
   ModelDescription description;
   description.name = object.Get("name").As<Napi::String>();

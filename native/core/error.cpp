@@ -8,6 +8,8 @@ const char* errorName(ErrorCode code) {
       return "ABORTED";
     case ErrorCode::kDeviceUnavailable:
       return "DEVICE_UNAVAILABLE";
+    case ErrorCode::kDiskFull:
+      return "DISK_FULL";
     case ErrorCode::kInferenceFailed:
       return "INFERENCE_FAILED";
     case ErrorCode::kInternal:
@@ -18,6 +20,8 @@ const char* errorName(ErrorCode code) {
       return "OUT_OF_MEMORY";
     case ErrorCode::kOutputNotFinite:
       return "OUTPUT_NOT_FINITE";
+    case ErrorCode::kOutputUnwritable:
+      return "OUTPUT_UNWRITABLE";
   }
   return "INTERNAL";
 }

@@ -9,11 +9,13 @@ namespace oxboard {
 enum class ErrorCode {
   kAborted,
   kDeviceUnavailable,
+  kDiskFull,
   kInferenceFailed,
   kInternal,
   kModelInvalid,
   kOutOfMemory,
   kOutputNotFinite,
+  kOutputUnwritable,
 };
 
 /** The name by which TypeScript knows an error, such as "OUT_OF_MEMORY". */

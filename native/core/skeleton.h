@@ -1,0 +1,31 @@
+// A skeleton is the graph of a network without its weights: its parameters are views of one
+// stored number. Filled with published weights it is an archive's network file.
+#pragma once
+
+#include <map>
+#include <string>
+#include <variant>
+
+#include "diffq.h"
+#include "weights_file.h"
+
+namespace oxboard {
+
+struct SkeletonTask {
+  std::string skeleton;  // path of the graph
+  std::string weights;   // path of the published file
+  std::string out;       // path of the file to write, which must not exist
+  /** What each parameter of the graph is filled with. */
+  std::map<std::string, std::variant<StoredTensor, QuantisedTensor>> parameters;
+};
+
+/**
+ * Fills every parameter and writes the network file, to the disk and not only to its cache. It
+ * takes memory for the weights once. What is left after an error is removed.
+ *
+ * @throws Error kModelInvalid when the weights are damaged or not those of this skeleton,
+ * kDiskFull and kOutputUnwritable, kOutOfMemory.
+ */
+void fillSkeleton(const SkeletonTask& task);
+
+}  // namespace oxboard
