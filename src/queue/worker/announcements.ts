@@ -9,7 +9,7 @@ const INTERVAL_MS = 3_000;
 
 export interface Announcements {
   /** Says so now, as something has changed. */
-  now(): Promise<void>;
+  now(): void;
   stop(): Promise<void>;
 }
 
@@ -27,9 +27,10 @@ export function startAnnouncements({
 }): Announcements {
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
+  let wanted = false;
   let reachedAt = Date.now();
   let id: string | undefined;
-  let current: Promise<void> | undefined;
+  let telling: Promise<void> | undefined;
 
   const announce = async () => {
     try {
@@ -42,24 +43,28 @@ export function startAnnouncements({
     }
     metrics.workerHeartbeatAge.set((Date.now() - reachedAt) / 1000);
   };
-  const now = async () => {
-    // One after the other: an older one must not come last.
-    await current;
-    if (stopped) return;
+  // One after the other, so that an older one never comes last; many changes are one.
+  const tell = async () => {
     clearTimeout(timer);
-    current = announce();
-    await current;
-    if (!isStopped()) timer = setTimeout(() => void now(), INTERVAL_MS);
+    while (wanted && !stopped) {
+      wanted = false;
+      await announce();
+    }
+    telling = undefined;
+    if (!stopped) timer = setTimeout(now, INTERVAL_MS);
   };
-  const isStopped = () => stopped;
-  void now();
+  const now = () => {
+    wanted = true;
+    telling ??= tell();
+  };
+  now();
 
   return {
     now,
     async stop() {
       stopped = true;
       clearTimeout(timer);
-      await current;
+      await telling;
       if (id === undefined) return;
       await workers.withdraw(id).catch((error: unknown) => {
         // It will be forgotten in a few seconds.

@@ -10,18 +10,27 @@ const RENEWAL_MS = 5_000;
 const RETRY_MS = 1_000;
 
 export interface ClaimKeeper {
-  /** Aborted, by an Interruption, when the claim is void. */
+  /** Aborted, by an Interruption, when the claim is void or the worker has to end. */
   readonly signal: AbortSignal;
   /** Asks at once whether the claim is void. */
   check(): Promise<void>;
   release(): void;
 }
 
-export function keepClaim(claims: Claims, claim: Claim, logger: Logger): ClaimKeeper {
+/** @param stopping aborted by an Interruption when the worker has to end. */
+export function keepClaim(
+  claims: Claims,
+  claim: Claim,
+  { stopping, logger }: { stopping: AbortSignal; logger: Logger },
+): ClaimKeeper {
   const controller = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   const revoked = (why: Revocation) => controller.abort(new Interruption(why));
   const stopListening = claims.onRevoked(claim, revoked);
+  // AbortSignal.any would be remembered by `stopping`, which outlives all jobs.
+  const stop = () => controller.abort(stopping.reason);
+  stopping.addEventListener('abort', stop, { once: true });
+  if (stopping.aborted) stop();
 
   const check = async () => {
     clearTimeout(timer);
@@ -51,6 +60,7 @@ export function keepClaim(claims: Claims, claim: Claim, logger: Logger): ClaimKe
       released = true;
       clearTimeout(timer);
       stopListening();
+      stopping.removeEventListener('abort', stop);
     },
   };
 }

@@ -23,6 +23,9 @@ const OUTAGES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 export const mayPass = (error: unknown): boolean =>
   error instanceof OxboardError && PASSING.has(error.code);
 
+export const isOutOfMemory = (error: unknown): boolean =>
+  error instanceof OxboardError && error.code === 'OUT_OF_MEMORY';
+
 /** Tells whether the job is to wait for better times instead of failing. */
 export const isOutage = (error: unknown): boolean =>
   error instanceof OxboardError && OUTAGES.has(error.code);

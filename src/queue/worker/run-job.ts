@@ -5,7 +5,7 @@ import { withLogContext } from '../../observability/logger.js';
 import type { JobResult } from '../job.js';
 import type { Claim, Claims } from '../ports.js';
 import { keepClaim, type ClaimKeeper } from './claim-keeper.js';
-import { describeFailure, isOutage, mayPass } from './failures.js';
+import { describeFailure, isOutage, isOutOfMemory, mayPass } from './failures.js';
 import { Interruption } from './interruption.js';
 import { untilAnswered, withRetries, type Patience } from './patience.js';
 import { reportProgress } from './progress.js';
@@ -32,7 +32,7 @@ export function runJob(context: JobContext, claim: Claim): Promise<void> {
     const began = performance.now();
     logger.info('job_started', { attempt: job.attempts, cached: claim.cached !== undefined });
     metrics.jobsActive.inc();
-    const keeper = keepClaim(context.claims, claim, logger);
+    const keeper = keepClaim(context.claims, claim, context);
     let outcome: Outcome = 'lost';
     try {
       outcome = await new Attempt(context, claim, keeper).run();
@@ -52,13 +52,11 @@ class Attempt {
   readonly #context: JobContext;
   readonly #claim: Claim;
   readonly #keeper: ClaimKeeper;
-  readonly #signal: AbortSignal;
 
   constructor(context: JobContext, claim: Claim, keeper: ClaimKeeper) {
     this.#context = context;
     this.#claim = claim;
     this.#keeper = keeper;
-    this.#signal = AbortSignal.any([keeper.signal, context.stopping]);
   }
 
   async run(): Promise<Outcome> {
@@ -79,7 +77,7 @@ class Attempt {
   }
 
   async #separate(): Promise<JobResult> {
-    const { claims, logger, metrics, patience } = this.#context;
+    const { claims, logger, metrics, patience, separators } = this.#context;
     const progress = reportProgress(
       async (now) => {
         try {
@@ -92,12 +90,16 @@ class Attempt {
     );
     try {
       return await withRetries(
-        () => separateJob(this.#context, this.#claim.job, progress, this.#signal),
+        () => separateJob(this.#context, this.#claim.job, progress, this.#keeper.signal),
         {
           patience,
           mayPass: (error) => mayPass(causeOf(error)),
-          onRetry: (error) => logger.warn('job_retried', { error: causeOf(error) }),
-          signal: this.#signal,
+          onRetry: (failure) => {
+            const error = causeOf(failure);
+            logger.warn('job_retried', { error });
+            if (isOutOfMemory(error)) separators.disposeIdle();
+          },
+          signal: this.#keeper.signal,
         },
       );
     } finally {
@@ -107,7 +109,10 @@ class Attempt {
 
   async #complete(result: JobResult): Promise<Outcome> {
     const { claims } = this.#context;
-    const done = await untilAnswered(() => claims.complete(this.#claim, result), this.#signal);
+    const done = await untilAnswered(
+      () => claims.complete(this.#claim, result),
+      this.#keeper.signal,
+    );
     if (!done) return this.#whyVoid();
     this.#context.metrics.jobsTotal.inc({ status: 'completed' });
     await this.#removeCheckpoints();
@@ -130,7 +135,7 @@ class Attempt {
     const inputPath = thrown instanceof TryFailed ? thrown.inputPath : undefined;
     const failure = describeFailure(error, request, inputPath);
     logger[failure.code === 'INTERNAL' ? 'error' : 'warn']('job_error', { error });
-    const done = await untilAnswered(() => claims.fail(this.#claim, failure), this.#signal);
+    const done = await untilAnswered(() => claims.fail(this.#claim, failure), this.#keeper.signal);
     if (!done) return this.#whyVoid();
     metrics.jobsTotal.inc({ status: 'failed' });
     metrics.errorsTotal.inc({ code: failure.code });

@@ -7,6 +7,7 @@ import { OxboardError } from '../../errors.js';
 import { findModel } from '../../models/library.js';
 import type { Logger } from '../../observability/logger.js';
 import type { Metrics } from '../../observability/metrics.js';
+import { isOutOfMemory } from './failures.js';
 import { modelHash } from './installed.js';
 
 export interface SeparatorsOptions {
@@ -91,6 +92,13 @@ export class Separators {
     }
   }
 
+  /** Lets go of the models that nobody uses, for the sake of those that lack memory. */
+  disposeIdle(): void {
+    for (const [hash, entry] of [...this.#cache.entries()]) {
+      if (entry.users === 0) this.#cache.delete(hash);
+    }
+  }
+
   /** Lets go of all models. Those in use end their work with DISPOSED. */
   async dispose(): Promise<void> {
     for (const entry of this.#cache.values()) entry.users = 0;
@@ -116,22 +124,16 @@ export class Separators {
     const load = () =>
       Separator.load(name, { ...(modelsDir && { modelsDir }), device, threads, warmUp, signal });
     const separator = await load().catch(async (error: unknown) => {
-      if (!(error instanceof OxboardError) || error.code !== 'OUT_OF_MEMORY') throw error;
+      if (!isOutOfMemory(error)) throw error;
       logger.warn('model_load_retried', { model: name, error });
-      await this.#disposeIdle();
+      this.disposeIdle();
+      await Promise.all(this.#disposals);
       return load();
     });
     const duration = (performance.now() - began) / 1000;
     metrics.modelLoadSeconds.observe({ model: name }, duration);
     logger.info('model_loaded', { model: name, duration, device, threads });
     return separator;
-  }
-
-  async #disposeIdle(): Promise<void> {
-    for (const [hash, entry] of [...this.#cache.entries()]) {
-      if (entry.users === 0) this.#cache.delete(hash);
-    }
-    await Promise.all(this.#disposals);
   }
 
   #disposeUnused(entry: Entry): void {

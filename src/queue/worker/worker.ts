@@ -190,12 +190,12 @@ class Worker implements RunningWorker {
     const claim = await claims.claim(this.id, this.#runtime.signature);
     if (!claim) return;
     this.#active++;
-    void this.#announcements.now();
+    this.#announcements.now();
     try {
       await runJob(this.#jobContext(), claim);
     } finally {
       this.#active--;
-      void this.#announcements.now();
+      this.#announcements.now();
     }
   }
 
