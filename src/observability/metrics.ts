@@ -26,11 +26,13 @@ export type Metrics = ReturnType<typeof createMetrics>;
 /**
  * Labels have few values: never the id of a job, a URL as it was asked for, or anything that a client
  * chose.
+ *
+ * @param labels of the figures about the process itself, such as which process it is.
  */
-export function createMetrics() {
+export function createMetrics(labels: Record<string, string> = {}) {
   const registry = new Registry();
   const registers = [registry];
-  collectDefaultMetrics({ register: registry });
+  collectDefaultMetrics({ register: registry, labels });
   for (const name of MISNAMED) registry.removeSingleMetric(name);
 
   return {
