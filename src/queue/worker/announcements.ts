@@ -8,13 +8,13 @@ import type { WorkerAnnouncement, Workers } from '../ports.js';
 const INTERVAL_MS = 3_000;
 
 export interface Announcements {
-  /** Says so now, as something has changed. */
-  now(): void;
+  /** Says so now, as something has changed, and from then on. Resolves when that was tried. */
+  now(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** Announces at once and from then on. While Redis is away it goes on trying. */
-export function startAnnouncements({
+/** While Redis is away it goes on trying. */
+export function createAnnouncements({
   workers,
   describe,
   logger,
@@ -51,13 +51,13 @@ export function startAnnouncements({
       await announce();
     }
     telling = undefined;
-    if (!stopped) timer = setTimeout(now, INTERVAL_MS);
+    if (!stopped) timer = setTimeout(() => void now(), INTERVAL_MS);
   };
   const now = () => {
     wanted = true;
     telling ??= tell();
+    return telling;
   };
-  now();
 
   return {
     now,

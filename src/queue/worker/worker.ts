@@ -12,7 +12,7 @@ import type { Logger } from '../../observability/logger.js';
 import type { Metrics } from '../../observability/metrics.js';
 import type { Storage } from '../../storage/storage.js';
 import type { Claims, Workers } from '../ports.js';
-import { startAnnouncements, type Announcements } from './announcements.js';
+import { createAnnouncements, type Announcements } from './announcements.js';
 import { installedModels } from './installed.js';
 import { Interruption } from './interruption.js';
 import type { Patience } from './patience.js';
@@ -135,7 +135,7 @@ class Worker implements RunningWorker {
       metrics,
     });
     const describe = () => this.#describe();
-    this.#announcements = startAnnouncements({ workers, describe, logger, metrics });
+    this.#announcements = createAnnouncements({ workers, describe, logger, metrics });
   }
 
   async start(): Promise<void> {
@@ -145,6 +145,8 @@ class Worker implements RunningWorker {
     this.#separators.warmUp(model).catch((error: unknown) => {
       if (!this.#stopped) logger.error('model_load_failed', { model, error });
     });
+    // The queue gives a worker only jobs for models that it has announced.
+    await this.#announcements.now();
     await tickets.take(config.workerConcurrency, () => this.#onTicket());
   }
 
@@ -190,12 +192,12 @@ class Worker implements RunningWorker {
     const claim = await claims.claim(this.id, this.#runtime.signature);
     if (!claim) return;
     this.#active++;
-    this.#announcements.now();
+    void this.#announcements.now();
     try {
       await runJob(this.#jobContext(), claim);
     } finally {
       this.#active--;
-      this.#announcements.now();
+      void this.#announcements.now();
     }
   }
 
