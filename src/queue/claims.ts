@@ -1,0 +1,122 @@
+/**
+ * The queue as workers see it.
+ */
+import { OxboardError } from '../errors.js';
+import type { Logger } from '../observability/logger.js';
+import type { Handout } from './handout.js';
+import type { JobResult } from './job.js';
+import type { Claims, Revocation } from './ports.js';
+import { jobOf, type RecordReply } from './records.js';
+import type { RedisConnection } from './redis.js';
+import { CLAIM, COMPLETE, FAIL, HAND_BACK, PROGRESS, RENEW } from './scripts/claims.js';
+import { PREFIX } from './scripts/prelude.js';
+import { MAX_ATTEMPTS, SHORT_SHARE, TIMING, type Timing } from './timing.js';
+
+export interface ClaimsDependencies {
+  handout: Handout;
+  /** Seconds that a record is kept after its job ended. */
+  jobTtl: number;
+  logger: Logger;
+  timing?: Timing;
+}
+
+const CHANNEL = `${PREFIX}revoked`;
+
+type ClaimReply =
+  | ['none', woken: number]
+  | ['again', woken: number]
+  | ['claimed', woken: number, RecordReply, token: string, cacheKey: string, result: string | null];
+
+export function createClaims(
+  connection: RedisConnection,
+  { handout, jobTtl, logger, timing = TIMING }: ClaimsDependencies,
+): Claims {
+  const ttl = jobTtl * 1000;
+  const listeners = new Map<string, Set<(why: Revocation) => void>>();
+  let subscribing: Promise<unknown> | undefined;
+
+  /** One channel for all claims of this process. Without it, renewals tell. */
+  function subscribe(): void {
+    subscribing ??= connection
+      .subscribe(CHANNEL, (message) => {
+        const [token = '', why] = message.split(' ');
+        for (const listener of listeners.get(token) ?? []) listener(why as Revocation);
+      })
+      .catch((error: unknown) => {
+        subscribing = undefined;
+        logger.warn('revocations_not_heard', { error });
+      });
+  }
+
+  /** @param reply how many jobs were woken, or -1 for a void claim. */
+  function ended(reply: unknown): boolean {
+    const woken = reply as number;
+    void handout.issue(woken);
+    return woken >= 0;
+  }
+
+  return {
+    async claim(workerId, runtime) {
+      subscribe();
+      for (;;) {
+        const reply = (await connection.run(CLAIM, [
+          workerId,
+          runtime,
+          timing.leaseMs,
+          MAX_ATTEMPTS,
+          SHORT_SHARE,
+          timing.agingMs,
+          ttl,
+        ])) as ClaimReply;
+        void handout.issue(reply[1]);
+        if (reply[0] === 'none') return undefined;
+        if (reply[0] === 'again') continue;
+        const [, , record, token, cacheKey, result] = reply;
+        return {
+          job: jobOf(record),
+          token,
+          cacheKey,
+          cached: result === null ? undefined : (JSON.parse(result) as JobResult),
+        };
+      }
+    },
+
+    async renew({ job, token }) {
+      const why = await connection.run(RENEW, [job.id, token, timing.leaseMs]);
+      return (why as Revocation | null) ?? undefined;
+    },
+
+    onRevoked({ token }, listener) {
+      const own = listeners.get(token) ?? new Set();
+      listeners.set(token, own.add(listener));
+      return () => {
+        own.delete(listener);
+        if (own.size === 0) listeners.delete(token);
+      };
+    },
+
+    async progress({ job, token }, { stage, progress }) {
+      if (!Number.isFinite(progress)) {
+        throw new OxboardError('INTERNAL', `${progress} is no progress`);
+      }
+      const clamped = Math.min(100, Math.max(0, progress));
+      return (
+        (await connection.run(PROGRESS, [job.id, token, stage, clamped, timing.progressMs])) === 1
+      );
+    },
+
+    async complete({ job, token }, result) {
+      return ended(
+        await connection.run(COMPLETE, [job.id, token, ttl, result.id, JSON.stringify(result)]),
+      );
+    },
+
+    async fail({ job, token }, failure) {
+      return ended(await connection.run(FAIL, [job.id, token, ttl, JSON.stringify(failure)]));
+    },
+
+    async handBack({ job, token }) {
+      return ended(await connection.run(HAND_BACK, [job.id, token]));
+    },
+  };
+}

@@ -1,0 +1,23 @@
+/**
+ * What a job costs, and what makes two jobs give the same stems.
+ */
+import type { JobRequest } from './job.js';
+
+export type Lane = 'short' | 'long';
+
+/** Seconds of work from which a job is a long one. */
+const LONG_FROM = 120;
+
+export const laneOf = (costSeconds: number): Lane => (costSeconds < LONG_FROM ? 'short' : 'long');
+
+/** All options that decide the bytes of the stems, in one order, as text. */
+export function canonicalOptions(request: JobRequest): string {
+  const { source: _source, model: _model, seed, stems, ...options } = request;
+  const deciding = {
+    ...options,
+    stems: stems && [...stems].sort(),
+    // Only shifts are drawn by chance.
+    seed: options.shifts === 0 ? null : seed,
+  };
+  return JSON.stringify(Object.entries(deciding).sort(([a], [b]) => (a < b ? -1 : 1)));
+}

@@ -1,0 +1,258 @@
+/**
+ * Events of jobs, from Redis to any number of listeners in this process. Each job that is listened to
+ * has one feed: a channel that tells what happens, and the job's stream for what has happened.
+ */
+import type { Logger } from '../observability/logger.js';
+import {
+  isFinished,
+  type JobEvent,
+  type JobFailure,
+  type JobStage,
+  type JobStatus,
+} from './job.js';
+import type { RedisConnection } from './redis.js';
+import { PREFIX } from './scripts/prelude.js';
+import { EVENTS } from './scripts/jobs.js';
+
+/** What is told on the channel when the record goes. */
+const REMOVED = 'removed';
+const EVENT_ID = /^\d{1,15}-\d{1,15}$/;
+/** Milliseconds until what may have been missed is asked for again. */
+const RETRY = 1_000;
+
+interface Listening {
+  after?: string | undefined;
+  signal: AbortSignal;
+}
+
+interface Happened {
+  /** As the record says it. */
+  now: JobEvent;
+  /** After the event that was asked for. */
+  events: JobEvent[];
+}
+
+export class EventFeeds {
+  readonly #connection: RedisConnection;
+  readonly #logger: Logger;
+  readonly #feeds = new Map<string, Feed>();
+
+  constructor(connection: RedisConnection, logger: Logger) {
+    this.#connection = connection;
+    this.#logger = logger;
+    connection.onResubscribed(() => {
+      for (const feed of this.#feeds.values()) void this.#catchUp(feed);
+    });
+  }
+
+  /** See Jobs.events. */
+  async listen(
+    id: string,
+    tenant: string,
+    { after, signal }: Listening,
+  ): Promise<AsyncIterable<JobEvent> | undefined> {
+    // First listen, then ask for the state: nothing happens unseen in between.
+    const listener = new Listener();
+    const leave = await this.#join(id, tenant, listener);
+    try {
+      const happened = await this.#read(id, tenant, after);
+      if (!happened) {
+        leave();
+        return undefined;
+      }
+      const known =
+        after !== undefined && EVENT_ID.test(after) && compareIds(after, happened.now.id) <= 0;
+      const events = known ? happened.events : [happened.now];
+      const over = isFinished(happened.now);
+      return iterate({ first: events, from: known ? after : '', over, listener, signal, leave });
+    } catch (error) {
+      leave();
+      throw error;
+    }
+  }
+
+  async #join(id: string, tenant: string, listener: Listener): Promise<() => void> {
+    let feed = this.#feeds.get(id);
+    if (!feed) {
+      const made = new Feed(id, tenant);
+      feed = made;
+      this.#feeds.set(id, made);
+      made.unsubscribe = this.#connection.subscribe(`${PREFIX}events:${id}`, (message) => {
+        made.receive(message);
+      });
+    }
+    const joined = feed;
+    joined.listeners.add(listener);
+    const leave = () => {
+      if (!joined.listeners.delete(listener) || joined.listeners.size > 0) return;
+      if (this.#feeds.get(id) === joined) this.#feeds.delete(id);
+      joined.unsubscribe?.then(
+        (unsubscribe) => unsubscribe(),
+        () => undefined,
+      );
+    };
+    try {
+      await joined.unsubscribe;
+    } catch (error) {
+      leave();
+      throw error;
+    }
+    return leave;
+  }
+
+  async #read(id: string, tenant: string, after = ''): Promise<Happened | undefined> {
+    const seen = EVENT_ID.test(after) ? after : '';
+    const reply = (await this.#connection.run(EVENTS, [id, tenant, seen])) as
+      | [
+          state: [JobStatus, JobStage, string, string | null, string, string],
+          entries: [id: string, fields: [string, string]][],
+        ]
+      | null;
+    if (!reply) return undefined;
+    const [[status, stage, progress, error, updatedAt, lastEvent], entries] = reply;
+    return {
+      now: {
+        id: lastEvent,
+        status,
+        stage,
+        progress: Number(progress),
+        error: error === null ? null : (JSON.parse(error) as JobFailure),
+        at: Number(updatedAt),
+      },
+      events: entries
+        .filter(([entry]) => entry !== seen)
+        .map(([entry, [, json]]) => eventOf(entry, json)),
+    };
+  }
+
+  /** Messages may have been lost: what the stream has is told again, and listeners skip the known. */
+  async #catchUp(feed: Feed): Promise<void> {
+    while (this.#feeds.get(feed.id) === feed) {
+      try {
+        const happened = await this.#read(feed.id, feed.tenant, feed.lastId);
+        if (!happened) feed.end();
+        else if (feed.lastId === undefined) feed.tell(happened.now);
+        else for (const event of happened.events) feed.tell(event);
+        return;
+      } catch (error) {
+        this.#logger.debug('events_not_read', { error });
+        await new Promise((resolve) => setTimeout(resolve, RETRY).unref());
+      }
+    }
+  }
+}
+
+/** What this process hears of one job. */
+class Feed {
+  readonly listeners = new Set<Listener>();
+  unsubscribe: Promise<() => void> | undefined;
+  lastId: string | undefined;
+
+  constructor(
+    readonly id: string,
+    readonly tenant: string,
+  ) {}
+
+  receive(message: string): void {
+    if (message === REMOVED) {
+      this.end();
+      return;
+    }
+    const space = message.indexOf(' ');
+    this.tell(eventOf(message.slice(0, space), message.slice(space + 1)));
+  }
+
+  tell(event: JobEvent): void {
+    if (this.lastId !== undefined && compareIds(event.id, this.lastId) <= 0) return;
+    this.lastId = event.id;
+    for (const listener of this.listeners) listener.push(event);
+  }
+
+  end(): void {
+    for (const listener of this.listeners) listener.end();
+  }
+}
+
+/** Events that one listener has not taken yet: of progress only the newest, so that they stay few. */
+class Listener {
+  readonly #events: JobEvent[] = [];
+  #ended = false;
+  #wake: (() => void) | undefined;
+
+  push(event: JobEvent): void {
+    const last = this.#events.at(-1);
+    if (last?.status === event.status && last.stage === event.stage) this.#events.pop();
+    this.#events.push(event);
+    this.#wake?.();
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#wake?.();
+  }
+
+  /** The next event; undefined when there will be none. */
+  async next(signal: AbortSignal): Promise<JobEvent | undefined> {
+    for (;;) {
+      const event = this.#events.shift();
+      if (event) return event;
+      if (this.#ended || signal.aborted) return undefined;
+      await new Promise<void>((resolve) => {
+        const wake = () => {
+          signal.removeEventListener('abort', wake);
+          this.#wake = undefined;
+          resolve();
+        };
+        this.#wake = wake;
+        signal.addEventListener('abort', wake);
+      });
+    }
+  }
+}
+
+async function* iterate({
+  first,
+  from,
+  over,
+  listener,
+  signal,
+  leave,
+}: {
+  first: readonly JobEvent[];
+  from: string;
+  /** Whether there is nothing more to come than `first`. */
+  over: boolean;
+  listener: Listener;
+  signal: AbortSignal;
+  leave: () => void;
+}): AsyncGenerator<JobEvent, void, undefined> {
+  let seen = from;
+  try {
+    for (const event of first) {
+      if (signal.aborted) return;
+      yield event;
+      seen = event.id;
+    }
+    if (over) return;
+    for (;;) {
+      const event = await listener.next(signal);
+      if (!event) return;
+      if (seen !== '' && compareIds(event.id, seen) <= 0) continue;
+      yield event;
+      if (isFinished(event)) return;
+      seen = event.id;
+    }
+  } finally {
+    leave();
+  }
+}
+
+function eventOf(id: string, json: string): JobEvent {
+  return { id, ...(JSON.parse(json) as Omit<JobEvent, 'id'>) };
+}
+
+function compareIds(a: string, b: string): number {
+  const [aTime = 0, aCount = 0] = a.split('-').map(Number);
+  const [bTime = 0, bCount = 0] = b.split('-').map(Number);
+  return aTime - bTime || aCount - bCount;
+}

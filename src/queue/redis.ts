@@ -1,0 +1,187 @@
+/**
+ * The connection to Redis: every command ends within seconds, and every way in which Redis can be
+ * away is one error, REDIS_UNAVAILABLE.
+ */
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createClient } from 'redis';
+import type { Logger } from '../observability/logger.js';
+import { isNoScript, isRefusedLogin, redisError, unavailable } from './redis-errors.js';
+import { Subscriptions } from './subscriptions.js';
+
+/** Milliseconds that a command may take. */
+const COMMAND_TIMEOUT = 3_000;
+/** Milliseconds without a connection after which commands no longer wait for it. */
+const PATIENCE = 1_000;
+const CONNECT_TIMEOUT = 10_000;
+const LONGEST_RETRY_DELAY = 1_000;
+
+type Client = ReturnType<typeof createRedisClient>;
+
+/** A Lua script; Redis knows it by its hash. */
+export interface Script {
+  source: string;
+  sha: string;
+}
+
+export const script = (source: string): Script => ({
+  source,
+  sha: createHash('sha1').update(source).digest('hex'),
+});
+
+/** What another client library needs for the same Redis; see Bee-Queue. */
+export interface RedisAddress {
+  socket: { path: string } | { host: string; port: number; tls: boolean };
+  username: string | undefined;
+  password: string | undefined;
+  database: number;
+}
+
+/** All methods throw OxboardError REDIS_UNAVAILABLE. */
+export interface RedisConnection {
+  readonly address: RedisAddress;
+  /** Sends any command. Errors of the command itself are those of the client library. */
+  send(args: readonly string[]): Promise<unknown>;
+  /** Runs a script; Redis gets it with the call when it does not know it (any more). */
+  run(script: Script, args: readonly (string | number)[]): Promise<unknown>;
+  /** Listens to a channel over one connection for all. @returns ends it. */
+  subscribe(channel: string, listener: (message: string) => void): Promise<() => void>;
+  /** Told when subscriptions are in force again after messages may have been lost. */
+  onResubscribed(listener: () => void): () => void;
+  close(): Promise<void>;
+}
+
+/**
+ * @param redisUrl `redis://`, `rediss://` or `unix://`, with user name and password if need be.
+ * @param redisDb number of the database; 0 leaves it to the URL.
+ * @throws OxboardError REDIS_UNAVAILABLE when it does not answer within ten seconds.
+ */
+export async function connectRedis(
+  { redisUrl, redisDb }: { redisUrl: string; redisDb: number },
+  logger: Logger,
+): Promise<RedisConnection> {
+  let connected = false;
+  let lastError: Error | undefined;
+  const client = createRedisClient(redisUrl, redisDb, (retries, cause) => {
+    // A wrong password stops the start; later on it may be the operator's doing, who then mends it.
+    if (!connected && isRefusedLogin(cause)) return cause;
+    return Math.min(50 * 2 ** Math.min(retries, 10), LONGEST_RETRY_DELAY);
+  });
+
+  let downSince: number | undefined = performance.now();
+  client.on('ready', () => {
+    if (connected) logger.info('redis_connected');
+    downSince = undefined;
+  });
+  client.on('error', (error: Error) => {
+    lastError = error;
+    if (downSince !== undefined) return;
+    downSince = performance.now();
+    logger.warn('redis_connection_lost', { error });
+  });
+
+  const giveUp = new AbortController();
+  try {
+    await Promise.race([
+      client.connect(),
+      sleep(CONNECT_TIMEOUT, undefined, { signal: giveUp.signal }).then(() => {
+        throw lastError ?? new Error('no answer');
+      }),
+    ]);
+    connected = true;
+  } catch (error) {
+    client.destroy();
+    throw unavailable(`Redis does not answer at ${withoutPassword(redisUrl)}`, error);
+  } finally {
+    giveUp.abort();
+  }
+
+  const subscriptions = new Subscriptions(client.duplicate(), logger);
+
+  async function answered<T>(ask: () => Promise<T>): Promise<T> {
+    if (downSince !== undefined && performance.now() - downSince > PATIENCE) {
+      throw unavailable('Redis does not answer', lastError);
+    }
+    try {
+      return await within(COMMAND_TIMEOUT, ask());
+    } catch (error) {
+      throw redisError(error);
+    }
+  }
+
+  return {
+    address: addressOf(client),
+    send: (args) => answered(() => client.sendCommand(args)),
+    run: ({ source, sha }, args) => {
+      const rest = ['0', ...args.map(String)];
+      return answered(async () => {
+        try {
+          return await client.sendCommand(['EVALSHA', sha, ...rest]);
+        } catch (error) {
+          if (!isNoScript(error)) throw error;
+          return client.sendCommand(['EVAL', source, ...rest]);
+        }
+      });
+    },
+    subscribe: (channel, listener) => subscriptions.add(channel, listener),
+    onResubscribed: (listener) => subscriptions.onResubscribed(listener),
+    async close() {
+      subscriptions.close();
+      // Waits for what was sent, but not for a Redis that is away.
+      await within(COMMAND_TIMEOUT, client.close()).catch(() => client.destroy());
+    },
+  };
+}
+
+function createRedisClient(
+  url: string,
+  database: number,
+  reconnectStrategy: (retries: number, cause: Error) => number | Error,
+) {
+  return createClient({
+    url,
+    ...(database !== 0 && { database }),
+    socket: { reconnectStrategy, connectTimeout: COMMAND_TIMEOUT },
+    // What was not sent by then is not sent later either.
+    commandOptions: { timeout: COMMAND_TIMEOUT },
+    maintNotifications: 'disabled',
+  });
+}
+
+async function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`no answer within ${milliseconds} ms`)),
+      milliseconds,
+    );
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function addressOf(client: Client): RedisAddress {
+  const { socket = {}, username, password, database = 0 } = client.options;
+  const {
+    host = 'localhost',
+    port = 6379,
+    path,
+    tls = false,
+  } = socket as {
+    host?: string;
+    port?: number;
+    path?: string;
+    tls?: boolean;
+  };
+  return {
+    socket: path === undefined ? { host, port, tls } : { path },
+    username,
+    password,
+    database,
+  };
+}
+
+const withoutPassword = (url: string): string => url.replace(/\/\/[^/]*@/, '//');

@@ -1,0 +1,48 @@
+import { script } from '../redis.js';
+import { PRELUDE } from './prelude.js';
+
+/**
+ * ARGV: attempts, ttl, at most so many of each. Returns how many jobs were requeued, failed and
+ * removed, how many wait, and places of live workers.
+ */
+export const SWEEP = script(`${PRELUDE}
+local at = now()
+local requeued, failed, removed = 0, 0, 0
+for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'leases', '-inf', int(at), 'LIMIT', 0, ARGV[3])) do
+  even_without_memory()
+  revoke(id, 'lost')
+  if tonumber(read(id, 'attempts')[1]) >= tonumber(ARGV[1]) then
+    fail_exhausted(id, at, ARGV[2])
+    failed = failed + 1
+  else
+    requeue(id, at)
+    requeued = requeued + 1
+  end
+end
+for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'expiry', '-inf', int(at), 'LIMIT', 0, ARGV[3])) do
+  even_without_memory()
+  remove(id, {})
+  removed = removed + 1
+end
+local queued = call('HMGET', P .. 'queued', 'short:count', 'long:count')
+local places = 0
+for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'workers:live', int(at), '+inf')) do
+  places = places + cjson.decode(call('HGET', P .. 'workers', id)).concurrency
+end
+return { requeued, failed, removed, tonumber(queued[1] or '0') + tonumber(queued[2] or '0'), places }
+`);
+
+/** ARGV: kind (`uploads`, `checkpoints`, `results`), ids. Returns those that no record needs. */
+export const ORPHANS = script(`${PRELUDE}
+local orphans = {}
+for at = 2, #ARGV do
+  local needed
+  if ARGV[1] == 'results' then needed = call('EXISTS', P .. 'result:' .. ARGV[at]) == 1
+  else
+    local status = read(ARGV[at], 'status')[1]
+    needed = status == 'pending' or status == 'processing'
+  end
+  if not needed then orphans[#orphans + 1] = ARGV[at] end
+end
+return orphans
+`);

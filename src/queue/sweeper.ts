@@ -1,0 +1,91 @@
+/**
+ * Makes up for whatever was lost: workers that ended, tickets, records whose time is over, files
+ * that nobody removed. Every worker has one; what they do twice does no harm.
+ */
+import type { Logger } from '../observability/logger.js';
+import type { Storage } from '../storage/storage.js';
+import type { Handout } from './handout.js';
+import type { RedisConnection } from './redis.js';
+import { SWEEP } from './scripts/sweeping.js';
+import { MAX_ATTEMPTS } from './timing.js';
+import { emptyTrash } from './trash.js';
+
+const INTERVAL = 2_000;
+const AT_ONCE = 100;
+
+export interface Swept {
+  /** Jobs whose worker was not heard of any more, for another attempt, and without one left. */
+  requeued: number;
+  failed: number;
+  /** Records whose time was over. */
+  removed: number;
+  /** Jobs that wait for a worker. */
+  queued: number;
+}
+
+export interface Sweeper {
+  /** Once more, now. @throws OxboardError REDIS_UNAVAILABLE */
+  sweep(): Promise<Swept>;
+  /** Again and again, until it is stopped. */
+  start(): void;
+  stop(): Promise<void>;
+}
+
+export interface SweeperDependencies {
+  handout: Handout;
+  storage: Storage;
+  /** Seconds that a record is kept after its job ended. */
+  jobTtl: number;
+  logger: Logger;
+  intervalMs?: number;
+}
+
+export function createSweeper(
+  connection: RedisConnection,
+  { handout, storage, jobTtl, logger, intervalMs = INTERVAL }: SweeperDependencies,
+): Sweeper {
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<void> | undefined;
+
+  async function sweep(): Promise<Swept> {
+    const [requeued, failed, removed, queued, places] = (await connection.run(SWEEP, [
+      MAX_ATTEMPTS,
+      jobTtl * 1000,
+      AT_ONCE,
+    ])) as [number, number, number, number, number];
+    if (requeued + failed > 0) logger.warn('workers_lost', { requeued, failed });
+    if (removed > 0) logger.debug('jobs_expired', { removed });
+    // One for each place is enough: who takes one looks for a job, not for a certain one.
+    if (queued > 0) await handout.issue(Math.min(queued, places) - (await handout.waiting()));
+    await emptyTrash({ connection, storage, logger });
+    return { requeued, failed, removed, queued };
+  }
+
+  async function run(): Promise<void> {
+    try {
+      await sweep();
+    } catch (error) {
+      logger.debug('sweep_failed', { error });
+    }
+  }
+
+  function next(): void {
+    timer = setTimeout(() => {
+      running = run().finally(() => {
+        if (timer) next();
+      });
+    }, intervalMs);
+  }
+
+  return {
+    sweep,
+    start() {
+      if (!timer) next();
+    },
+    async stop() {
+      clearTimeout(timer);
+      timer = undefined;
+      await running;
+    },
+  };
+}

@@ -1,0 +1,37 @@
+/**
+ * Files that no record needs any more. Redis knows them until the storage has lost them, so that
+ * nothing is forgotten when a process ends in between.
+ */
+import type { Logger } from '../observability/logger.js';
+import type { Storage } from '../storage/storage.js';
+import type { RedisConnection } from './redis.js';
+import { PREFIX } from './scripts/prelude.js';
+
+const KEY = `${PREFIX}trash`;
+const AT_ONCE = 100;
+
+/** Removes `entries`; what fails stays for {@link emptyTrash}. */
+export async function discard(
+  {
+    connection,
+    storage,
+    logger,
+  }: { connection: RedisConnection; storage: Storage; logger: Logger },
+  entries: readonly string[],
+): Promise<void> {
+  for (const entry of entries) {
+    try {
+      if (entry.endsWith('/')) await storage.removeAll(entry.slice(0, -1));
+      else await storage.remove(entry);
+      await connection.send(['SREM', KEY, entry]);
+    } catch (error) {
+      logger.warn('files_not_removed', { key: entry, error });
+    }
+  }
+}
+
+/** @throws OxboardError REDIS_UNAVAILABLE */
+export async function emptyTrash(dependencies: Parameters<typeof discard>[0]): Promise<void> {
+  const entries = await dependencies.connection.send(['SRANDMEMBER', KEY, String(AT_ONCE)]);
+  await discard(dependencies, entries as string[]);
+}
