@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
@@ -172,26 +173,32 @@ async function fetchRest(
   }
   task.onProgress(offset, total);
   const answer = await http.get(url, { headers, token, signal });
+  const chunks = takeIn(answer.body);
   try {
-    const start = await begin(task, partial, answer, offset);
-    await receive(task, partial, answer, start);
-    return start > 0;
+    const part = await begin(task, partial, answer, offset);
+    await receive(task, partial, chunks, part);
+    return part.start > 0;
   } finally {
     answer.body.destroy();
   }
 }
 
+/** Bytes of the file that an answer has: from `start` to the end. */
+interface Part {
+  start: number;
+  /** Bytes of the whole file. */
+  total: number | undefined;
+}
+
 /**
  * Decides where the answer's bytes go, and prepares the partial file for them.
- *
- * @returns the offset.
  */
 async function begin(
   task: DownloadRequest,
   partial: PartialFile,
   { status, header, linked }: Answer,
   offset: number,
-): Promise<number> {
+): Promise<Part> {
   if (status === 416) {
     await partial.discard();
     throw new Retryable(`${task.url.host} has no bytes after ${String(offset)}`);
@@ -203,7 +210,7 @@ async function begin(
       throw new Retryable(`${task.url.host} sent another part than was asked for`);
     }
     checkTotal(task, Number(total));
-    return offset;
+    return { start: offset, total: Number(total) };
   }
   if (offset > 0) task.onNotice(`${task.url.host} does not resume this file: starting again`);
   const length = header('content-length');
@@ -216,7 +223,7 @@ async function begin(
     ...(total !== undefined && { total }),
     ...(linked.sha256 !== undefined && { announced: linked.sha256 }),
   });
-  return 0;
+  return { start: 0, total };
 }
 
 function checkTotal({ url, size }: DownloadRequest, total: number): void {
@@ -235,33 +242,76 @@ function strongValidator(header: Answer['header']): string | undefined {
 async function receive(
   task: DownloadRequest,
   partial: PartialFile,
-  { body }: Answer,
-  start: number,
+  chunks: AsyncIterable<Buffer>,
+  { start, total }: Part,
 ): Promise<void> {
-  const { total } = (await partial.version()) ?? {};
   if (total !== undefined) await requireFreeSpace(partial.folder, total - start, task.place);
   const limit = task.size ?? total ?? Infinity;
   let received = start;
   const writer = await partial.append();
-  const chunks = body[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
   try {
-    for (;;) {
-      const { value, done } = await chunks.next().catch((error: unknown) => {
-        task.signal.throwIfAborted();
-        throw connectionError(error, task.url);
-      });
-      if (done) break;
-      received += value.length;
+    for await (const chunk of chunks) {
+      received += chunk.length;
       if (received > limit) throw corrupt(task.url, `it has more than ${String(limit)} bytes`);
-      await writer.write(value);
+      await writer.write(chunk);
       task.onProgress(received, task.size ?? total);
     }
+  } catch (error) {
+    task.signal.throwIfAborted();
+    throw error instanceof Broken ? connectionError(error.cause, task.url) : error;
   } finally {
     await writer.close();
   }
   if (total !== undefined && received < total) {
     throw new Retryable(`${task.url.host} ended the file ${String(total - received)} bytes early`);
   }
+}
+
+/** The connection ended before its answer did. */
+class Broken extends Error {}
+
+/** Bytes that wait to be written before the connection is held up. */
+const BUFFERED = 2 ** 20;
+
+/**
+ * Takes in the body as it arrives. When the connection breaks, all that came before is handed over
+ * first, where a stream's own iterator would drop what it has not handed over yet.
+ *
+ * To be called at once: a stream that ends unheard ends for ever.
+ *
+ * @returns an iterable that throws Broken.
+ */
+function takeIn(body: Readable): AsyncIterable<Buffer> {
+  const chunks: Buffer[] = [];
+  let waiting = 0;
+  let ended = false;
+  let failure: unknown;
+  let wake: () => void = () => undefined;
+  body.on('data', (chunk: Buffer) => {
+    chunks.push(chunk);
+    waiting += chunk.length;
+    if (waiting >= BUFFERED) body.pause();
+    wake();
+  });
+  body.on('error', (error) => (failure = error));
+  body.on('close', () => {
+    ended = true;
+    wake();
+  });
+  return {
+    async *[Symbol.asyncIterator]() {
+      for (;;) {
+        const chunk = chunks.shift();
+        if (chunk) {
+          waiting -= chunk.length;
+          if (waiting < BUFFERED) body.resume();
+          yield chunk;
+        } else if (ended) break;
+        else await new Promise<void>((resolve) => (wake = resolve));
+      }
+      if (failure !== undefined) throw new Broken('broken', { cause: failure });
+    },
+  };
 }
 
 const expectedSha256 = ({ sha256 }: DownloadRequest, version?: Version): string | undefined =>
