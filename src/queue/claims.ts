@@ -3,6 +3,7 @@
  */
 import { OxboardError } from '../errors.js';
 import type { Logger } from '../observability/logger.js';
+import type { Metrics } from '../observability/metrics.js';
 import type { Handout } from './handout.js';
 import type { JobResult } from './job.js';
 import type { Claims, Revocation } from './ports.js';
@@ -17,6 +18,7 @@ export interface ClaimsDependencies {
   /** Seconds that a record is kept after its job ended. */
   jobTtl: number;
   logger: Logger;
+  metrics?: Pick<Metrics, 'queueWaitSeconds'> | undefined;
   timing?: Timing;
 }
 
@@ -25,11 +27,20 @@ const CHANNEL = `${PREFIX}revoked`;
 type ClaimReply =
   | ['none', woken: number]
   | ['again', woken: number]
-  | ['claimed', woken: number, RecordReply, token: string, cacheKey: string, result: string | null];
+  | [
+      'claimed',
+      woken: number,
+      RecordReply,
+      token: string,
+      cacheKey: string,
+      result: string | null,
+      lane: string,
+      waitedMs: number,
+    ];
 
 export function createClaims(
   connection: RedisConnection,
-  { handout, jobTtl, logger, timing = TIMING }: ClaimsDependencies,
+  { handout, jobTtl, logger, metrics, timing = TIMING }: ClaimsDependencies,
 ): Claims {
   const ttl = jobTtl * 1000;
   const listeners = new Map<string, Set<(why: Revocation) => void>>();
@@ -71,7 +82,8 @@ export function createClaims(
         void handout.issue(reply[1]);
         if (reply[0] === 'none') return undefined;
         if (reply[0] === 'again') continue;
-        const [, , record, token, cacheKey, result] = reply;
+        const [, , record, token, cacheKey, result, lane, waitedMs] = reply;
+        metrics?.queueWaitSeconds.observe({ lane }, waitedMs / 1000);
         return {
           job: jobOf(record),
           token,

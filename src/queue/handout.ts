@@ -24,21 +24,25 @@ export interface Handout {
    * again when `onTicket` has ended; it has to deal with its errors.
    */
   take(places: number, onTicket: () => Promise<void>): void;
-  /** Takes no more tickets. Places in use are the caller's to wait for. */
+  /**
+   * Takes no more tickets; safe to repeat. Places in use are the caller's to wait for, and tickets
+   * can still be issued for what they give back.
+   */
   close(): Promise<void>;
 }
 
 export function createHandout(connection: RedisConnection, logger: Logger): Handout {
-  const redis = beeRedis(connection.address);
+  const address = beeAddress(connection.address);
   let closed = false;
-  let producer: Promise<BeeQueue> | undefined;
-  let consumer: BeeQueue | undefined;
+  let producer: Opened | undefined;
+  let consumer: Opened | undefined;
   let renewal: NodeJS.Timeout | undefined;
 
-  const open = (isWorker: boolean, onError: (error: Error) => void) => {
+  function open(isWorker: boolean, onError: (error: Error) => void): Opened {
+    let disposed = false;
     const queue = new BeeQueue(NAME, {
       prefix: `${PREFIX}bee`,
-      redis: { ...redis },
+      redis: { ...address, retry_strategy: () => (disposed ? undefined : RETRY) },
       isWorker,
       getEvents: false,
       sendEvents: false,
@@ -47,72 +51,75 @@ export function createHandout(connection: RedisConnection, logger: Logger): Hand
       removeOnFailure: true,
       stallInterval: STALL_INTERVAL,
     });
-    queue.on('error', onError);
-    return queue;
-  };
+    queue.on('error', (error) => {
+      if (disposed) return;
+      logger.debug('tickets_failed', { error });
+      onError(error);
+    });
+    const dispose = () => {
+      disposed = true;
+      // It would wait for a connection that may never come, and for handlers, which need it no more.
+      queue.close(1).catch(() => undefined);
+    };
+    return { queue, dispose };
+  }
 
-  const dispose = (queue: BeeQueue) => {
-    // It waits for connections that may never come, and for handlers, which go on by themselves.
-    queue.close(1).catch(() => undefined);
-  };
-
-  /** Works with the queue of this process, made anew after a failure: Redis loses its scripts. */
-  async function withProducer<T>(work: (queue: BeeQueue) => Promise<T>): Promise<T> {
-    producer ??= (async () => {
-      const queue = open(false, (error) => logger.debug('tickets_failed', { error }));
-      try {
-        return await within(TIMEOUT, queue.ready());
-      } catch (error) {
-        dispose(queue);
-        throw error;
-      }
-    })();
+  /** Calls Bee-Queue; after a failure with another queue, for which it loads its scripts anew. */
+  async function ask<T>(work: (queue: BeeQueue) => Promise<T>): Promise<T> {
+    producer ??= open(false, () => undefined);
     const mine = producer;
     try {
-      const queue = await mine;
-      return await within(TIMEOUT, work(queue));
+      const { queue } = mine;
+      return await within(
+        TIMEOUT,
+        queue.ready().then(() => work(queue)),
+      );
     } catch (error) {
       if (producer === mine) producer = undefined;
-      mine.then(dispose, () => undefined);
+      mine.dispose();
       throw error;
     }
   }
 
+  const issueOnce = (tickets: number): Promise<void> =>
+    ask(async (queue) => {
+      const jobs = Array.from({ length: tickets }, () => queue.createJob({}));
+      const failed = await queue.saveAll(jobs);
+      for (const error of failed.values()) throw error;
+    });
+
   function consume(places: Places, onTicket: () => Promise<void>): void {
-    let failed = false;
-    const queue = open(true, (error) => {
-      if (failed || closed || consumer !== queue) return;
-      failed = true;
-      logger.debug('tickets_failed', { error });
+    const mine = open(true, () => {
       // Bee-Queue waits twice as long after every failure, and knows nothing of lost scripts.
-      renewal = setTimeout(() => {
-        dispose(queue);
+      renewal ??= setTimeout(() => {
+        renewal = undefined;
+        mine.dispose();
         consume(places, onTicket);
       }, RETRY);
     });
-    consumer = queue;
-    queue.process(places.total, () => places.use(onTicket));
-    void queue.checkStalledJobs(STALL_INTERVAL / 2).catch((error: unknown) => {
-      queue.emit('error', error);
+    consumer = mine;
+    mine.queue.process(places.total, () => places.use(onTicket));
+    mine.queue.checkStalledJobs(STALL_INTERVAL / 2).catch((error: unknown) => {
+      mine.queue.emit('error', error);
     });
   }
 
   return {
     async issue(tickets) {
-      if (tickets <= 0 || closed) return;
+      if (tickets <= 0) return;
       try {
-        const errors = await withProducer((queue) =>
-          queue.saveAll(Array.from({ length: tickets }, () => queue.createJob({}))),
-        );
-        for (const error of errors.values()) throw error;
+        await issueOnce(tickets).catch((error: unknown) => {
+          if (!String(error).includes('NOSCRIPT')) throw error;
+          return issueOnce(tickets);
+        });
       } catch (error) {
-        producer = undefined;
         logger.debug('tickets_failed', { error });
       }
+      if (closed) closeProducer();
     },
     async waiting() {
       try {
-        return (await withProducer((queue) => queue.checkHealth())).waiting;
+        return (await ask((queue) => queue.checkHealth())).waiting;
       } catch (error) {
         logger.debug('tickets_failed', { error });
         return 0;
@@ -121,14 +128,24 @@ export function createHandout(connection: RedisConnection, logger: Logger): Hand
     take(places, onTicket) {
       consume(new Places(places), onTicket);
     },
-    async close() {
+    close() {
       closed = true;
       clearTimeout(renewal);
-      if (consumer) dispose(consumer);
-      const queue = await producer?.catch(() => undefined);
-      if (queue) await within(TIMEOUT, queue.close(1)).catch(() => undefined);
+      consumer?.dispose();
+      closeProducer();
+      return Promise.resolve();
     },
   };
+
+  function closeProducer(): void {
+    producer?.dispose();
+    producer = undefined;
+  }
+}
+
+interface Opened {
+  queue: BeeQueue;
+  dispose: () => void;
 }
 
 /** Handlers outlive the queue that called them, so places are counted here. */
@@ -158,7 +175,7 @@ class Places {
 }
 
 /** Bee-Queue's own client library does not know ours, and would connect elsewhere. */
-function beeRedis({ socket, username, password, database }: RedisAddress) {
+function beeAddress({ socket, username, password, database }: RedisAddress) {
   return {
     ...('path' in socket
       ? { path: socket.path }
@@ -166,7 +183,8 @@ function beeRedis({ socket, username, password, database }: RedisAddress) {
     ...(username !== undefined && { user: username }),
     ...(password !== undefined && { password }),
     db: database,
-    retry_strategy: () => RETRY,
+    // It would give up after an hour.
+    connect_timeout: 2 ** 31 - 1,
     socket_initial_delay: STALL_INTERVAL,
   };
 }

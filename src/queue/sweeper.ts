@@ -3,6 +3,7 @@
  * that nobody removed. Every worker has one; what they do twice does no harm.
  */
 import type { Logger } from '../observability/logger.js';
+import type { Metrics } from '../observability/metrics.js';
 import type { Storage } from '../storage/storage.js';
 import type { Handout } from './handout.js';
 import type { RedisConnection } from './redis.js';
@@ -37,12 +38,13 @@ export interface SweeperDependencies {
   /** Seconds that a record is kept after its job ended. */
   jobTtl: number;
   logger: Logger;
+  metrics?: Pick<Metrics, 'jobsTotal' | 'errorsTotal'> | undefined;
   intervalMs?: number;
 }
 
 export function createSweeper(
   connection: RedisConnection,
-  { handout, storage, jobTtl, logger, intervalMs = INTERVAL }: SweeperDependencies,
+  { handout, storage, jobTtl, logger, metrics, intervalMs = INTERVAL }: SweeperDependencies,
 ): Sweeper {
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> | undefined;
@@ -54,6 +56,10 @@ export function createSweeper(
       AT_ONCE,
     ])) as [number, number, number, number, number];
     if (requeued + failed > 0) logger.warn('workers_lost', { requeued, failed });
+    if (failed > 0) {
+      metrics?.jobsTotal.inc({ status: 'failed' }, failed);
+      metrics?.errorsTotal.inc({ code: 'ATTEMPTS_EXHAUSTED' }, failed);
+    }
     if (removed > 0) logger.debug('jobs_expired', { removed });
     // One for each place is enough: who takes one looks for a job, not for a certain one.
     if (queued > 0) await handout.issue(Math.min(queued, places) - (await handout.waiting()));

@@ -7,7 +7,8 @@ import { PRELUDE } from './prelude.js';
 /**
  * ARGV: worker, runtime, leaseMs, attempts, short jobs for each long one, milliseconds that one lane
  * may fall behind, ttl. Returns the number of jobs woken and, if there is one, the record, its token,
- * its cache key and the result that is there already. Third kind of answer: `again`.
+ * its cache key, the result that is there already, its lane and the milliseconds that it has waited.
+ * Third kind of answer: `again`.
  */
 export const CLAIM = script(`${PRELUDE}
 local worker = call('HGET', P .. 'workers', ARGV[1])
@@ -43,7 +44,8 @@ for _ = 1, 100 do
   end
 
   local id = chosen.id
-  local job = read(id, 'audio', 'options', 'tenant', 'attempts', 'status', 'startedAt')
+  local job = read(id, 'audio', 'options', 'tenant', 'attempts', 'status', 'startedAt',
+    'lane', 'queuedAt')
   local key = redis.sha1hex(table.concat(
     { job[1], job[2], chosen.model.name, chosen.model.hash, job[3], ARGV[2] }, '\\n'))
   local result = call('GET', P .. 'cache:' .. key)
@@ -74,7 +76,7 @@ for _ = 1, 100 do
       call('SET', P .. 'running:' .. key, id)
     end
     emit(id, at)
-    return { 'claimed', woken, record(id), token, key, json }
+    return { 'claimed', woken, record(id), token, key, json, job[7], at - tonumber(job[8]) }
   end
 end
 return { 'again', woken }

@@ -7,6 +7,7 @@
  *     status:<status>          SET     ids that are pending or processing
  *     lane:<lane>:<model>      ZSET    ids that wait, by their number: who comes back is in front
  *     queued                   HASH    how many wait in each lane, and their cost in milliseconds
+ *     queued:models            SET     models that jobs have waited for
  *     leases                   ZSET    ids that are worked on, by when their worker must be heard of
  *     running:<cache key>      STRING  the id that computes that result
  *     parked:<cache key>       SET     ids that wait for it
@@ -48,6 +49,7 @@ local function lane_key(lane, model) return P .. 'lane:' .. lane .. ':' .. model
 local function enqueue(id)
   local job = read(id, 'lane', 'model', 'number', 'costMs')
   if call('ZADD', lane_key(job[1], job[2]), job[3], id) == 1 then
+    call('SADD', P .. 'queued:models', job[2])
     call('HINCRBY', P .. 'queued', job[1] .. ':count', 1)
     call('HINCRBY', P .. 'queued', job[1] .. ':ms', job[4])
   end
@@ -147,7 +149,7 @@ local function requeue(id, at)
   local woken = end_running(id)
   call('HDEL', job_key(id), 'token', 'worker')
   release_result(id, {})
-  call('HSET', job_key(id), 'stage', 'waiting', 'updatedAt', int(at))
+  call('HSET', job_key(id), 'stage', 'waiting', 'updatedAt', int(at), 'queuedAt', int(at))
   enqueue(id)
   emit(id, at)
   return woken + 1

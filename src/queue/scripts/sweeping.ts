@@ -46,3 +46,20 @@ for at = 2, #ARGV do
 end
 return orphans
 `);
+
+/** Returns each lane with how many wait and for how long the first has, and the live workers. */
+export const OBSERVE = script(`${PRELUDE}
+local at = now()
+local models = call('SMEMBERS', P .. 'queued:models')
+local lanes = {}
+for place, lane in ipairs({ 'short', 'long' }) do
+  local oldest = at
+  for _, model in ipairs(models) do
+    local first = call('ZRANGE', lane_key(lane, model), 0, 0)[1]
+    if first then oldest = math.min(oldest, tonumber(read(first, 'queuedAt')[1])) end
+  end
+  local count = tonumber(call('HGET', P .. 'queued', lane .. ':count') or '0')
+  lanes[place] = { lane, count, at - oldest }
+end
+return { lanes, call('ZCOUNT', P .. 'workers:live', int(at), '+inf') }
+`);

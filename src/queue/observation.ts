@@ -1,0 +1,39 @@
+/**
+ * The queue in figures, for the metrics of a process.
+ */
+import type { Logger } from '../observability/logger.js';
+import type { Metrics } from '../observability/metrics.js';
+import type { RedisConnection } from './redis.js';
+import { OBSERVE } from './scripts/sweeping.js';
+
+const INTERVAL = 5_000;
+
+/** Looks every few seconds until it is stopped; also tells whether Redis answers. */
+export function observeQueue(
+  connection: RedisConnection,
+  metrics: Pick<Metrics, 'queueDepth' | 'queueOldestSeconds' | 'workers' | 'redisUp'>,
+  logger: Logger,
+): { stop(): void } {
+  async function look(): Promise<void> {
+    try {
+      const [lanes, workers] = (await connection.run(OBSERVE, [])) as [
+        [lane: string, depth: number, oldestMs: number][],
+        number,
+      ];
+      for (const [lane, depth, oldestMs] of lanes) {
+        metrics.queueDepth.set({ lane }, depth);
+        metrics.queueOldestSeconds.set({ lane }, oldestMs / 1000);
+      }
+      metrics.workers.set(workers);
+      metrics.redisUp.set(1);
+    } catch (error) {
+      metrics.redisUp.set(0);
+      logger.debug('queue_not_observed', { error });
+    }
+  }
+
+  void look();
+  const timer = setInterval(() => void look(), INTERVAL);
+  timer.unref();
+  return { stop: () => clearInterval(timer) };
+}
