@@ -2,15 +2,16 @@
 /**
  * The command `oxboard`.
  */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { OxboardError } from '../errors.js';
 import { removeOpenWorkspaces } from '../separation/workspace.js';
 import { doctorCommand } from './commands/doctor.js';
 import { modelsCommand } from './commands/models.js';
 import { separateCommand } from './commands/separate.js';
+import { apiCommand, serveCommand, workerCommand } from './commands/serve.js';
 import { setupCommand } from './commands/setup.js';
 import { reportFailure } from './report.js';
+import { packageVersion } from './version.js';
 
 const BAD_USAGE = 2;
 
@@ -19,22 +20,23 @@ Examples:
   $ oxboard setup                 once, after installing
   $ oxboard separate song.mp3     stems into ./separated
   $ oxboard models list           what can be chosen with --model
+  $ oxboard serve                 the HTTP API, on port 8000
   $ oxboard doctor                what works, and how to mend what does not
 
 oxboard <command> --help tells more.
 `;
 
 function program(): Command {
-  const { version } = JSON.parse(
-    readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-  ) as { version: string };
   const oxboard = new Command('oxboard')
     .description('Separates songs into stems with Demucs models.')
-    .version(version)
+    .version(packageVersion)
     .addHelpText('after', OVERVIEW)
     .addCommand(separateCommand())
     .addCommand(setupCommand())
     .addCommand(modelsCommand())
+    .addCommand(serveCommand())
+    .addCommand(apiCommand())
+    .addCommand(workerCommand())
     .addCommand(doctorCommand());
   throwInsteadOfExit(oxboard);
   return oxboard;

@@ -1,6 +1,7 @@
 /**
  * Death by Ctrl-C and its kin.
  */
+import { constants } from 'node:os';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -27,4 +28,14 @@ export function dieCleanly(cleanUp: () => void): () => void {
     for (const { signal, handler } of handlers) process.off(signal, handler);
   };
   return restore;
+}
+
+/**
+ * Ends this process by `signal`, whatever listens to it. The first process of a container is not
+ * ended by a signal of its own; it exits with the status that a shell would tell.
+ */
+export function dieBy(signal: NodeJS.Signals): never {
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
+  process.exit(128 + constants.signals[signal]);
 }

@@ -1,0 +1,57 @@
+/**
+ * One process of the API.
+ */
+import { createServer } from 'node:http';
+import { createApi } from '../../http/app.js';
+import { createHandout } from '../../queue/handout.js';
+import { createJobs } from '../../queue/jobs.js';
+import { observeQueue } from '../../queue/observation.js';
+import { connectRedis } from '../../queue/redis.js';
+import { createWorkers } from '../../queue/workers.js';
+import { openStorage } from '../../storage/open.js';
+import { packageVersion } from '../version.js';
+import { requireRedisUrl } from './environment.js';
+import { listen } from './ports.js';
+import type { RoleDependencies, RunningRole } from './roles.js';
+
+/** @throws OxboardError PORT_TAKEN, INVALID_ENVIRONMENT, and what Redis and storage throw. */
+export async function startApiProcess({
+  config,
+  logger,
+  metrics,
+}: RoleDependencies): Promise<RunningRole> {
+  const redisUrl = requireRedisUrl(config, 'api');
+  const { redisDb, jobTtl } = config;
+  const storage = await openStorage(config);
+  const redis = await connectRedis({ redisUrl, redisDb }, logger);
+  const handout = createHandout(redis, logger);
+  const api = createApi({
+    config,
+    jobs: createJobs(redis, { handout, storage, jobTtl, logger }),
+    workers: createWorkers(redis),
+    storage,
+    redisCommand: (args) => redis.send(args),
+    logger,
+    metrics,
+    version: packageVersion,
+  });
+  const server = createServer(api.app);
+  api.attach(server);
+  await listen(server, { host: config.host, port: config.port, variable: 'PORT' });
+
+  const observation = observeQueue(redis, metrics, logger);
+
+  return {
+    facts: {},
+    async stop(graceMs) {
+      observation.stop();
+      const deadline = setTimeout(() => server.closeAllConnections(), graceMs);
+      server.close();
+      await api.drain();
+      server.closeAllConnections();
+      clearTimeout(deadline);
+      await handout.close();
+      await redis.close();
+    },
+  };
+}

@@ -1,0 +1,65 @@
+/** .env.example and .env. */
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { parseEnv } from 'node:util';
+import { readServiceConfig } from '../../src/config.js';
+import { temporaryFolder } from '../support/audio.js';
+import { oxboard } from '../support/cli.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const example = readFileSync(path.join(root, '.env.example'), 'utf8');
+const folder = temporaryFolder({ after });
+
+/** Every variable that src/config.ts reads, as it says itself. */
+const known = [
+  ...readFileSync(path.join(root, 'src/config.ts'), 'utf8').matchAll(
+    /^ {2}([A-Z][A-Z0-9_]+): (?:variable\(|port,|seconds\()/gm,
+  ),
+].map(([, name]) => name!);
+
+describe('.env.example', () => {
+  it('documents exactly the variables that are read', () => {
+    const named = [...example.matchAll(/^#?([A-Z][A-Z0-9_]+)=/gm)].map(([, name]) => name!);
+    assert.ok(known.length > 20);
+    assert.deepEqual(named.toSorted(), known.toSorted());
+  });
+
+  it('says the defaults, so that a copy changes nothing', () => {
+    const { environment: _, ...config } = readServiceConfig(parseEnv(example));
+    const { environment: __, ...defaults } = readServiceConfig({});
+    assert.deepEqual({ ...config, device: undefined }, defaults);
+    assert.equal(config.device, 'auto');
+  });
+
+  it('leaves out what a fresh machine does not have', () => {
+    for (const name of ['REDIS_URL', 'DEMUCS_DEFAULT_MODEL', 'DEMUCS_MODELS_PATH']) {
+      assert.equal(Object.hasOwn(parseEnv(example), name), false, name);
+    }
+  });
+});
+
+describe('a file .env in the working directory', () => {
+  for (const command of ['serve', 'api', 'worker']) {
+    it(`is read by ${command}; its wrong values stop the start`, async () => {
+      writeFileSync(path.join(folder, '.env'), 'JOB_TTL=soon\n');
+      const { status, stderr } = await oxboard([command], { cwd: folder });
+      assert.equal(
+        stderr,
+        'oxboard: Expected seconds, an integer of at least 1 for the environment variable JOB_TTL but received "soon"\n',
+      );
+      assert.equal(status, 2);
+    });
+  }
+
+  it('gives way to the environment', async () => {
+    writeFileSync(path.join(folder, '.env'), 'JOB_TTL=soon\nPORT=1\n');
+    const { stderr } = await oxboard(['serve'], {
+      cwd: folder,
+      env: { JOB_TTL: '60', PORT: 'eight' },
+    });
+    assert.match(stderr, /^oxboard: Expected port number .* PORT but received "eight"$/m);
+  });
+});
