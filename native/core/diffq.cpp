@@ -14,8 +14,7 @@ namespace {
 
 constexpr int64_t kWordBits = 64;
 constexpr int64_t kMaxBlock = 4096;
-// DiffQ leaves out groups of 15 bits when it packs, and then restores them from chance.
-constexpr int kMaxBits = 14;
+constexpr int kMaxBits = 15;
 
 Error damaged(const WeightsFile& file, const std::string& what) {
   return {ErrorCode::kModelInvalid, file.path() + " holds quantised weights " + what};
@@ -56,7 +55,7 @@ std::vector<int16_t> unpackGroupBits(const WeightsFile& file, const QuantisedTen
                                      int64_t groups) {
   std::vector<int16_t> bits = unpack(file, stored.groupBits, groups);
   for (int16_t& value : bits) {
-    const int sum = value + stored.minBits;
+    const int64_t sum = int64_t{value} + stored.minBits;
     if (sum < 1 || sum > kMaxBits) {
       throw damaged(file, "of " + std::to_string(sum) + " bits");
     }
@@ -91,6 +90,7 @@ at::Tensor restoreQuantised(const WeightsFile& file, const QuantisedTensor& stor
   std::array<int64_t, kMaxBits + 1> taken{};
   for (const int16_t value : bits) {
     const std::vector<int16_t>& source = levelsOf[value];
+    // diffq 0.2 itself leaves groups of 15 bits out when it packs, and restores them from chance.
     if (source.empty()) throw damaged(file, "without the levels of some groups");
     std::copy_n(source.data() + taken[value], stored.groupSize, out);
     taken[value] += stored.groupSize;

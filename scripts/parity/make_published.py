@@ -82,12 +82,15 @@ def _flatten(value: object, path: str, tensors: dict[str, torch.Tensor]) -> obje
 
 
 def quantise(model: nn.Module, seed: int, **options: object) -> dict:
-    """The state of the model under DiffQ, with bit counts as different as training makes them."""
+    """The state of the model under DiffQ, with bit counts as different as training makes them.
+
+    Below 15 bits: diffq leaves such groups out when it packs, and restores them from chance.
+    """
     quantizer = diffq.DiffQuantizer(model, **{**QUANTIZER, **options})
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in quantizer._qparams:
-            parameter.logit.normal_(generator=generator)
+            parameter.logit.normal_(generator=generator).clamp_(max=3)
     state = get_state(model, quantizer)
     quantizer.detach()
     return state

@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
+import type { AssembledMember } from '../models/pull-archive.js';
 import { readPublished } from '../models/published.js';
 import { verifySkeleton } from '../models/skeletons.js';
 import { fromNative, loadNative } from '../native.js';
@@ -15,18 +16,6 @@ export interface AssembleTask {
   /** Path of the network file to write; nothing may be there. After an error nothing is. */
   out: string;
   signal?: AbortSignal | undefined;
-}
-
-/** What a network file holds. `segment` and `minLength` are in sample frames. */
-export interface AssembledMember {
-  /** Of the written file. */
-  sha256: string;
-  sources: readonly string[];
-  segment: number;
-  /** Equal to `segment` where the network takes one length only. */
-  minLength: number;
-  sampleRate: number;
-  channels: number;
 }
 
 /**

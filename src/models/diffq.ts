@@ -47,7 +47,7 @@ const quantisedSchema = z.tuple([
 const quantizerSchema = z.object({
   min_size: z.number().min(0).default(0.01),
   group_size: z.int().min(1).default(1),
-  min_bits: z.int().min(1).max(14).default(2),
+  min_bits: z.int().min(1).max(15).default(2),
   float16: z.boolean().default(false),
   exclude: z.array(z.never()).optional(),
 });
