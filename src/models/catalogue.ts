@@ -184,6 +184,8 @@ const PUBLISHED = 2;
 /** Graph and tables beside the parameters of one archived network. */
 const ARCHIVE_OVERHEAD = 4e6;
 
+export const isPublished = (name: string): boolean => MODELS.some((model) => model.name === name);
+
 export const publishedModels = (): readonly PublishedModel[] => MODELS;
 
 /** Bytes of the finished archive, to within a few percent. */

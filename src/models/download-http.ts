@@ -51,7 +51,13 @@ export interface Http {
    */
   get(
     url: URL,
-    options: { headers: Record<string, string>; token?: string | undefined; signal: AbortSignal },
+    options: {
+      headers: Record<string, string>;
+      token?: string | undefined;
+      /** What to do where a token is wanted: a sentence without its end. */
+      tokenAdvice: string;
+      signal: AbortSignal;
+    },
   ): Promise<Answer>;
   /** Ends all connections at once. */
   close(): Promise<void>;
@@ -77,7 +83,7 @@ export function openHttp({ connect, stall }: Timeouts = TIMEOUTS): Http {
 async function get(
   dispatcher: Dispatcher,
   start: URL,
-  { headers, token, signal }: Parameters<Http['get']>[1],
+  { headers, token, tokenAdvice, signal }: Parameters<Http['get']>[1],
 ): Promise<Answer> {
   const linked: Answer['linked'] = {};
   const authorization = credentials(start, token);
@@ -104,7 +110,8 @@ async function get(
     await body.dump().catch(() => undefined);
     const location = header('location');
     if (!REDIRECTS.includes(status) || location === undefined) {
-      throw refusal(status, header, start, atHome, authorization !== undefined);
+      const authorised = authorization !== undefined;
+      throw refusal({ status, header, url: start, atHome, authorised, tokenAdvice });
     }
     url = redirect(url, location);
   }
@@ -152,13 +159,18 @@ function redirect(from: URL, location: string): URL {
   );
 }
 
-function refusal(
-  status: number,
-  header: (name: string) => string | undefined,
-  url: URL,
-  atHome: boolean,
-  authorised: boolean,
-): Error {
+interface Refusal {
+  status: number;
+  header: Answer['header'];
+  /** What was asked for. */
+  url: URL;
+  /** Whether its own host answered, not one that it redirected to. */
+  atHome: boolean;
+  authorised: boolean;
+  tokenAdvice: string;
+}
+
+function refusal({ status, header, url, atHome, authorised, tokenAdvice }: Refusal): Error {
   const place = displayUrl(url);
   // A storage host that refuses has been given an address that expired: the next try gets another.
   if (RETRYABLE.includes(status) || (!atHome && [401, 403].includes(status))) {
@@ -166,22 +178,16 @@ function refusal(
     return new Retryable(`${url.host} answered ${String(status)}`, { waitFor });
   }
   if ([401, 403].includes(status)) {
-    return new OxboardError('DOWNLOAD_UNAUTHORISED', unauthorised(status, url, authorised));
+    const problem = authorised ? 'refuses the token' : 'wants a token';
+    return new OxboardError(
+      'DOWNLOAD_UNAUTHORISED',
+      `${place} ${problem} (${String(status)}). ${tokenAdvice}`,
+    );
   }
   if ([404, 410].includes(status)) {
     return new OxboardError('DOWNLOAD_NOT_FOUND', `${place} does not exist`);
   }
   return new OxboardError('DOWNLOAD_FAILED', `${place} answered ${String(status)}`);
-}
-
-function unauthorised(status: number, url: URL, authorised: boolean): string {
-  const problem = authorised
-    ? `${displayUrl(url)} refuses the token (${String(status)}).`
-    : `${displayUrl(url)} wants a token (${String(status)}).`;
-  return (
-    `${problem} Set HF_TOKEN, or pass --token, to one that may read the repository ` +
-    `(${url.host}/settings/tokens makes them), and accept the model's conditions there if it has any`
-  );
 }
 
 /** Milliseconds, from seconds or a date. */

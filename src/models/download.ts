@@ -39,6 +39,7 @@ export const RETRY: RetryPolicy = {
 export interface DownloadRequest {
   url: URL;
   token?: string | undefined;
+  tokenAdvice: string;
   /** Where the finished file goes. */
   file: string;
   /** The folder of `file`, for messages. */
@@ -165,14 +166,14 @@ async function fetchRest(
   if (offset > 0 && offset === total) return true;
   if (total !== undefined && offset > total) offset = 0;
 
-  const { url, token, signal } = task;
+  const { url, token, tokenAdvice, signal } = task;
   const headers: Record<string, string> = {};
   if (offset > 0) {
     headers.range = `bytes=${String(offset)}-`;
     if (version?.validator !== undefined) headers['if-range'] = version.validator;
   }
   task.onProgress(offset, total);
-  const answer = await http.get(url, { headers, token, signal });
+  const answer = await http.get(url, { headers, token, tokenAdvice, signal });
   const chunks = takeIn(answer.body);
   try {
     const part = await begin(task, partial, answer, offset);

@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { OxboardError } from '../errors.js';
 import { readArchive, type InstalledModel } from './archive.js';
+import { isPublished } from './catalogue.js';
 
 const PACKAGE_DIR = fileURLToPath(new URL('../../models', import.meta.url));
 
@@ -105,7 +106,8 @@ async function findArchive(name: string, options: LibraryOptions): Promise<Archi
   throw new OxboardError(
     'MODEL_NOT_FOUND',
     `Model "${name}" is not installed in ${installFolder(options)}. Installed: ` +
-      (names.join(', ') || 'none'),
+      (names.join(', ') || 'none') +
+      (isPublished(name) ? `. "oxboard models pull ${name}" installs it` : ''),
   );
 }
 

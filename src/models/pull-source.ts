@@ -86,6 +86,10 @@ function webSource(
   { http, retry, token }: SourceOptions,
 ): Source {
   let candidates = layouts;
+  const tokenAdvice = published
+    ? `Set HF_TOKEN, or pass --token, to one that may read the model (${HUB}/settings/tokens makes ` +
+      "them), and accept the model's conditions on its page if it has any"
+    : 'Pass --token with one that it takes: HF_TOKEN is for Hugging Face alone';
   const address = (layout: Layout, model: PublishedModel, file: string): URL => {
     const url = new URL(base);
     url.pathname = `${base.pathname.replace(/\/+$/, '')}/${layout(model, file)}`;
@@ -101,7 +105,7 @@ function webSource(
       for (const layout of candidates) {
         try {
           const url = address(layout, model, name);
-          const found = await download(http, { ...task, ...expected, url, token, file, retry });
+          const found = await download(http, { ...task, ...expected, url, token, tokenAdvice, file, retry });
           candidates = [layout];
           return { ...found, path: file };
         } catch (error) {

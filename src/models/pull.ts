@@ -16,6 +16,7 @@ import {
   archiveSize,
   fileSize,
   findPublished,
+  isPublished,
   type PublishedFile,
   type PublishedMember,
   type PublishedModel,
@@ -27,6 +28,7 @@ import { install, writeArchive, type Assemble } from './pull-archive.js';
 import { withLock } from './pull-lock.js';
 import { ChecksumRecord, type Check } from './pull-record.js';
 import { openSource, type ObtainedFile, type Source } from './pull-source.js';
+import { listSkeletons } from './skeletons.js';
 
 /** Loads the archive `name` of a models folder and runs it once. */
 export type Verify = (name: string, modelsDir: string, signal: AbortSignal) => Promise<void>;
@@ -54,8 +56,6 @@ export interface PullOptions {
   onNotice?: ((notice: string) => void) | undefined;
   assemble: Assemble;
   verify: Verify;
-  /** Release of torch whose graphs `assemble` writes. */
-  torch?: string | undefined;
   retry?: Partial<RetryPolicy> | undefined;
   timeouts?: Partial<Timeouts> | undefined;
   /** Milliseconds after which the lock of a killed process is given up. */
@@ -136,7 +136,8 @@ export async function removeUnfinished(
   name: string,
   options: { modelsDir?: string | undefined },
 ): Promise<string | undefined> {
-  const work = join(home(installFolder(options)), findPublished(name).name);
+  if (!isPublished(name)) return undefined;
+  const work = join(home(installFolder(options)), name);
   if (!(await stat(work).catch(() => undefined))) return undefined;
   await rm(work, { recursive: true, force: true });
   return work;
@@ -265,15 +266,19 @@ class Pull {
     return weights;
   }
 
-  #assemble(weights: ReadonlyMap<string, string>, files: readonly PulledFile[]) {
+  async #assemble(
+    weights: ReadonlyMap<string, string>,
+    files: readonly PulledFile[],
+  ): Promise<ModelDescription> {
     const { model, source, place, signal, options } = this;
+    const torch = (await listSkeletons())[0]?.torch;
     return writing(place, () =>
       writeArchive(join(this.#staging, model.name), {
         model,
         weights,
         origin: `${source.describe(model)}: ${files.map(fingerprint).join(', ')}`,
         published: files.every(({ differsFrom }) => differsFrom === undefined),
-        torch: options.torch,
+        torch,
         assemble: options.assemble,
         onProgress: (fraction) => this.#report('assembling', fraction),
         signal,

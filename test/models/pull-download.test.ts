@@ -59,6 +59,7 @@ async function start(
     try {
       return await download(http, {
         url: new URL(FILE, server.url),
+        tokenAdvice: 'Pass --token',
         file,
         place: { name: folder, advice: 'Free some space' },
         signal: new AbortController().signal,
@@ -195,7 +196,7 @@ describe('a download', () => {
 
   it('is not tried again where that cannot help, and names the token', async (context) => {
     for (const [status, token, code, message] of [
-      [401, undefined, 'DOWNLOAD_UNAUTHORISED', /wants a token \(401\)\. Set HF_TOKEN, or pass --token/],
+      [401, undefined, 'DOWNLOAD_UNAUTHORISED', /wants a token \(401\)\. Pass --token/],
       [403, 'hf_secret', 'DOWNLOAD_UNAUTHORISED', /refuses the token \(403\)/],
       [404, undefined, 'DOWNLOAD_NOT_FOUND', /weights\.safetensors does not exist/],
       [418, undefined, 'DOWNLOAD_FAILED', /answered 418/],

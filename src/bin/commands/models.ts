@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import { readConfig } from '../../config.js';
 import { OxboardError } from '../../errors.js';
 import { verifyModel, type InstalledModel } from '../../models/archive.js';
+import { archiveSize, HUB, publishedModels, type PublishedModel } from '../../models/catalogue.js';
 import {
   findModel,
   installFolder,
@@ -14,8 +15,11 @@ import {
   removeModel,
   type LibraryOptions,
 } from '../../models/library.js';
+import { removeUnfinished } from '../../models/pull.js';
+import { megabytes } from '../pull-progress.js';
 import { reportFailure, say } from '../report.js';
 import { importPython, runScript } from '../scripts.js';
+import { pull, PULL_HELP } from './models-pull.js';
 
 interface Flags {
   modelsDir?: string;
@@ -26,16 +30,25 @@ const library = ({ modelsDir }: Flags): LibraryOptions => ({
 });
 
 export function modelsCommand(): Command {
-  const models = new Command('models').description('list, check, remove and make model archives');
+  const models = new Command('models').description(
+    'list, pull, check, remove and make model archives',
+  );
   const subcommand = (usage: string, description: string) =>
     models
       .command(usage)
       .description(description)
       .option('--models-dir <dir>', 'folder of model archives (default: DEMUCS_MODELS_PATH)');
 
-  subcommand('list', 'list the installed models').action(async (flags: Flags) => {
-    await list(library(flags));
-  });
+  subcommand('list', 'list the models that are installed, and those that can be pulled').action(
+    async (flags: Flags) => {
+      await list(library(flags));
+    },
+  );
+  subcommand('pull <name>', 'download a published model and install it')
+    .option('--source <url or dir>', `a mirror, or a folder with the files (default: ${HUB})`)
+    .option('--token <token>', 'access token for the source (others can see it: rather HF_TOKEN)')
+    .addHelpText('after', PULL_HELP)
+    .action(pull);
   subcommand('verify [name]', 'compare one model, or all, with their checksums').action(
     async (name: string | undefined, flags: Flags) => {
       await verify(name, library(flags));
@@ -43,8 +56,7 @@ export function modelsCommand(): Command {
   );
   subcommand('remove <name>', 'delete an installed model').action(
     async (name: string, flags: Flags) => {
-      const directory = await removeModel(name, library(flags));
-      process.stdout.write(`Removed ${directory}\n`);
+      await remove(name, library(flags));
     },
   );
   subcommand('export <name>', 'make an archive from Python demucs files')
@@ -66,26 +78,61 @@ export function modelsCommand(): Command {
 async function list(options: LibraryOptions): Promise<void> {
   const archives = await listArchives(options);
   const installed = archives.map(({ outcome }) => outcome).filter(isModel);
+  const available = publishedModels().filter(
+    ({ name }) => !installed.some((model) => model.name === name),
+  );
   if (installed.length === 0) say(`No model is installed in ${installFolder(options)}`);
-  const width = Math.max(...installed.map(({ name }) => name.length));
+  const width = Math.max(...[...installed, ...available].map(({ name }) => name.length));
   for (const model of installed) {
     process.stdout.write(`${model.name.padEnd(width)}  ${describe(model)}\n`);
+  }
+  if (available.length > 0) {
+    process.stdout.write('\nTo be had with "oxboard models pull NAME":\n');
+  }
+  for (const model of available) {
+    process.stdout.write(`${model.name.padEnd(width)}  ${describeAvailable(model)}\n`);
   }
   for (const { outcome } of archives) {
     if (!isModel(outcome)) say(`Cannot be used: ${outcome.message}`);
   }
 }
 
+const networks = (count: number): string =>
+  count === 1 ? '1 network' : `bag of ${String(count)} networks`;
+
 function describe({ description, sizeBytes, embedded }: InstalledModel): string {
-  const { members, sources, notice } = description;
+  const { members, sources, license, notice } = description;
   const facts = [
     sources.join(', '),
-    members.length === 1 ? '1 network' : `bag of ${String(members.length)} networks`,
-    sizeBytes < 1e6 ? `${(sizeBytes / 1e3).toFixed(0)} kB` : `${(sizeBytes / 1e6).toFixed(0)} MB`,
+    networks(members.length),
+    megabytes(sizeBytes),
+    ...(license === undefined ? [] : [`licence ${license}`]),
     ...(embedded ? ['comes with the package'] : []),
     ...(notice ? [`note: ${notice}`] : []),
   ];
   return facts.join('; ');
+}
+
+function describeAvailable(model: PublishedModel): string {
+  const { sources, members, license } = model;
+  return [
+    sources.join(', '),
+    networks(members.length),
+    `${megabytes(archiveSize(model))} installed`,
+    `licence ${license}`,
+  ].join('; ');
+}
+
+/** Also what an interrupted pull of that name has left. */
+async function remove(name: string, options: LibraryOptions): Promise<void> {
+  const unfinished = await removeUnfinished(name, options);
+  if (unfinished !== undefined) process.stdout.write(`Removed ${unfinished}\n`);
+  try {
+    process.stdout.write(`Removed ${await removeModel(name, options)}\n`);
+  } catch (error) {
+    const gone = error instanceof OxboardError && error.code === 'MODEL_NOT_FOUND';
+    if (!gone || unfinished === undefined) throw error;
+  }
 }
 
 async function verify(name: string | undefined, options: LibraryOptions): Promise<void> {
