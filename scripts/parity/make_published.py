@@ -70,9 +70,7 @@ def _flatten(value: object, path: str, tensors: dict[str, torch.Tensor]) -> obje
         tensors[path] = value.contiguous()
         return {"_tensor": path}
     if isinstance(value, dict):
-        return {
-            "_dict": [[key, _flatten(v, f"{path}.{key}", tensors)] for key, v in value.items()]
-        }
+        return {"_dict": [[key, _flatten(v, f"{path}.{key}", tensors)] for key, v in value.items()]}
     if isinstance(value, list | tuple):
         items = [_flatten(v, f"{path}.{index}", tensors) for index, v in enumerate(value)]
         return {f"_{type(value).__name__}": items}
