@@ -207,13 +207,14 @@ export class FileStorage implements Storage {
     }
   }
 
-  /** What is no file, or lies below one, is no object. */
+  /** What is no file, or lies below one, is no object, as long as there is a storage at all. */
   async #absentAsUndefined<T>(work: Promise<T>): Promise<T | undefined> {
     try {
       return await work;
     } catch (error) {
-      if (['ENOENT', 'ENOTDIR', 'EISDIR'].includes(codeOf(error) ?? '')) return undefined;
-      throw this.#explain(error);
+      const absent = ['ENOENT', 'ENOTDIR', 'EISDIR'].includes(codeOf(error) ?? '');
+      if (!absent || !(await isFolder(this.#root))) throw this.#explain(error);
+      return undefined;
     }
   }
 
@@ -252,6 +253,12 @@ async function syncFolder(folder: string): Promise<void> {
   await handle?.sync().catch(() => undefined);
   await handle?.close();
 }
+
+const isFolder = (place: string): Promise<boolean> =>
+  stat(place).then(
+    (status) => status.isDirectory(),
+    () => false,
+  );
 
 const describe = (key: string, { size, mtime }: Stats): StoredObject => ({
   key,

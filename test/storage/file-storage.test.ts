@@ -82,7 +82,8 @@ describe('a folder as storage', () => {
     await assert.rejects(storage.check(), unavailable);
     await assert.rejects(storage.putBytes('a/b', Buffer.from('x')), unavailable);
     await assert.rejects(openIn(path.join(folder, 'storage')), unavailable);
-    assert.equal(await storage.stat('a/b'), undefined);
+    await assert.rejects(storage.stat('a/b'), unavailable, 'not that there is no such object');
+    await assert.rejects(storage.read('a/b'), unavailable);
 
     rmSync(path.join(folder, 'storage'));
     mkdirSync(path.join(folder, 'storage'));

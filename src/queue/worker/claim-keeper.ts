@@ -5,7 +5,6 @@ import type { Logger } from '../../observability/logger.js';
 import type { Claim, Claims, Revocation } from '../ports.js';
 import { Interruption } from './interruption.js';
 
-const RENEWAL_MS = 5_000;
 /** After a renewal that failed: the claim would be void soon. */
 const RETRY_MS = 1_000;
 
@@ -21,7 +20,7 @@ export interface ClaimKeeper {
 export function keepClaim(
   claims: Claims,
   claim: Claim,
-  { stopping, logger }: { stopping: AbortSignal; logger: Logger },
+  { renewalMs, stopping, logger }: { renewalMs: number; stopping: AbortSignal; logger: Logger },
 ): ClaimKeeper {
   const controller = new AbortController();
   let timer: NodeJS.Timeout | undefined;
@@ -34,13 +33,13 @@ export function keepClaim(
 
   const check = async () => {
     clearTimeout(timer);
-    let delay = RENEWAL_MS;
+    let delay = renewalMs;
     try {
       const why = await claims.renew(claim);
       if (why) revoked(why);
     } catch (error) {
       // Whether the claim is void tells the next renewal that is answered.
-      delay = RETRY_MS;
+      delay = Math.min(RETRY_MS, renewalMs);
       logger.warn('claim_renewal_failed', { error });
     }
     plan(delay);
@@ -51,7 +50,7 @@ export function keepClaim(
     if (released || controller.signal.aborted) return;
     timer = setTimeout(() => void check(), delay);
   };
-  plan(RENEWAL_MS);
+  plan(renewalMs);
 
   return {
     signal: controller.signal,

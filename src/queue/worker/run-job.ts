@@ -14,6 +14,8 @@ import { checkpointsOf, separateJob, TryFailed, type SeparationContext } from '.
 
 export interface JobContext extends SeparationContext {
   claims: Claims;
+  /** Milliseconds between renewals of the claim. */
+  renewalMs: number;
   /** Between tries at work that failed by something that may pass. */
   patience: Patience;
   /** Aborted by an Interruption when the worker has to end now. */

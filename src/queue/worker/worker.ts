@@ -11,6 +11,7 @@ import { defaultModel } from '../../models/library.js';
 import type { Logger } from '../../observability/logger.js';
 import type { Metrics } from '../../observability/metrics.js';
 import type { Storage } from '../../storage/storage.js';
+import type { Handout } from '../handout.js';
 import type { Claims, Workers } from '../ports.js';
 import { createAnnouncements, type Announcements } from './announcements.js';
 import { installedModels } from './installed.js';
@@ -25,16 +26,9 @@ import { openWorkFolder, type WorkFolder } from './work-folder.js';
 const CHECKPOINT_SECONDS = 10;
 /** While the worker is about to end, and whatever is not kept will be done again. */
 const LAST_CHECKPOINTS_SECONDS = 1;
+const RENEWAL_MS = 5_000;
 const PATIENCE: Patience = [1_000, 5_000, 20_000];
 const FEWEST_MODELS_KEPT = 2;
-
-/** Hands out tickets: each means that a job may wait. */
-export interface Tickets {
-  /** Calls `onTicket` for each, at most `places` at a time. */
-  take(places: number, onTicket: () => Promise<void>): Promise<void>;
-  /** No more tickets; those that were taken may be worked on. */
-  close(): Promise<void>;
-}
 
 /** What a worker needs of the environment; see ServiceConfig. */
 export interface WorkerConfig {
@@ -51,12 +45,15 @@ export interface WorkerDependencies {
   config: WorkerConfig;
   claims: Claims;
   workers: Workers;
-  tickets: Tickets;
+  /** Closed by `stop`. */
+  handout: Pick<Handout, 'take' | 'close'>;
   storage: Storage;
   logger: Logger;
   metrics: Metrics;
   /** Seconds of work between checkpoints. */
   checkpointSeconds?: number;
+  /** Milliseconds between renewals of a claim; several fit into a lease. */
+  renewalMs?: number;
   /** Milliseconds between tries at work that failed by something that may pass. */
   patience?: Patience;
 }
@@ -139,7 +136,7 @@ class Worker implements RunningWorker {
   }
 
   async start(): Promise<void> {
-    const { config, tickets, logger } = this.#dependencies;
+    const { config, handout, logger } = this.#dependencies;
     const { name: model } = this.defaultModel;
     // A job that fails by it will say so; other models may be sound.
     this.#separators.warmUp(model).catch((error: unknown) => {
@@ -147,7 +144,7 @@ class Worker implements RunningWorker {
     });
     // The queue gives a worker only jobs for models that it has announced.
     await this.#announcements.now();
-    await tickets.take(config.workerConcurrency, () => this.#onTicket());
+    handout.take(config.workerConcurrency, () => this.#onTicket());
   }
 
   stop({ graceMs }: { graceMs: number }): Promise<void> {
@@ -156,9 +153,9 @@ class Worker implements RunningWorker {
   }
 
   async #stop(graceMs: number): Promise<void> {
-    const { tickets, logger } = this.#dependencies;
+    const { handout, logger } = this.#dependencies;
     logger.info('worker_stopping', { worker: this.id, active: this.#active });
-    const closed = tickets.close();
+    const closed = handout.close();
     const grace = new AbortController();
     await Promise.race([
       this.#idle(),
@@ -179,10 +176,12 @@ class Worker implements RunningWorker {
   }
 
   #onTicket(): Promise<void> {
-    const work = this.#work();
-    const ended = work.catch(() => undefined);
-    this.#running.add(ended);
-    void ended.then(() => this.#running.delete(ended));
+    const work = this.#work().catch((error: unknown) => {
+      // The ticket is lost, the job behind it is not: the sweeper issues another.
+      this.#dependencies.logger.warn('ticket_failed', { error });
+    });
+    this.#running.add(work);
+    void work.then(() => this.#running.delete(work));
     return work;
   }
 
@@ -209,6 +208,7 @@ class Worker implements RunningWorker {
       logger,
       metrics,
       checkpointSeconds = CHECKPOINT_SECONDS,
+      renewalMs = RENEWAL_MS,
       patience = PATIENCE,
     } = this.#dependencies;
     return {
@@ -223,6 +223,7 @@ class Worker implements RunningWorker {
         this.#stopped ? Math.min(LAST_CHECKPOINTS_SECONDS, checkpointSeconds) : checkpointSeconds,
       logger,
       metrics,
+      renewalMs,
       patience,
       stopping: this.#end.signal,
     };

@@ -1,0 +1,242 @@
+/**
+ * The queue, the storage and workers of one service, with a redis-server of their own.
+ */
+import { createHash, randomUUID } from 'node:crypto';
+import { copyFileSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { buffer } from 'node:stream/consumers';
+import { createMetrics } from '../../src/observability/metrics.js';
+import { createClaims } from '../../src/queue/claims.js';
+import { createHandout } from '../../src/queue/handout.js';
+import { isFinished, type Job, type JobEvent, type JobRequest } from '../../src/queue/job.js';
+import { createJobs } from '../../src/queue/jobs.js';
+import { connectRedis } from '../../src/queue/redis.js';
+import { createSweeper } from '../../src/queue/sweeper.js';
+import { TIMING } from '../../src/queue/timing.js';
+import { startWorker, type WorkerConfig } from '../../src/queue/worker/worker.js';
+import { createWorkers } from '../../src/queue/workers.js';
+import { openStorage } from '../../src/storage/open.js';
+import type { Storage } from '../../src/storage/storage.js';
+import { temporaryFolder } from './audio.js';
+import { modelsDir } from './cli.js';
+import { recordingLogger } from './logs.js';
+import { startRedis } from './redis.js';
+
+interface Context {
+  after: (hook: () => void | Promise<void>) => void;
+}
+
+const TENANT = 'all';
+const JOB_TTL = 3600;
+/** A lease that runs out soon, so that nobody has to wait for it. */
+export const LEASE_MS = 3_000;
+
+export interface WorkerSettings {
+  redisUrl: string;
+  dataDir: string;
+  config?: Partial<WorkerConfig>;
+  /** Instead of the service's own. */
+  storage?: Storage;
+}
+
+/** A worker as its process composes it. */
+export async function composeWorker({ redisUrl, dataDir, config, storage: other }: WorkerSettings) {
+  const { logger, events } = recordingLogger();
+  const metrics = createMetrics({ process: 'worker' });
+  const storage = other ?? (await openStorage({ storageUrl: undefined, dataDir }));
+  const redis = await connectRedis({ redisUrl, redisDb: 0 }, logger);
+  const handout = createHandout(redis, logger);
+  const timing = { ...TIMING, leaseMs: LEASE_MS };
+  const claims = createClaims(redis, { handout, jobTtl: JOB_TTL, logger, timing });
+  const sweeper = createSweeper(redis, {
+    handout,
+    storage,
+    jobTtl: JOB_TTL,
+    logger,
+    intervalMs: 250,
+  });
+  const worker = await startWorker({
+    config: {
+      modelsDir,
+      defaultModel: 'toy',
+      device: 'cpu',
+      threads: 1,
+      maxDuration: 60,
+      dataDir,
+      workerConcurrency: 2,
+      ...config,
+    },
+    claims,
+    workers: createWorkers(redis),
+    handout,
+    storage,
+    logger,
+    metrics,
+    checkpointSeconds: 0.2,
+    renewalMs: 250,
+    patience: [50, 100, 200],
+  });
+  sweeper.start();
+  return {
+    worker,
+    logged: events,
+    /** Resolves when the worker has logged an event of that name. */
+    async says(name: string): Promise<void> {
+      const end = Date.now() + 60_000;
+      while (!events.some(({ event }) => event === name)) {
+        if (Date.now() > end) throw new Error(`The worker did not say ${name}`);
+        await setTimeout(20);
+      }
+    },
+    /** A figure by its name and labels; 0 where nothing was counted. */
+    async metric(name: string, labels: Record<string, string> = {}): Promise<number> {
+      const { values } = (await metrics.registry.getSingleMetric(name)?.get()) ?? { values: [] };
+      return values
+        .filter((value) =>
+          Object.entries(labels).every(([label, text]) => value.labels[label] === text),
+        )
+        .reduce((sum, { value }) => sum + value, 0);
+    },
+    async stop(graceMs = 0): Promise<void> {
+      await worker.stop({ graceMs });
+      await sweeper.stop();
+      await redis.close();
+    },
+  };
+}
+
+export async function startService(context: Context) {
+  // Before the hooks that end Redis and remove the folder, of which nobody is to take leave any more.
+  const closers: (() => Promise<void>)[] = [];
+  context.after(async () => {
+    for (const close of closers.reverse()) await close();
+  });
+  const redisServer = await startRedis(context);
+  const dataDir = temporaryFolder(context);
+  const settings = { redisUrl: redisServer.url, dataDir };
+  const { logger } = recordingLogger();
+  const storage = await openStorage({ storageUrl: undefined, dataDir });
+  const redis = await connectRedis({ redisUrl: settings.redisUrl, redisDb: 0 }, logger);
+  const handout = createHandout(redis, logger);
+  const jobs = createJobs(redis, { handout, storage, jobTtl: JOB_TTL, logger });
+  closers.push(
+    () => redis.close(),
+    () => handout.close(),
+  );
+
+  const events = async function* (id: string): AsyncGenerator<JobEvent> {
+    const end = AbortSignal.timeout(60_000);
+    const stream = await jobs.events(id, TENANT, { signal: end });
+    if (!stream) throw new Error(`There is no job ${id}`);
+    yield* stream;
+    end.throwIfAborted();
+  };
+  const keys = async (prefix = '') => {
+    const found: string[] = [];
+    for await (const { key } of storage.list(prefix)) found.push(key);
+    return found;
+  };
+  /** Resolves when nothing is left below `prefix`: what a job leaves goes right after its end. */
+  const gone = async (prefix: string) => {
+    const end = Date.now() + 10_000;
+    for (let left = await keys(prefix); left.length > 0; left = await keys(prefix)) {
+      if (Date.now() > end) throw new Error(`The storage still has ${left.join(', ')}`);
+      await setTimeout(20);
+    }
+  };
+  return {
+    ...settings,
+    redisServer,
+    gone,
+    storage,
+    jobs,
+    workers: createWorkers(redis),
+    events,
+    keys,
+
+    async startWorker(more: Partial<WorkerSettings> = {}) {
+      const worker = await composeWorker({ ...settings, ...more });
+      closers.push(() => worker.stop());
+      return worker;
+    },
+
+    /** @param song a local file, of which a copy is uploaded; undefined: an upload that is gone. */
+    async admit(song: string | undefined, request: Partial<JobRequest> = {}): Promise<Job> {
+      const id = randomUUID();
+      const key = `uploads/${id}`;
+      const bytes = song ? readFileSync(song) : Buffer.from(id);
+      if (song) {
+        const copy = path.join(dataDir, id);
+        copyFileSync(song, copy);
+        await storage.putFile(key, copy);
+      }
+      const { job } = await jobs.admit({
+        id,
+        tenant: TENANT,
+        request: {
+          source: {
+            kind: 'upload',
+            key,
+            name: 'My song.mp3',
+            sha256: createHash('sha256').update(bytes).digest('hex'),
+            sizeBytes: bytes.length,
+            durationSeconds: null,
+          },
+          model: 'toy',
+          stems: null,
+          twoStems: null,
+          otherMethod: 'add',
+          format: 'wav',
+          bitDepth: '16',
+          bitrate: null,
+          sampleRate: 'model',
+          clipMode: 'rescale',
+          shifts: 0,
+          overlap: 0.25,
+          segment: null,
+          seed: 1,
+          ...request,
+        },
+        costSeconds: 1,
+        estimatedSeconds: 1,
+        requestId: `request-of-${id}`,
+      });
+      return job;
+    },
+
+    /** Resolves when Redis answers again. */
+    async answers(): Promise<void> {
+      const end = Date.now() + 10_000;
+      for (;;) {
+        try {
+          await jobs.counts();
+          return;
+        } catch (error) {
+          if (Date.now() > end) throw error;
+          await setTimeout(50);
+        }
+      }
+    },
+
+    cancel: (id: string) => jobs.cancelOrRemove(id, TENANT),
+
+    /** The job as it has ended. */
+    async finished(id: string): Promise<Job> {
+      for await (const { status } of events(id)) if (isFinished({ status })) break;
+      const job = await jobs.get(id, TENANT);
+      if (!job) throw new Error(`The job ${id} was removed`);
+      return job;
+    },
+
+    /** Resolves when a job has come so far. */
+    async reached(id: string, enough: (event: JobEvent) => boolean | Promise<boolean>) {
+      for await (const event of events(id)) if (await enough(event)) return;
+      throw new Error(`The job ${id} ended before that`);
+    },
+
+    async bytes(key: string): Promise<Buffer> {
+      return buffer(await storage.read(key));
+    },
+  };
+}
