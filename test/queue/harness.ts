@@ -1,0 +1,172 @@
+/**
+ * A queue over a redis-server of the test's own, as any number of processes would see it.
+ */
+import { createHash, randomUUID } from 'node:crypto';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from '../../src/observability/logger.js';
+import { createClaims } from '../../src/queue/claims.js';
+import { createHandout } from '../../src/queue/handout.js';
+import type { Job, JobRequest, JobResult } from '../../src/queue/job.js';
+import { createJobs } from '../../src/queue/jobs.js';
+import type { Admission, Claim, WorkerAnnouncement, WorkerModel } from '../../src/queue/ports.js';
+import { connectRedis } from '../../src/queue/redis.js';
+import { createSweeper } from '../../src/queue/sweeper.js';
+import { TIMING, type Timing } from '../../src/queue/timing.js';
+import { createWorkers } from '../../src/queue/workers.js';
+import { openStorage } from '../../src/storage/open.js';
+import { temporaryFolder } from '../support/audio.js';
+import { startRedis } from '../support/redis.js';
+
+export const TENANT = 'everyone';
+export const RUNTIME = 'cpu/2';
+
+type Context = Parameters<typeof temporaryFolder>[0];
+const silence = () => undefined;
+export const quiet: Logger = { error: silence, warn: silence, info: silence, debug: silence };
+
+export const model = (name: string, overrides: Partial<WorkerModel> = {}): WorkerModel => ({
+  name,
+  sources: ['drums', 'vocals'],
+  sampleRate: 44_100,
+  hash: `hash of ${name}`,
+  embedded: false,
+  notice: null,
+  license: null,
+  sizeBytes: 1,
+  segmentSeconds: 7.8,
+  realtimeFactor: null,
+  ...overrides,
+});
+
+export const worker = (
+  id: string,
+  overrides: Partial<WorkerAnnouncement> = {},
+): WorkerAnnouncement => ({
+  id,
+  models: [model('toy')],
+  defaultModel: 'toy',
+  device: 'cpu',
+  concurrency: 1,
+  active: 0,
+  version: '1',
+  ...overrides,
+});
+
+/** A request for a song of its own, unless `sha256` says otherwise. */
+export function admission(
+  overrides: Partial<Admission> & { sha256?: string; options?: Partial<JobRequest> } = {},
+): Admission {
+  const { id = randomUUID(), options, ...rest } = overrides;
+  const { sha256 = createHash('sha256').update(id).digest('hex'), ...fields } = rest;
+  return {
+    id,
+    tenant: TENANT,
+    costSeconds: 10,
+    estimatedSeconds: 10,
+    requestId: 'request',
+    request: {
+      source: {
+        kind: 'upload',
+        key: `uploads/${id}`,
+        name: 'song.mp3',
+        sha256,
+        sizeBytes: 1000,
+        durationSeconds: 3,
+      },
+      model: 'toy',
+      stems: null,
+      twoStems: null,
+      otherMethod: 'add',
+      format: 'wav',
+      bitDepth: '16',
+      bitrate: null,
+      sampleRate: 'model',
+      clipMode: 'rescale',
+      shifts: 0,
+      overlap: 0.25,
+      segment: null,
+      seed: Math.floor(Math.random() * 2 ** 32),
+      ...options,
+    },
+    ...fields,
+  };
+}
+
+export const result = (id: string = randomUUID()): JobResult => ({
+  id,
+  stems: {},
+  processingSeconds: 1,
+  realtimeFactor: 3,
+  nullTestDb: null,
+  manifest: {},
+});
+
+/** Resolves as soon as `condition` gives something; fails after some seconds. */
+export async function until<T>(
+  condition: () => Promise<T | undefined | false> | T | undefined | false,
+  what = 'what was waited for',
+  seconds = 15,
+): Promise<T> {
+  const deadline = performance.now() + seconds * 1000;
+  for (;;) {
+    const value = await condition();
+    if (value !== undefined && value !== false) return value;
+    if (performance.now() > deadline) throw new Error(`${what} did not happen`);
+    await sleep(10);
+  }
+}
+
+export type Member = Awaited<ReturnType<QueueUnderTest['join']>>;
+export type QueueUnderTest = Awaited<ReturnType<typeof startQueue>>;
+
+export async function startQueue(
+  context: Context,
+  {
+    timing = {},
+    jobTtl = 3600,
+    ...redisOptions
+  }: { timing?: Partial<Timing>; jobTtl?: number; tcp?: boolean; args?: string[] } = {},
+) {
+  const redis = await startRedis(context, redisOptions);
+  const dataDir = temporaryFolder(context);
+  const storage = await openStorage({ storageUrl: undefined, dataDir });
+
+  /** What one process of the service has. */
+  async function join(own: Partial<Timing> & { redisUrl?: string; redisDb?: number } = {}) {
+    const { redisUrl = redis.url, redisDb = 0, ...ownTiming } = own;
+    const connection = await connectRedis({ redisUrl, redisDb }, quiet);
+    const handout = createHandout(connection, quiet);
+    const shared = { handout, storage, jobTtl, logger: quiet };
+    const claims = createClaims(connection, {
+      ...shared,
+      timing: { ...TIMING, ...timing, ...ownTiming },
+    });
+    context.after(() => {
+      void handout.close();
+      void connection.close();
+    });
+    return {
+      connection,
+      handout,
+      claims,
+      jobs: createJobs(connection, shared),
+      workers: createWorkers(connection),
+      sweeper: createSweeper(connection, shared),
+      claim: (workerId = 'worker'): Promise<Claim | undefined> => claims.claim(workerId, RUNTIME),
+    };
+  }
+
+  return { redis, storage, dataDir: path.resolve(dataDir), join };
+}
+
+/** Claims that must be there. */
+export async function claimed(member: Member, workerId?: string): Promise<Claim> {
+  const claim = await member.claim(workerId);
+  if (!claim) throw new Error('nothing to claim');
+  return claim;
+}
+
+export async function statusOf({ jobs }: Member, { id }: Pick<Job, 'id'>): Promise<string> {
+  return (await jobs.get(id, TENANT))?.status ?? 'gone';
+}

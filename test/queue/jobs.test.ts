@@ -1,0 +1,156 @@
+/** What the API promises about jobs. */
+import assert from 'node:assert/strict';
+import { after, describe, it } from 'node:test';
+import { admission, claimed, result, startQueue, statusOf, TENANT, worker } from './harness.js';
+
+const queue = await startQueue({ after });
+const [api, other] = await Promise.all([queue.join(), queue.join()]);
+await api.workers.announce(worker('worker'));
+
+describe('jobs', () => {
+  it('are kept as they were admitted', async () => {
+    const asked = admission({ costSeconds: 3.5, estimatedSeconds: 7.25, requestId: 'r-1' });
+    const { job, replayed } = await api.jobs.admit(asked);
+    assert.equal(replayed, false);
+    assert.deepEqual(await other.jobs.get(asked.id, TENANT), job);
+    const { createdAt, updatedAt, ...rest } = job;
+    assert.equal(createdAt, updatedAt);
+    assert.ok(Math.abs(createdAt - Date.now()) < 60_000);
+    assert.deepEqual(rest, {
+      id: asked.id,
+      tenant: TENANT,
+      status: 'pending',
+      stage: 'waiting',
+      progress: 0,
+      attempts: 0,
+      startedAt: null,
+      finishedAt: null,
+      estimatedSeconds: 7.25,
+      requestId: 'r-1',
+      request: asked.request,
+      error: null,
+      result: null,
+      cached: false,
+    });
+    assert.equal(await api.jobs.cancelOrRemove(asked.id, TENANT), 'cancelled');
+  });
+
+  it('are of one tenant', async () => {
+    const { job } = await api.jobs.admit(admission({ tenant: 'a' }));
+    assert.equal(await api.jobs.get(job.id, 'b'), undefined);
+    assert.equal(await api.jobs.cancelOrRemove(job.id, 'b'), undefined);
+    const { signal } = new AbortController();
+    assert.equal(await api.jobs.events(job.id, 'b', { signal }), undefined);
+    assert.deepEqual((await api.jobs.list('b', { limit: 10 })).jobs, []);
+    assert.equal(await api.jobs.cancelOrRemove(job.id, 'a'), 'cancelled');
+  });
+
+  it('are one per idempotency key, however many ask at once', async () => {
+    const asked = (fingerprint: string, tenant = TENANT) =>
+      api.jobs.admit(admission({ tenant, idempotency: { key: 'key', fingerprint } }));
+    const all = await Promise.all(Array.from({ length: 10 }, () => asked('same')));
+    const ids = new Set(all.map(({ job }) => job.id));
+    assert.equal(ids.size, 1);
+    assert.equal(all.filter(({ replayed }) => !replayed).length, 1);
+    await assert.rejects(asked('another'), { code: 'IDEMPOTENCY_CONFLICT' });
+    const [id = ''] = ids;
+    const { job: theirs } = await asked('same', 'another tenant');
+    assert.notEqual(theirs.id, id);
+    await api.jobs.cancelOrRemove(theirs.id, 'another tenant');
+
+    // The key goes with the record.
+    assert.equal(await api.jobs.cancelOrRemove(id, TENANT), 'cancelled');
+    assert.equal((await asked('same')).job.status, 'cancelled');
+    assert.equal(await api.jobs.cancelOrRemove(id, TENANT), 'removed');
+    const anew = await asked('another');
+    assert.equal(anew.replayed, false);
+    await api.jobs.cancelOrRemove(anew.job.id, TENANT);
+  });
+
+  it('are listed newest first, page by page, also while others come and go', async () => {
+    const tenant = 'lister';
+    const ids: string[] = [];
+    for (let count = 0; count < 7; count++) {
+      ids.unshift((await api.jobs.admit(admission({ tenant }))).job.id);
+    }
+    const cancelled = [ids[1]!, ids[4]!];
+    for (const id of cancelled) await api.jobs.cancelOrRemove(id, tenant);
+
+    const listed: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await other.jobs.list(tenant, { limit: 3, cursor });
+      listed.push(...page.jobs.map(({ id }) => id));
+      cursor = page.nextCursor;
+      await api.jobs.admit(admission({ tenant }));
+    } while (cursor !== undefined);
+    assert.deepEqual(listed, ids);
+
+    const some = await api.jobs.list(tenant, { limit: 10, status: 'cancelled' });
+    assert.deepEqual(
+      some.jobs.map(({ id, status }) => ({ id, status })),
+      cancelled.map((id) => ({ id, status: 'cancelled' })),
+    );
+    assert.equal(some.nextCursor, undefined);
+    for (const bad of ['', '!', 'MQ', Buffer.from('j1x').toString('base64url')]) {
+      await assert.rejects(api.jobs.list(tenant, { limit: 1, cursor: bad }), {
+        code: 'REQUEST_INVALID',
+      });
+    }
+    for (const { id } of (await api.jobs.list(tenant, { limit: 100, status: 'pending' })).jobs) {
+      await api.jobs.cancelOrRemove(id, tenant);
+    }
+  });
+
+  it('are cancelled while they wait or run, and removed when they have ended', async () => {
+    const { job: waiting } = await api.jobs.admit(admission());
+    assert.deepEqual(await api.jobs.counts(), { pending: 1, processing: 0 });
+    assert.equal(await api.jobs.cancelOrRemove(waiting.id, TENANT), 'cancelled');
+    assert.equal(await other.claim(), undefined);
+
+    const { job: running } = await api.jobs.admit(admission());
+    const claim = await claimed(other);
+    assert.deepEqual(await api.jobs.counts(), { pending: 0, processing: 1 });
+    const revoked = new Promise((resolve) => other.claims.onRevoked(claim, resolve));
+    assert.equal(await api.jobs.cancelOrRemove(running.id, TENANT), 'cancelled');
+    assert.equal(await revoked, 'cancelled');
+    assert.equal(await other.claims.renew(claim), 'cancelled');
+    assert.equal(await other.claims.complete(claim, result()), false);
+    assert.equal(await statusOf(api, running), 'cancelled');
+
+    const { job: done } = await api.jobs.admit(admission());
+    assert.equal(await other.claims.complete(await claimed(other), result()), true);
+    assert.deepEqual(await api.jobs.counts(), { pending: 0, processing: 0 });
+    for (const { id } of [waiting, running, done]) {
+      assert.equal(await api.jobs.cancelOrRemove(id, TENANT), 'removed');
+      assert.equal(await api.jobs.get(id, TENANT), undefined);
+      assert.equal(await api.jobs.cancelOrRemove(id, TENANT), undefined);
+    }
+    // A worker that has not heard of it yet.
+    assert.equal(await other.claims.renew(claim), 'cancelled');
+  });
+
+  it('begin later the more work there is before them', async () => {
+    assert.equal(await api.jobs.waitSeconds(10), 0);
+    const ids: string[] = [];
+    const admit = async (costSeconds: number) =>
+      void ids.push((await api.jobs.admit(admission({ costSeconds }))).job.id);
+    await admit(40);
+    const claim = await claimed(other);
+    assert.equal(await api.jobs.waitSeconds(10), 40);
+    await other.claims.progress(claim, { stage: 'separating', progress: 75 });
+    assert.equal(await api.jobs.waitSeconds(10), 10);
+    for (const cost of [20, 20, 20, 600, 600]) await admit(cost);
+    // A short one waits for the short ones and a third as many long ones.
+    assert.equal(await api.jobs.waitSeconds(10), 10 + 60 + 600);
+    // A long one for the long ones and all short ones.
+    assert.equal(await api.jobs.waitSeconds(1000), 10 + 60 + 1200);
+    await api.workers.announce(worker('second'));
+    assert.equal(await api.jobs.waitSeconds(1000), (10 + 60 + 1200) / 2);
+    await api.workers.announce(worker('third', { concurrency: 8 }));
+    assert.equal(await api.jobs.waitSeconds(1000), 0);
+    for (const id of ids) await api.jobs.cancelOrRemove(id, TENANT);
+    for (const id of ['second', 'third']) await api.workers.withdraw(id);
+    assert.equal(await api.jobs.waitSeconds(10), 0);
+  });
+});
