@@ -51,8 +51,13 @@ export async function withLock<T>(
     told = true;
     await sleep(POLL, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
+  const either = AbortSignal.any([signal, lost.signal]);
   try {
-    return await work(AbortSignal.any([signal, lost.signal]));
+    return await work(either);
+  } catch (error) {
+    // Whatever words the work found for being stopped.
+    either.throwIfAborted();
+    throw error;
   } finally {
     if (!lost.signal.aborted) await release();
   }
