@@ -49,7 +49,7 @@ const quantizerSchema = z.object({
   group_size: z.int().min(1).default(1),
   min_bits: z.int().min(1).max(15).default(2),
   float16: z.boolean().default(false),
-  exclude: z.array(z.never()).optional(),
+  exclude: z.array(z.never()).nullish(),
 });
 
 const stateSchema = z.object({

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { OxboardError, type ErrorCode } from '../../src/errors.js';
 import { restoreTasks } from '../../src/models/diffq.js';
+import { listArchives } from '../../src/models/library.js';
 import { readPublished } from '../../src/models/published.js';
 import { readSafetensors } from '../../src/models/safetensors.js';
 import { findSkeleton, listSkeletons, verifySkeleton } from '../../src/models/skeletons.js';
@@ -48,6 +49,11 @@ describe('the graph of a published network', () => {
       ['hdemucs_complex', 'hdemucs_magnitude', 'hdemucs_magnitude_old', 'htdemucs_4', 'htdemucs_6'],
     );
     await Promise.all(found.map(verifySkeleton));
+  });
+
+  it('is not taken for a model', async () => {
+    const names = (await listArchives({})).map(({ name }) => name);
+    assert.ok(names.includes('oxboard-untrained') && !names.includes('skeletons'));
   });
 
   const calls: [string, string, unknown[], Arguments][] = [
