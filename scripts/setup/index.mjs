@@ -3,6 +3,7 @@ import { withLock } from './lock.mjs';
 import { buildNative } from './native.mjs';
 import { ensurePackages, isClone } from './packages.mjs';
 import { checkPlatform } from './platform.mjs';
+import { ensurePromtool } from './promtool.mjs';
 import { createReport, forPeople } from './report.mjs';
 import { ensureTools } from './tools.mjs';
 import { buildTypeScript } from './typescript.mjs';
@@ -22,6 +23,7 @@ export async function setup({ cuda = false, log, forTests = false } = {}) {
   const work = async () => {
     if (clone) await report.step('npm packages', ensurePackages);
     await report.step('system tools', (step) => ensureTools(step, { forTests }));
+    if (forTests) await report.step('promtool', ensurePromtool);
     const libtorch = await report.step('libtorch', (step) => ensureLibtorch(step, { cuda }));
     const binary = await report.step('native build', (step) => buildNative(step, libtorch));
     if (clone) await report.step('TypeScript', buildTypeScript);

@@ -63,7 +63,7 @@ export function createApi(dependencies: ApiDependencies): Api {
     metrics,
     logger,
   });
-  jobRoutes(router, { jobs });
+  jobRoutes(router, { jobs, metrics });
   stemRoutes(router, { jobs, storage });
   serve(router, '/jobs/:id/events', { get: sendEvents({ jobs, streams, metrics, heartbeatMs }) });
   serve(router, '/jobs/:id/ws', {

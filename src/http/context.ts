@@ -76,7 +76,8 @@ export function requestContext({
     log('http_request', {
       request_id: id,
       method,
-      path: request.path,
+      // Without the query, which may hold a token.
+      path: request.originalUrl.split('?', 1)[0],
       status,
       duration: Number(seconds.toFixed(4)),
       client: request.ip,

@@ -82,7 +82,7 @@ export async function lockFolder(
 }
 
 function inUse(folder: string, pid: number | undefined): OxboardError {
-  const who = pid === undefined ? '' : `, process ${pid}`;
+  const who = pid === undefined ? '' : `, process ${pid},`;
   return new OxboardError(
     'DATA_DIR_IN_USE',
     `Another oxboard serve${who} uses ${path.dirname(folder)}. End that, choose another folder ` +

@@ -24,7 +24,7 @@ export async function startWorkerProcess({
   const storage = await openStorage(config);
   const redis = await connectRedis({ redisUrl, redisDb }, logger);
   const handout = createHandout(redis, logger);
-  const sweeper = createSweeper(redis, { handout, storage, jobTtl, logger });
+  const sweeper = createSweeper(redis, { handout, storage, jobTtl, logger, metrics });
   const janitor = createJanitor(redis, { storage, logger });
   const worker = await startWorker({
     config,

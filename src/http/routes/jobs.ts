@@ -1,6 +1,7 @@
 import type { Router } from 'express';
 import type { z } from 'zod';
 import { OxboardError } from '../../errors.js';
+import type { Metrics } from '../../observability/metrics.js';
 import type { Jobs } from '../../queue/ports.js';
 import { contextOf } from '../context.js';
 import { findJob, jobId, jobNotFound } from '../find-job.js';
@@ -11,7 +12,10 @@ import { jobDocument } from '../views.js';
 /** The state of a job changes under its URL. */
 const FRESH = { 'Cache-Control': 'no-store' };
 
-export function jobRoutes(router: Router, { jobs }: { jobs: Jobs }): void {
+export function jobRoutes(
+  router: Router,
+  { jobs, metrics }: { jobs: Jobs; metrics: Metrics },
+): void {
   serve(router, '/jobs', {
     get: async (request, response) => {
       const query = parseQuery(listQuery, request.query);
@@ -32,6 +36,7 @@ export function jobRoutes(router: Router, { jobs }: { jobs: Jobs }): void {
     delete: async (request, response) => {
       const done = await jobs.cancelOrRemove(jobId(request), contextOf(request).tenant);
       if (done === undefined) throw jobNotFound();
+      if (done === 'cancelled') metrics.jobsTotal.inc({ status: 'cancelled' });
       response.status(204).end();
     },
   });

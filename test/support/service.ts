@@ -1,0 +1,253 @@
+/**
+ * The real service: `oxboard serve`, `api` and `worker` as child processes, and a client of it.
+ */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { temporaryFolder } from './audio.js';
+import { modelsDir } from './cli.js';
+
+const program = fileURLToPath(new URL('../../dist/bin/cli.js', import.meta.url));
+
+type Context = Parameters<typeof temporaryFolder>[0];
+
+/** Milliseconds: long enough for a slow machine that does other things as well. */
+const PATIENCE = 60_000;
+const POLL = 50;
+
+export type LogLine = { event: string; process?: string; job_id?: string } & Record<
+  string,
+  unknown
+>;
+
+export interface Ended {
+  status: number | null;
+  signal: NodeJS.Signals | null;
+  stderr: string;
+}
+
+export interface TestService {
+  pid: number;
+  /** Of the API, without the path. */
+  url: string;
+  /** Of the metrics, with the path. */
+  metricsUrl: string;
+  dataDir: string;
+  logs: () => LogLine[];
+  /** Ids of its processes of that name, the last one last. */
+  pids: (name: string) => number[];
+  ended: Promise<Ended>;
+  kill: (signal: NodeJS.Signals) => Promise<Ended>;
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** Waits for `condition` to give something. */
+export async function until<T>(
+  what: string,
+  condition: () => T | undefined | false | Promise<T | undefined | false>,
+  milliseconds = PATIENCE,
+): Promise<T> {
+  const deadline = performance.now() + milliseconds;
+  for (;;) {
+    const found = await condition();
+    if (found !== undefined && found !== false) return found;
+    assert.ok(performance.now() < deadline, `${what} did not come true in ${milliseconds} ms`);
+    await sleep(POLL);
+  }
+}
+
+/** Starts a command of ours; resolves at once, also when it will fail. */
+export async function launch(
+  context: Context,
+  command: readonly string[],
+  env: Record<string, string> = {},
+): Promise<TestService> {
+  const [port, metricsPort] = [await freePort(), await freePort()];
+  const dataDir = env.DATA_DIR ?? path.join(temporaryFolder(context), 'data');
+  const variables: Record<string, string> = {
+    HOST: '127.0.0.1',
+    PORT: String(port),
+    OBSERVABILITY_PROMETHEUS_PORT: String(metricsPort),
+    METRICS_PORT: String(metricsPort),
+    DATA_DIR: dataDir,
+    DEMUCS_MODELS_PATH: modelsDir,
+    DEMUCS_DEFAULT_MODEL: 'toy',
+    DEMUCS_DEVICE: 'cpu',
+    API_RATE_LIMIT: '1000000',
+    LOG_LEVEL: 'debug',
+    ENVIRONMENT: 'production',
+    ...env,
+  };
+  const child = spawn(process.execPath, [program, ...command], {
+    cwd: temporaryFolder(context),
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...variables },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  const ended = (once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>).then(
+    ([status, signal]) => ({ status, signal, stderr }),
+  );
+  context.after(() => void child.kill('SIGKILL'));
+  const logs = () =>
+    stdout
+      .slice(0, stdout.lastIndexOf('\n') + 1)
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as LogLine);
+  return {
+    pid: child.pid ?? 0,
+    url: `http://127.0.0.1:${variables.PORT}`,
+    metricsUrl: `http://127.0.0.1:${variables.OBSERVABILITY_PROMETHEUS_PORT}/metrics`,
+    dataDir,
+    logs,
+    pids: (name) =>
+      logs()
+        .filter((line) => line.event === 'process_ready' && line.name === name)
+        .map((line) => Number(line.pid)),
+    ended,
+    kill(signal) {
+      child.kill(signal);
+      return ended;
+    },
+  };
+}
+
+/** Starts a command of ours and waits until it serves. */
+export async function startService(
+  context: Context,
+  command: readonly string[],
+  env: Record<string, string> = {},
+): Promise<TestService> {
+  const service = await launch(context, command, env);
+  const ready = until('the start', () =>
+    service.logs().some(({ event }) => event === 'service_ready'),
+  );
+  const failed = service.ended.then(({ stderr }) => {
+    throw new Error(`oxboard ${command.join(' ')} ended:\n${stderr}`);
+  });
+  failed.catch(() => undefined);
+  await Promise.race([ready, failed]);
+  return service;
+}
+
+export interface JobDocument {
+  job_id: string;
+  status: string;
+  stage: string;
+  progress: number;
+  attempts: number;
+  error: { code: string } | null;
+  result: { stems: Record<string, { url: string; sha256: string; size_bytes: number }> } | null;
+}
+
+export interface Answer<T> {
+  status: number;
+  headers: Headers;
+  body: T;
+}
+
+/** Asks the API; what it answers is JSON, or nothing. */
+export async function ask<T = Record<string, unknown>>(
+  { url }: Pick<TestService, 'url'>,
+  target: string,
+  init: RequestInit = {},
+): Promise<Answer<T>> {
+  const response = await fetch(`${url}/api/v1${target}`, init);
+  const text = await response.text();
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: (text === '' ? undefined : JSON.parse(text)) as T,
+  };
+}
+
+/** Posts a file and gives the id of its job. */
+export async function submit(
+  service: Pick<TestService, 'url'>,
+  file: string,
+  fields: Record<string, string> = {},
+): Promise<string> {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) form.set(name, value);
+  form.set('file', new Blob([readFileSync(file)]), path.basename(file));
+  const { status, body } = await ask<{ job_id: string }>(service, '/stemify', {
+    method: 'POST',
+    body: form,
+  });
+  assert.equal(status, 202, JSON.stringify(body));
+  return body.job_id;
+}
+
+export async function jobOf(
+  service: Pick<TestService, 'url'>,
+  id: string,
+): Promise<JobDocument | undefined> {
+  const { status, body } = await ask<JobDocument>(service, `/jobs/${id}`);
+  return status === 200 ? body : undefined;
+}
+
+/** Waits until the job is as `condition` wants it; fails when it ended otherwise. */
+export async function untilJob(
+  service: Pick<TestService, 'url'>,
+  id: string,
+  condition: (job: JobDocument) => boolean,
+  milliseconds = PATIENCE,
+): Promise<JobDocument> {
+  return until(
+    'the state of the job',
+    async () => {
+      const job = await jobOf(service, id);
+      if (job && condition(job)) return job;
+      const over = job && ['completed', 'failed', 'cancelled'].includes(job.status);
+      assert.ok(!over, `the job ended as ${JSON.stringify(job)}`);
+      return undefined;
+    },
+    milliseconds,
+  );
+}
+
+export const untilCompleted = (
+  service: Pick<TestService, 'url'>,
+  id: string,
+  milliseconds = PATIENCE,
+): Promise<JobDocument> =>
+  untilJob(service, id, ({ status }) => status === 'completed', milliseconds);
+
+/** The checksums of a job's stems, by name. */
+export const checksums = ({ result }: JobDocument): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(result?.stems ?? {}).map(([name, { sha256 }]) => [name, sha256]),
+  );
+
+/** Ids of all processes that were started with the service's DATA_DIR: its own, Redis, ffmpeg. */
+export function processesOf({ dataDir }: Pick<TestService, 'dataDir'>): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => environmentOf(pid).includes(`DATA_DIR=${dataDir}`))
+    .map(Number);
+}
+
+function environmentOf(pid: string): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+  } catch {
+    // It ended meanwhile, or is another user's.
+    return [];
+  }
+}
