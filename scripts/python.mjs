@@ -1,5 +1,5 @@
 /**
- * The Python environment of the exporter, the parity and benchmark scripts and the Python tests.
+ * The Python environment of the exporter, training, parity and benchmark scripts and the tests.
  *
  *     node scripts/python.mjs -m oxboard_export ...    runs Python in it
  */
@@ -133,7 +133,8 @@ export async function ensurePython({ log = (line) => process.stderr.write(`${lin
 
 /** The environment in which our own Python packages are found. */
 export function pythonEnvironment() {
-  const paths = [join(root, 'scripts', 'export'), process.env.PYTHONPATH].filter(Boolean);
+  const own = ['export', 'train'].map((name) => join(root, 'scripts', name));
+  const paths = [...own, process.env.PYTHONPATH].filter(Boolean);
   return { ...process.env, PYTHONPATH: paths.join(delimiter) };
 }
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 ROOT = Path(__file__).resolve().parents[2]
-for folder in ("scripts/export", "scripts/parity"):
+for folder in ("scripts/export", "scripts/parity", "scripts/train"):
     sys.path.insert(0, str(ROOT / folder))
 
 # The networks here are tiny: a second thread would mostly wait for the first.

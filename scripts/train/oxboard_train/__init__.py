@@ -1,0 +1,1 @@
+"""Makes the embedded model: composes songs, trains on them, evaluates and exports."""

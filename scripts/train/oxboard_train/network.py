@@ -1,0 +1,70 @@
+"""The embedded network: demucs' own HTDemucs class, small, and its weights outside of training."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import torch
+from demucs.htdemucs import HTDemucs
+from torch import Tensor, nn
+
+from .audio import SAMPLE_RATE
+from .song import SOURCES
+
+# Wide enough in the first layer for the last decoder layer to make 4 sources x 4 channels x stride;
+# growing slowly keeps the inner layers cheap; no transformer: see README.md.
+CONFIG = {
+    "channels": 32,
+    "growth": 1.5,
+    "depth": 4,
+    "nfft": 4096,
+    "t_layers": 0,
+    "dconv_mode": 1,
+    "dconv_comp": 4,
+    "dconv_depth": 4,
+}
+# The outermost layers hold most of the frames, so their DConv branches cost most of the time: they
+# stay out of training, and are the identity (LayerScale 0) in the network that is exported.
+LAYERS_WITHOUT_DCONV = 2
+SEGMENT = Fraction(39, 5)
+
+
+def build(segment: Fraction = SEGMENT, config: dict = CONFIG) -> HTDemucs:
+    return HTDemucs(SOURCES, segment=segment, samplerate=SAMPLE_RATE, **config)
+
+
+def trimmed(model: HTDemucs) -> HTDemucs:
+    """The same network without the branches that are left out of training."""
+    for layer in range(LAYERS_WITHOUT_DCONV):
+        for encoder in (model.encoder, model.tencoder):
+            encoder[layer].dconv = None
+    return model
+
+
+def complete(weights: dict[str, Tensor], config: dict = CONFIG) -> HTDemucs:
+    """The stock network that computes what the trimmed one computes with these weights."""
+    model = build(config=config)
+    for layer in range(LAYERS_WITHOUT_DCONV):
+        for encoder in (model.encoder, model.tencoder):
+            for parameter in encoder[layer].dconv.parameters():
+                nn.init.zeros_(parameter)
+    unknown = set(weights) - set(model.state_dict())
+    if unknown:
+        raise ValueError(f"these weights are of another network: {', '.join(sorted(unknown)[:3])}")
+    model.load_state_dict({**model.state_dict(), **weights})
+    return model.eval()
+
+
+def weights_of(file: Path) -> dict[str, Tensor]:
+    """Of a checkpoint, an exported archive's network, or a plain file of weights; those that the
+    trimmed network has."""
+    wanted = trimmed(build()).state_dict()
+    try:
+        stored = torch.load(file, map_location="cpu", weights_only=True)
+        stored = stored.get("ema") or stored.get("state") or stored
+    except RuntimeError:
+        network = torch.jit.load(str(file), map_location="cpu")
+        stored = {name.replace("__", "."): value for name, value in network.state_dict().items()}
+    lacking = set(wanted) - set(stored)
+    if lacking:
+        raise ValueError(f"{file} lacks {len(lacking)} weights, {sorted(lacking)[0]} among them")
+    return {name: stored[name].float().reshape(wanted[name].shape) for name in wanted}
