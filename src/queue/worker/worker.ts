@@ -235,7 +235,8 @@ class Worker implements RunningWorker {
     const { device, version } = this.#runtime;
     const [models, chosen] = await Promise.all([
       installedModels({ modelsDir }, this.#speeds),
-      defaultModel({ modelsDir, configured: config.defaultModel }),
+      // The others are still there when that of the start is not.
+      defaultModel({ modelsDir, configured: config.defaultModel }).catch(() => this.defaultModel),
     ]);
     return {
       id: this.id,

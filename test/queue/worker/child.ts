@@ -4,6 +4,6 @@
  */
 import { composeWorker, type WorkerSettings } from '../../support/worker.js';
 
-const { stop } = await composeWorker(JSON.parse(process.argv[2] ?? '') as WorkerSettings);
-process.on('SIGTERM', () => void stop(60_000));
+const running = await composeWorker(JSON.parse(process.argv[2] ?? '') as WorkerSettings);
+process.on('SIGTERM', () => void running.stop(60_000));
 console.log('working');

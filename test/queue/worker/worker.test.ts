@@ -3,8 +3,10 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
-import type { Job, JobEvent } from '../../../src/queue/job.js';
+import type { ErrorCode } from '../../../src/errors.js';
+import type { Job, JobEvent, JobRequest } from '../../../src/queue/job.js';
 import { makeAudio, readAudio, temporaryFolder } from '../../support/audio.js';
+import { smallDisk, unmountSmallDisks } from '../../support/small-disk.js';
 import { startService } from '../../support/worker.js';
 
 const folder = temporaryFolder({ after });
@@ -103,13 +105,14 @@ describe('a worker', () => {
     writeFileSync(text, 'no song at all');
     const long = withoutLength(newSong(30));
 
-    for (const [song, request, code, message] of [
+    const cases: [string | undefined, Partial<JobRequest>, ErrorCode, RegExp][] = [
       [text, {}, 'INPUT_NOT_AUDIO', /^My song\.mp3 cannot be decoded/],
       [undefined, {}, 'INPUT_NOT_FOUND', /upload is gone/],
       [long, {}, 'AUDIO_TOO_LONG', /longer than the 20 seconds/],
       [newSong(1), { stems: ['piano'] }, 'INVALID_OPTION', /"piano"/],
       [newSong(1), { segment: 60 }, 'INVALID_OPTION', /segment/],
-    ] as const) {
+    ];
+    for (const [song, request, code, message] of cases) {
       const { id } = await service.admit(song, request);
       const job = await service.finished(id);
       assert.equal(job.status, 'failed', code);
@@ -211,6 +214,23 @@ describe('a worker', () => {
     renameSync(`${place}.away`, place);
     const job = await service.finished(id);
     assert.equal(job.status, 'completed');
+  });
+
+  it('fails a job for which its disk has no room, and does one that fits', async (context) => {
+    context.after(unmountSmallDisks);
+    const disk = smallDisk(temporaryFolder(context), 'disk', 180);
+    if (disk === undefined) return; // only root can make one
+    const service = await startService(context);
+    const { storage } = service;
+    const worker = await service.startWorker({ dataDir: disk, storage });
+    const large = await service.finished((await service.admit(newSong(40))).id);
+    assert.equal(large.error?.code, 'DISK_FULL');
+    assert.doesNotMatch(large.error.message, /\/|--out/);
+    assert.ok(worker.logged.some(({ event }) => event === 'job_retried'));
+    const small = await service.finished((await service.admit(newSong(1))).id);
+    assert.equal(small.status, 'completed');
+    await worker.stop();
+    assert.deepEqual(readdirSync(path.join(disk, 'work')), []);
   });
 
   it('goes on after a restart of Redis', async (context) => {
