@@ -138,7 +138,10 @@ export interface Claims {
   onRevoked(claim: Claim, listener: (why: Revocation) => void): () => void;
   /** @returns false when the claim is void. The same holds below. */
   progress(claim: Claim, now: { stage: JobStage; progress: number }): Promise<boolean>;
-  /** After it the result belongs to the job; when false, its files are still the caller's to remove. */
+  /**
+   * After it the result belongs to the job; when false, its files are still the caller's to remove.
+   * Safe to repeat with the same result when the answer was lost.
+   */
   complete(claim: Claim, result: JobResult): Promise<boolean>;
   fail(claim: Claim, failure: JobFailure): Promise<boolean>;
   /** Back to its lane, in front; the attempt does not count. */

@@ -70,6 +70,15 @@ describe('a claim', () => {
     assert.equal(await one.claims.progress(claim, { stage: 'storing', progress: 99 }), false);
   });
 
+  it('completes again with the same answer, for one who did not get it', async () => {
+    const job = await admit();
+    const claim = await claimed(one);
+    assert.equal(await one.claims.complete(claim, result('mine')), true);
+    assert.equal(await one.claims.complete(claim, result('mine')), true);
+    assert.equal(await one.claims.complete(claim, result('another')), false);
+    assert.equal((await get(job)).result?.id, 'mine');
+  });
+
   for (const [how, end] of Object.entries({
     complete: (member: Member, claim: Claim) => member.claims.complete(claim, result()),
     fail: (member: Member, claim: Claim) =>
