@@ -1,5 +1,5 @@
 /**
- * Which bytes of a stem a request is for.
+ * Which bytes of a stem a request is for (RFC 9110, sections 13 and 14).
  */
 import type { Request } from 'express';
 
@@ -10,8 +10,9 @@ export interface ByteRange {
 }
 
 /**
- * @returns undefined when all of it is to be sent: without a Range, with one of several parts or of
- * another unit, which a server may ignore, and when If-Range tells that the client has other bytes.
+ * @returns undefined when all of it is to be sent: without a Range, with one that a server may ignore
+ * (of several parts, of another unit, malformed), and when If-Range tells that the client has other
+ * bytes.
  */
 export function requestedRange(
   request: Request,
@@ -19,10 +20,23 @@ export function requestedRange(
   etag: string,
 ): ByteRange | 'unsatisfiable' | undefined {
   if (request.method !== 'GET') return undefined;
-  const ifRange = request.headers['if-range'];
+  const ifRange = request.get('if-range');
   if (ifRange !== undefined && ifRange !== etag) return undefined;
-  const ranges = request.range(size);
-  if (ranges === -1) return 'unsatisfiable';
-  if (ranges === undefined || ranges === -2 || ranges.type !== 'bytes') return undefined;
-  return ranges.length === 1 ? ranges[0] : undefined;
+
+  const [, first, last] = /^bytes=(\d*)-(\d*)$/i.exec(request.get('range') ?? '') ?? [];
+  if (first === undefined || last === undefined || first + last === '') return undefined;
+  if (first === '') {
+    const length = Math.min(Number(last), size);
+    return length === 0 ? 'unsatisfiable' : { start: size - length, end: size - 1 };
+  }
+  const start = Number(first);
+  const end = last === '' ? Infinity : Number(last);
+  if (end < start) return undefined;
+  return start >= size ? 'unsatisfiable' : { start, end: Math.min(end, size - 1) };
+}
+
+/** Whether the client has these bytes already, whatever it thinks of caches. */
+export function hasAlready(request: Request, etag: string): boolean {
+  const known = request.get('if-none-match')?.split(',') ?? [];
+  return known.some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag);
 }

@@ -8,7 +8,7 @@ import { ObjectNotFound, type Storage } from '../../storage/storage.js';
 import { contextOf } from '../context.js';
 import { downloadName } from '../file-names.js';
 import { findResult, jobNotFound } from '../find-job.js';
-import { requestedRange } from '../ranges.js';
+import { hasAlready, requestedRange } from '../ranges.js';
 import { serve } from '../routing.js';
 import { sharedResource } from '../security.js';
 import { zipStream } from '../zip.js';
@@ -38,7 +38,7 @@ export function stemRoutes(
         const etag = `"${createHash('sha256').update(hashes).digest('hex')}"`;
         response.set({ ...CACHING, ETag: etag }).attachment(zipName(job.request.source.name));
         response.type('application/zip');
-        if (request.fresh) {
+        if (hasAlready(request, etag)) {
           response.status(304).end();
           return;
         }
@@ -73,7 +73,7 @@ export function stemRoutes(
           .set({ ...CACHING, ETag: etag, 'Accept-Ranges': 'bytes' })
           .attachment(downloadName(job.request.source.name, name, stem.format))
           .set('Content-Type', MEDIA_TYPES[stem.format] ?? 'application/octet-stream');
-        if (request.fresh) {
+        if (hasAlready(request, etag)) {
           response.status(304).end();
           return;
         }

@@ -1,0 +1,288 @@
+/** POST /stemify: what makes a job, and what is refused with which code. */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, describe, it } from 'node:test';
+import { jobDocument } from '../../src/http/schemas/jobs.js';
+import { accepted } from '../../src/http/schemas/stemify.js';
+import {
+  ANNOUNCEMENT,
+  form,
+  post,
+  startApi,
+  submit,
+  takeJob,
+  until,
+  type TestApi,
+} from '../support/api.js';
+import { makeAudio, temporaryFolder } from '../support/audio.js';
+import { assertProblem, call } from '../support/contract.js';
+
+/** Everything that lies in the folder of the service, uploads in the storage apart. */
+function leftovers({ folder }: TestApi): string[] {
+  const incoming = path.join(folder, 'incoming');
+  return existsSync(incoming)
+    ? readdirSync(incoming, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map(({ name }) => name)
+    : [];
+}
+
+async function uploads({ storage }: TestApi): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { key } of storage.list('uploads/')) keys.push(key);
+  return keys;
+}
+
+const api = await startApi({ after });
+
+void describe('a song that is posted', () => {
+  const send = async (body: FormData, headers: Record<string, string> = {}) =>
+    call(api, '/stemify', { method: 'POST', body, headers });
+
+  it('makes a job with all defaults filled in, the upload kept under its id', async () => {
+    const answer = await send(form(api.song, {}, '../../Łódź "live".wav'), {
+      'X-Request-Id': 'from-my-proxy',
+    });
+    assert.equal(answer.status, 202);
+    assert.equal(answer.headers.get('x-request-id'), 'from-my-proxy');
+    const { job_id: id, status, estimated_duration: estimated, message } = answer.as(accepted);
+    assert.match(id, /^[0-9a-f-]{36}$/);
+    assert.equal(status, 'pending');
+    assert.ok(estimated > 0);
+    assert.equal(typeof message, 'string');
+    assert.equal(answer.headers.get('location'), `/api/v1/jobs/${id}`);
+
+    const job = (await call(api, `/jobs/${id}`)).as(jobDocument);
+    assert.equal(job.file_name, 'Łódź "live".wav');
+    assert.equal(job.duration_seconds, 1);
+    assert.equal(job.model, 'htdemucs');
+    const { seed, ...options } = job.options;
+    assert.ok(Number.isInteger(seed));
+    assert.deepEqual(options, {
+      output_format: 'wav',
+      bit_depth: '16',
+      bitrate: null,
+      sample_rate: 'model',
+      stems: null,
+      two_stems: null,
+      other_method: 'add',
+      clip_mode: 'rescale',
+      shifts: 0,
+      overlap: 0.25,
+      segment: null,
+    });
+    const stored: Buffer[] = [];
+    for await (const chunk of await api.storage.read(`uploads/${id}`)) stored.push(chunk as Buffer);
+    assert.deepEqual(Buffer.concat(stored), api.song);
+    assert.deepEqual(leftovers(api), []);
+    const claim = await takeJob(api);
+    assert.equal(claim.job.requestId, 'from-my-proxy');
+    assert.ok(api.logged().some((line) => line.event === 'job_admitted' && line.job_id === id));
+  });
+
+  it('takes every field, in the form of texts', async () => {
+    const id = await submit(api, {
+      model: 'htdemucs',
+      output_format: 'mp3',
+      bitrate: '192',
+      sample_rate: '48000',
+      stems: ['vocals, drums', 'bass'],
+      clip_mode: 'tanh',
+      shifts: '2',
+      overlap: '0.5',
+      segment: '5.5',
+      seed: '4294967295',
+      two_stems: '',
+    });
+    const body = (await call(api, `/jobs/${id}`)).as(jobDocument);
+    assert.deepEqual(body.options, {
+      output_format: 'mp3',
+      bit_depth: '16',
+      bitrate: 192,
+      sample_rate: 48_000,
+      stems: ['vocals', 'drums', 'bass'],
+      two_stems: null,
+      other_method: 'add',
+      clip_mode: 'tanh',
+      shifts: 2,
+      overlap: 0.5,
+      segment: 5.5,
+      seed: 4_294_967_295,
+    });
+  });
+
+  const refused: [fields: Record<string, string | string[]>, detail: RegExp][] = [
+    [{ shifts: 'many' }, /^Expected integer from 0 to 100 for shifts but received "many"/],
+    [{ shifts: '-1' }, /for shifts but received -1/],
+    [{ shifts: '1.5' }, /for shifts/],
+    [{ overlap: '1' }, /for overlap but received 1/],
+    [{ overlap: 'NaN' }, /for overlap/],
+    [{ output_format: 'exe' }, /one of wav, flac, mp3, opus, m4a for output_format/],
+    [{ output_format: ['wav', 'mp3'] }, /for output_format but received array/],
+    [{ bit_depth: '8' }, /for bit_depth/],
+    [{ output_format: 'flac', bit_depth: '32f' }, /16, 24 \(flac\) for bit_depth/],
+    [{ bitrate: '320' }, /no value \(wav is lossless\) for bitrate/],
+    [{ output_format: 'mp3', sample_rate: '96000' }, /for sample_rate but received 96000/],
+    [{ sample_rate: '1' }, /model, keep or an integer from 8000 to 192000 for sample_rate/],
+    [
+      { stems: 'vocals,piano' },
+      /some of drums, bass, other, vocals for stems but received "piano"/,
+    ],
+    [{ stems: ',' }, /for stems/],
+    [{ two_stems: 'piano' }, /for two_stems/],
+    [{ two_stems: 'vocals', stems: 'drums' }, /not both/],
+    [{ other_method: 'x' }, /for other_method/],
+    [{ clip_mode: 'x' }, /for clip_mode/],
+    [{ segment: '0' }, /for segment/],
+    [{ segment: '100' }, /up to 7\.80 \(htdemucs\) for segment/],
+    [{ seed: '4294967296' }, /for seed/],
+    [{ model: ['a', 'b'] }, /for model/],
+    [{ shift: '1' }, /Misspelled field "shift" should be "shifts"/],
+    [{ 'x\ny': '1' }, /Unknown field "x\\r?\\ny"/],
+    [{ constructor: '1' }, /Unknown field "constructor"/],
+    [{ youtube_url: 'https://youtu.be/x' }, /no links to YouTube/],
+    [{ callback_url: 'https://example.org' }, /no webhooks/],
+  ];
+  it('is refused with the name of the field that is wrong, and nothing is kept', async () => {
+    const before = await uploads(api);
+    for (const [fields, detail] of refused) {
+      const answer = await send(form(api.song, fields));
+      assert.match(assertProblem(answer, 422, 'INVALID_OPTION'), detail, JSON.stringify(fields));
+    }
+    assert.deepEqual(await uploads(api), before);
+    assert.deepEqual(leftovers(api), []);
+  });
+
+  it('needs a model that the workers have', async () => {
+    const answer = await send(form(api.song, { model: 'mdx' }));
+    const detail = assertProblem(answer, 422, 'MODEL_NOT_FOUND');
+    assert.equal(detail, 'The workers have no model "mdx". Installed: htdemucs');
+  });
+
+  it('has to be audio, whatever its name says', async (context) => {
+    const text = assertProblem(
+      await send(form(Buffer.from('#EXTM3U\nfile:///etc/passwd\n'), {}, 'song.mp3')),
+      415,
+      'INPUT_NOT_AUDIO',
+    );
+    assert.match(text, /^"song.mp3" cannot be decoded as audio \(.+\)$/);
+    assertProblem(await send(form(Buffer.alloc(0), {}, 'song.mp3')), 415, 'INPUT_EMPTY');
+    assertProblem(await send(form(Buffer.alloc(5000), {}, 'a\nb.mp3')), 415, 'INPUT_NOT_AUDIO');
+
+    // 61 s of silence in a few bytes: what it would become is known from its header.
+    const long = makeAudio(path.join(temporaryFolder(context), 'long.flac'), '0', {
+      seconds: 61,
+      sampleRate: 8000,
+    });
+    const detail = assertProblem(
+      await send(form(readFileSync(long), {}, 'long.flac')),
+      413,
+      'AUDIO_TOO_LONG',
+    );
+    assert.match(detail, /61\.0 s; .* up to 60 s/);
+    assert.deepEqual(leftovers(api), []);
+  });
+
+  it('comes as the one file of a multipart form', async () => {
+    assertProblem(
+      await call(api, '/stemify', {
+        method: 'POST',
+        body: '{"file": ',
+        headers: { 'Content-Type': 'application/json' },
+      }),
+      415,
+      'MEDIA_TYPE_UNSUPPORTED',
+    );
+    assertProblem(await call(api, '/stemify', { method: 'POST' }), 415, 'MEDIA_TYPE_UNSUPPORTED');
+    const withoutBoundary = { 'Content-Type': 'multipart/form-data' };
+    assertProblem(
+      await call(api, '/stemify', { method: 'POST', body: 'x', headers: withoutBoundary }),
+      400,
+      'REQUEST_INVALID',
+    );
+    assert.match(assertProblem(await send(form(undefined)), 422, 'INVALID_OPTION'), /no file/);
+    const asText = assertProblem(await send(form(undefined, { file: 'x' })), 422, 'INVALID_OPTION');
+    assert.match(asText, /has to be a file/);
+
+    const other = form(undefined);
+    other.append('song', new Blob(['x']), 'song.wav');
+    assert.match(assertProblem(await send(other), 400, 'REQUEST_INVALID'), /in the field "file"/);
+    const two = form(api.song);
+    two.append('file', new Blob(['x']), 'song.wav');
+    assertProblem(await send(two), 400, 'REQUEST_INVALID');
+    assert.deepEqual(leftovers(api), []);
+  });
+
+  it('is one job for one Idempotency-Key, and a conflict with another song or option', async () => {
+    const key = { 'Idempotency-Key': 'order-66' };
+    const first = await send(form(api.song, { shifts: '1' }), key);
+    const kept = await uploads(api);
+    const second = await send(form(api.song, { shifts: '1' }, 'another name.wav'), key);
+    assert.equal(second.status, 202);
+    assert.equal(second.as(accepted).job_id, first.as(accepted).job_id);
+    assert.equal(second.headers.get('location'), first.headers.get('location'));
+    assertProblem(await send(form(api.song), key), 409, 'IDEMPOTENCY_CONFLICT');
+    const song = Buffer.from(api.song);
+    song[1000]! ^= 1;
+    assertProblem(await send(form(song, { shifts: '1' }), key), 409, 'IDEMPOTENCY_CONFLICT');
+    assert.deepEqual(await uploads(api), kept);
+
+    for (const wrong of ['x'.repeat(256), 'a b', 'é']) {
+      const answer = await send(form(api.song), { 'Idempotency-Key': wrong });
+      assertProblem(answer, 400, 'REQUEST_INVALID');
+    }
+  });
+});
+
+void describe('a song for a service that cannot take it', () => {
+  it('is told when no worker has ever announced its models', async (context) => {
+    const api = await startApi(context, { worker: null });
+    const answer = await call(api, '/stemify', { method: 'POST', body: form(api.song) });
+    assertProblem(answer, 503, 'NO_WORKER');
+    assert.ok(Number(answer.headers.get('retry-after')) > 0);
+    assert.deepEqual(leftovers(api), []);
+  });
+
+  it('waits for workers that were there before', async (context) => {
+    const api = await startApi(context);
+    await api.workers.withdraw(ANNOUNCEMENT.id);
+    assert.equal((await post(api, form(api.song))).status, 202);
+  });
+
+  it('is told when Redis does not answer, and leaves nothing', async (context) => {
+    const api = await startApi(context);
+    await api.redis.stop();
+    const answer = await call(api, '/stemify', { method: 'POST', body: form(api.song) });
+    assertProblem(answer, 503, 'REDIS_UNAVAILABLE');
+    assert.ok(Number(answer.headers.get('retry-after')) > 0);
+    assert.deepEqual(await uploads(api), []);
+    assert.deepEqual(leftovers(api), []);
+    await api.redis.start();
+    await until(async () => ((await post(api, form(api.song))).status === 202 ? true : undefined));
+  });
+
+  it('is told when the limit of jobs is reached, and when to come back', async (context) => {
+    const api = await startApi(context, {
+      config: { rateLimit: 2, rateLimitPeriod: 600, trustProxy: 1 },
+    });
+    const from = (address: string) => ({ 'X-Forwarded-For': address });
+    const send = async (address: string) =>
+      call(api, '/stemify', { method: 'POST', body: form(api.song), headers: from(address) });
+
+    const first = await send('2001:db8::1');
+    assert.equal(first.headers.get('ratelimit-limit'), '2');
+    assert.equal(first.headers.get('ratelimit-remaining'), '1');
+    // The same client: it has the whole network.
+    assert.equal((await send('2001:db8::2')).status, 202);
+    const third = await send('2001:db8::3');
+    assertProblem(third, 429, 'RATE_LIMITED');
+    assert.equal(third.headers.get('ratelimit-remaining'), '0');
+    const wait = Number(third.headers.get('retry-after'));
+    assert.ok(wait > 0 && wait <= 600, String(wait));
+    assert.equal((await send('192.0.2.1')).status, 202);
+    // Nothing else counts.
+    for (let n = 0; n < 5; n++)
+      assert.equal((await call(api, '/jobs', { headers: from('2001:db8::3') })).status, 200);
+  });
+});

@@ -1,0 +1,242 @@
+/**
+ * The API as it runs: over sockets, with a redis-server and a folder as storage of its own. Where a
+ * job has to come to something, a worker that follows a script takes it; no engine runs.
+ */
+import { createHash, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+import { PassThrough } from 'node:stream';
+import { createApi, type Api } from '../../src/http/app.js';
+import type { ApiConfig, ApiDependencies } from '../../src/http/dependencies.js';
+import { createLogger } from '../../src/observability/logger.js';
+import { createMetrics, type Metrics } from '../../src/observability/metrics.js';
+import { createClaims } from '../../src/queue/claims.js';
+import { createHandout } from '../../src/queue/handout.js';
+import type { JobResult, StemResult } from '../../src/queue/job.js';
+import { createJobs } from '../../src/queue/jobs.js';
+import type { Claim, Claims, WorkerAnnouncement, Workers } from '../../src/queue/ports.js';
+import { connectRedis } from '../../src/queue/redis.js';
+import { createWorkers } from '../../src/queue/workers.js';
+import { openStorage } from '../../src/storage/open.js';
+import type { Storage } from '../../src/storage/storage.js';
+import { makeAudio, temporaryFolder } from './audio.js';
+import { startRedis, type TestRedis } from './redis.js';
+
+interface Context {
+  after: (hook: () => void | Promise<void>) => void;
+}
+
+export interface TestApi {
+  api: Api;
+  server: Server;
+  url: string;
+  port: number;
+  folder: string;
+  redis: TestRedis;
+  storage: Storage;
+  workers: Workers;
+  claims: Claims;
+  metrics: Metrics;
+  /** Lines of the log. */
+  logged: () => Record<string, unknown>[];
+  /** A second of stereo as a WAV file. */
+  song: Buffer;
+}
+
+export const ANNOUNCEMENT: WorkerAnnouncement = {
+  id: 'worker-1',
+  models: [
+    {
+      name: 'htdemucs',
+      sources: ['drums', 'bass', 'other', 'vocals'],
+      sampleRate: 44_100,
+      hash: 'a'.repeat(64),
+      embedded: false,
+      notice: null,
+      license: 'MIT',
+      sizeBytes: 1000,
+      segmentSeconds: 7.8,
+      realtimeFactor: 2,
+    },
+  ],
+  defaultModel: 'htdemucs',
+  device: 'cpu',
+  concurrency: 1,
+  active: 0,
+  version: '0.0.0',
+};
+
+export async function startApi(
+  context: Context,
+  {
+    config = {},
+    worker = ANNOUNCEMENT,
+    ...overrides
+  }: {
+    config?: Partial<ApiConfig>;
+    worker?: WorkerAnnouncement | null;
+  } & Partial<Pick<ApiDependencies, 'pace' | 'heartbeatMs'>> = {},
+): Promise<TestApi> {
+  // Hooks run in the order of their making: all that needs Redis ends before it does.
+  const closing: (() => unknown)[] = [];
+  context.after(async () => {
+    for (const close of closing) await close();
+  });
+  const folder = temporaryFolder(context);
+  const redis = await startRedis(context);
+  const lines = new PassThrough().setEncoding('utf8');
+  let text = '';
+  lines.on('data', (chunk: string) => (text += chunk));
+  const logger = createLogger({ environment: 'production', logLevel: 'debug' }, { stream: lines });
+  const metrics = createMetrics();
+  const connection = await connectRedis({ redisUrl: redis.url, redisDb: 0 }, logger);
+  const storage = await openStorage({ storageUrl: undefined, dataDir: folder });
+  const handout = createHandout(connection, logger);
+  const jobs = createJobs(connection, { handout, storage, jobTtl: 3600, logger });
+  const workers = createWorkers(connection);
+  const claims = createClaims(connection, { handout, jobTtl: 3600, logger });
+  if (worker) await workers.announce(worker);
+
+  const api = createApi({
+    config: {
+      dataDir: folder,
+      maxFileSize: 2_000_000,
+      maxDuration: 60,
+      rateLimit: 1_000_000,
+      rateLimitPeriod: 3600,
+      corsOrigins: [],
+      trustProxy: false,
+      ...config,
+    },
+    jobs,
+    workers,
+    storage,
+    redisCommand: (args) => connection.send(args),
+    logger,
+    metrics,
+    version: '1.2.3',
+    ...overrides,
+  });
+  const server = createServer(api.app);
+  api.attach(server);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  closing.push(
+    () => server.closeAllConnections(),
+    () => server.close(),
+    // Bee-Queue does not like to be closed while it connects.
+    () => handout.waiting(),
+    () => handout.close(),
+    () => connection.close(),
+  );
+  return {
+    api,
+    server,
+    port,
+    url: `http://127.0.0.1:${port}`,
+    folder,
+    redis,
+    storage,
+    workers,
+    claims,
+    metrics,
+    logged: () =>
+      text
+        .trim()
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as Record<string, unknown>),
+    song: readFileSync(makeAudio(path.join(folder, 'song.wav'), '0.1*sin(440*t)|0.1*sin(441*t)')),
+  };
+}
+
+/** A form with a song and fields. */
+export function form(
+  song: Uint8Array<ArrayBuffer> | Buffer | undefined,
+  fields: Record<string, string | string[]> = {},
+  name = 'song.wav',
+): FormData {
+  const data = new FormData();
+  for (const [field, value] of Object.entries(fields))
+    for (const item of [value].flat()) data.append(field, item);
+  if (song) data.append('file', new Blob([new Uint8Array(song)]), name);
+  return data;
+}
+
+export async function post(
+  { url }: TestApi,
+  body: FormData,
+  headers: Record<string, string> = {},
+): Promise<Response> {
+  return fetch(`${url}/api/v1/stemify`, { method: 'POST', body, headers });
+}
+
+/** Posts the song and gives the id of its job. */
+export async function submit(
+  api: TestApi,
+  fields: Record<string, string | string[]> = {},
+  name?: string,
+): Promise<string> {
+  const response = await post(api, form(api.song, fields, name));
+  const body = (await response.json()) as { job_id: string };
+  if (response.status !== 202) throw new Error(JSON.stringify(body));
+  return body.job_id;
+}
+
+/** Takes the next job, as a worker would. */
+export async function takeJob({ claims }: TestApi): Promise<Claim> {
+  const claim = await claims.claim('worker-1', 'test');
+  if (!claim) throw new Error('No job waits');
+  return claim;
+}
+
+/** Completes a claimed job with stems of the given bytes. */
+export async function complete(
+  { claims, storage, folder }: TestApi,
+  claim: Claim,
+  stems: Record<string, Buffer>,
+): Promise<JobResult> {
+  const id = randomUUID();
+  const results: Record<string, StemResult> = {};
+  for (const [name, bytes] of Object.entries(stems)) {
+    const { format } = claim.job.request;
+    const key = `results/${id}/${name}.${format}`;
+    mkdirSync(path.join(folder, 'made'), { recursive: true });
+    const file = path.join(folder, 'made', name);
+    writeFileSync(file, bytes);
+    await storage.putFile(key, file);
+    results[name] = {
+      key,
+      format,
+      sizeBytes: bytes.length,
+      durationSeconds: 1,
+      sampleRate: 44_100,
+      channels: 2,
+      sha256: createHash('sha256').update(bytes).digest('hex'),
+    };
+  }
+  const result: JobResult = {
+    id,
+    stems: results,
+    processingSeconds: 0.5,
+    realtimeFactor: 2,
+    nullTestDb: -60,
+    manifest: { model: claim.job.request.model },
+  };
+  if (!(await claims.complete(claim, result))) throw new Error('The claim is void');
+  return result;
+}
+
+/** Waits for something that comes about by itself. */
+export async function until<T>(look: () => T | undefined | Promise<T | undefined>): Promise<T> {
+  for (const end = Date.now() + 10_000; ;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    if (Date.now() > end) throw new Error('It did not come about within 10 s');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
