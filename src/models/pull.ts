@@ -10,7 +10,7 @@
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { diskError, requireFreeSpace, type DiskPlace } from '../disk.js';
-import { OxboardError } from '../errors.js';
+import { OxboardError, type ErrorCode } from '../errors.js';
 import { readArchive, verifyModel, type ModelDescription } from './archive.js';
 import {
   archiveSize,
@@ -83,6 +83,12 @@ export interface PullResult {
 
 const ADVICE =
   'Free some space, or choose another folder with --models-dir. What has been downloaded is kept';
+/** What a file that is not the right one leads to. */
+const UNFIT: readonly ErrorCode[] = [
+  'DOWNLOAD_CORRUPT',
+  'MODEL_INVALID',
+  'MODEL_ARCHITECTURE_UNKNOWN',
+];
 /** For notes and the file system's own rounding. */
 const SPARE = 20e6;
 
@@ -216,7 +222,7 @@ class Pull {
     } catch (error) {
       // What nobody vouches for is not kept for the next pull when it turns out to be unfit.
       const unfit =
-        error instanceof OxboardError && ['DOWNLOAD_CORRUPT', 'MODEL_INVALID'].includes(error.code);
+        error instanceof OxboardError && UNFIT.includes(error.code);
       if (unfit) await this.#discardUnchecked(files);
       throw error;
     }
