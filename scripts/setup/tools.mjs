@@ -20,6 +20,7 @@ const tools = [
 const testTools = [
   { name: 'doctest-dev', brew: 'doctest', there: () => header('doctest/doctest.h') },
   { name: 'clang-format', there: () => Boolean(clangFormat()) },
+  { name: 'curl', there: () => has('curl') },
 ];
 
 /** Formatting differs between releases, so the one that the sources are formatted with goes first. */
