@@ -127,8 +127,9 @@ export async function connectRedis(
     onResubscribed: (listener) => subscriptions.onResubscribed(listener),
     async close() {
       subscriptions.close();
-      // Waits for what was sent, but not for a Redis that is away.
-      await within(COMMAND_TIMEOUT, client.close()).catch(() => client.destroy());
+      // What was sent is waited for, but not a Redis that is away.
+      if (client.isReady) await within(COMMAND_TIMEOUT, client.close()).catch(() => undefined);
+      if (client.isOpen) client.destroy();
     },
   };
 }
@@ -138,10 +139,12 @@ function createRedisClient(
   database: number,
   reconnectStrategy: (retries: number, cause: Error) => number | Error,
 ) {
+  const { socket, url: _, ...options } = createClient({ url }).options;
   return createClient({
-    url,
+    ...options,
+    // The library would let the URL win.
     ...(database !== 0 && { database }),
-    socket: { reconnectStrategy, connectTimeout: COMMAND_TIMEOUT },
+    socket: { ...socket, reconnectStrategy, connectTimeout: COMMAND_TIMEOUT },
     // What was not sent by then is not sent later either.
     commandOptions: { timeout: COMMAND_TIMEOUT },
     maintNotifications: 'disabled',

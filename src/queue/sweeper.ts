@@ -13,6 +13,8 @@ import { emptyTrash } from './trash.js';
 
 const INTERVAL = 2_000;
 const AT_ONCE = 100;
+/** Tickets that are made up for at once: enough until the next time, and no more than are soon used. */
+const TICKETS_PER_PLACE = 10;
 
 export interface Swept {
   /** Jobs whose worker was not heard of any more, for another attempt, and without one left. */
@@ -61,8 +63,10 @@ export function createSweeper(
       metrics?.errorsTotal.inc({ code: 'ATTEMPTS_EXHAUSTED' }, failed);
     }
     if (removed > 0) logger.debug('jobs_expired', { removed });
-    // One for each place is enough: who takes one looks for a job, not for a certain one.
-    if (queued > 0) await handout.issue(Math.min(queued, places) - (await handout.waiting()));
+    if (queued > 0) {
+      const wanted = Math.min(queued, places * TICKETS_PER_PLACE);
+      await handout.issue(wanted - (await handout.waiting()));
+    }
     await emptyTrash({ connection, storage, logger });
     return { requeued, failed, removed, queued };
   }

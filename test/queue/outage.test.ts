@@ -1,0 +1,241 @@
+/** What is promised while Redis is away, frozen or full, and afterwards. */
+import assert from 'node:assert/strict';
+import { after, describe, it } from 'node:test';
+import type { JobEvent } from '../../src/queue/job.js';
+import {
+  admission,
+  claimed,
+  quiet,
+  result,
+  startQueue,
+  statusOf,
+  TENANT,
+  until,
+  worker,
+  type Member,
+} from './harness.js';
+import { connectRedis } from '../../src/queue/redis.js';
+
+const away = { code: 'REDIS_UNAVAILABLE' };
+
+/** Milliseconds until a command is refused. */
+async function refused(member: Member): Promise<number> {
+  const began = performance.now();
+  await assert.rejects(member.jobs.counts(), away);
+  return performance.now() - began;
+}
+
+/** Does every job that it has a ticket for; what Redis refuses, it leaves to the sweeper. */
+function work(member: Member, places = 2): string[] {
+  const done: string[] = [];
+  member.sweeper.start();
+  member.handout.take(places, async () => {
+    try {
+      const claim = await member.claim();
+      if (claim && (await member.claims.complete(claim, claim.cached ?? result()))) {
+        done.push(claim.job.id);
+      }
+    } catch (error) {
+      assert.equal((error as { code?: unknown }).code, 'REDIS_UNAVAILABLE');
+    }
+  });
+  after(() => member.sweeper.stop());
+  return done;
+}
+
+/** Admits until Redis takes it. */
+const admitAnyway = () =>
+  until(() => member0.jobs.admit(admission()).catch(() => undefined), 'an admission');
+let member0: Member;
+
+describe('a Redis that is killed and started again', async () => {
+  const queue = await startQueue({ after });
+  const [api, one] = await Promise.all([queue.join(), queue.join({ leaseMs: 60_000 })]);
+  const other = await queue.join();
+
+  it('is missed at once, loses nothing, and all goes on by itself', async () => {
+    member0 = api;
+    await api.workers.announce(worker('worker'));
+    const { job: running } = await api.jobs.admit(admission());
+    const claim = await claimed(one);
+    const ids: string[] = [];
+    for (let count = 0; count < 20; count++) {
+      ids.push((await api.jobs.admit(admission())).job.id);
+    }
+    const events: JobEvent[] = [];
+    const { signal } = new AbortController();
+    const stream = await api.jobs.events(running.id, TENANT, { signal });
+    const ended = (async () => {
+      for await (const event of stream!) events.push(event);
+    })();
+    let revoked: string | undefined;
+    one.claims.onRevoked(claim, (why) => (revoked = why));
+
+    await queue.redis.kill();
+    assert.ok((await refused(api)) < 4_000);
+    assert.ok((await refused(api)) < 4_000);
+    await assert.rejects(api.jobs.admit(admission()), away);
+    await assert.rejects(one.claims.renew(claim), away);
+    await assert.rejects(one.sweeper.sweep(), away);
+    await queue.redis.start();
+
+    await until(() => api.jobs.counts().catch(() => undefined));
+    assert.deepEqual(await api.jobs.counts(), { pending: 20, processing: 1 });
+    await until(() =>
+      one.claims.progress(claim, { stage: 'encoding', progress: 90 }).catch(() => undefined),
+    );
+    await until(
+      () => events.some(({ stage }) => stage === 'encoding'),
+      'an event after the outage',
+    );
+    const { job: late } = await admitAnyway();
+    const done = work(other);
+    await until(() => done.length === 21, 'all jobs after the outage');
+    assert.deepEqual(done.toSorted(), [...ids, late.id].sort());
+
+    assert.equal(await api.jobs.cancelOrRemove(running.id, TENANT), 'cancelled');
+    await until(() => revoked === 'cancelled', 'a revocation');
+    await ended;
+    assert.equal(events.at(-1)?.status, 'cancelled');
+  });
+
+  it('takes tickets again when it comes back while a worker waits for them', async () => {
+    // `other` is waiting for a ticket all the time; the scripts of Bee-Queue are gone too.
+    await queue.redis.stop();
+    await queue.redis.start();
+    const { job } = await admitAnyway();
+    await until(async () => (await statusOf(api, job).catch(() => '')) === 'completed', 'the job');
+  });
+});
+
+describe('a Redis that is frozen', async () => {
+  const queue = await startQueue({ after });
+  const [api, one] = await Promise.all([queue.join(), queue.join()]);
+
+  it('is given up on within seconds, and what it does later does no harm', async () => {
+    await api.workers.announce(worker('worker'));
+    const asked = admission();
+    queue.redis.freeze();
+    const began = performance.now();
+    await Promise.all([
+      assert.rejects(api.jobs.admit(asked), away),
+      assert.rejects(
+        api.jobs.events(asked.id, TENANT, { signal: new AbortController().signal }),
+        away,
+      ),
+    ]);
+    assert.ok(performance.now() - began < 5_000);
+    queue.redis.thaw();
+    // It may have been on the way already; then it is done like any other.
+    const status = await until(() => statusOf(api, asked).catch(() => undefined));
+    const claim = await one.claim();
+    assert.equal(claim?.job.id, status === 'gone' ? undefined : asked.id);
+    assert.equal(await api.jobs.get('unknown', TENANT), undefined);
+  });
+});
+
+describe('a Redis without memory', async () => {
+  const queue = await startQueue({ after });
+  const [api, one] = await Promise.all([queue.join(), queue.join()]);
+  const maxmemory = (bytes: string) => api.connection.send(['CONFIG', 'SET', 'maxmemory', bytes]);
+
+  it('takes no more jobs, lets those that run end, and goes on when it has memory', async () => {
+    await api.workers.announce(worker('worker'));
+    const { job: running } = await api.jobs.admit(admission());
+    const claim = await claimed(one);
+    const { job: cancelled } = await api.jobs.admit(admission());
+    const { job: waiting } = await api.jobs.admit(admission());
+    await maxmemory('1');
+
+    await assert.rejects(api.jobs.admit(admission()), {
+      ...away,
+      message: /no memory left.*maxmemory/,
+    });
+    assert.equal(await one.claims.renew(claim), undefined);
+    assert.equal(await one.claims.progress(claim, { stage: 'storing', progress: 98 }), true);
+    assert.equal(await one.claims.complete(claim, result()), true);
+    assert.equal(await statusOf(api, running), 'completed');
+    assert.equal(await api.jobs.cancelOrRemove(cancelled.id, TENANT), 'cancelled');
+    assert.equal(await api.jobs.cancelOrRemove(running.id, TENANT), 'removed');
+    await api.workers.announce(worker('worker'));
+    assert.equal((await api.jobs.list(TENANT, { limit: 10 })).jobs.length, 2);
+    await assert.rejects(one.claim(), away);
+    const done = work(one);
+
+    await maxmemory('0');
+    await until(() => done.length === 1, 'the job that waited');
+    assert.deepEqual(done, [waiting.id]);
+  });
+});
+
+describe('tickets', async () => {
+  const queue = await startQueue({ after });
+  const [api, one] = await Promise.all([queue.join(), queue.join()]);
+
+  it('that are lost are issued again', async () => {
+    await api.workers.announce(worker('worker', { concurrency: 2 }));
+    const { handout } = api;
+    const ids: string[] = [];
+    for (let count = 0; count < 5; count++) {
+      ids.push((await api.jobs.admit(admission())).job.id);
+    }
+    await until(async () => (await handout.waiting()) === 5);
+    await api.connection.send(['DEL', 'oxboard:bee:tickets:waiting', 'oxboard:bee:tickets:jobs']);
+    const done = work(one);
+    await until(() => done.length === 5, 'jobs without tickets');
+    assert.deepEqual(done.toSorted(), ids.toSorted());
+  });
+});
+
+describe('tickets', async () => {
+  const queue = await startQueue({ after });
+  const [api, two] = await Promise.all([queue.join(), queue.join()]);
+
+  it('are taken only by who has a place', async () => {
+    let taken = 0;
+    const waiting: (() => void)[] = [];
+    two.handout.take(2, () => {
+      taken++;
+      return new Promise((resolve) => waiting.push(resolve));
+    });
+    await api.handout.issue(5);
+    await until(() => taken === 2);
+    assert.equal(await api.handout.waiting(), 3);
+    waiting.shift()!();
+    await until(() => taken === 3);
+    await two.handout.close();
+    for (const end of waiting) end();
+    assert.equal(await api.handout.waiting(), 2);
+    await two.handout.issue(1);
+    assert.equal(await api.handout.waiting(), 3, 'who takes none can still issue');
+  });
+});
+
+describe('the connection', () => {
+  it('takes passwords, databases and ports from the URL, for Bee-Queue too', async () => {
+    const queue = await startQueue({ after }, { tcp: true, args: ['--requirepass', 'p@ss/word'] });
+    const url = new URL(queue.redis.url);
+    await assert.rejects(connectRedis({ redisUrl: url.href, redisDb: 0 }, quiet), away);
+    url.password = 'wrong';
+    const began = performance.now();
+    await assert.rejects(
+      connectRedis({ redisUrl: url.href, redisDb: 0 }, quiet),
+      (error: Error) => error.message.includes('127.0.0.1') && !error.message.includes('wrong'),
+    );
+    assert.ok(performance.now() - began < 2_000, 'it does not try again');
+
+    url.password = encodeURIComponent('p@ss/word');
+    url.pathname = '/3';
+    const member = await queue.join({ redisUrl: url.href });
+    const elsewhere = await queue.join({ redisUrl: url.href, redisDb: 4 });
+    await member.workers.announce(worker('worker'));
+    const done = work(member);
+    const { job } = await member.jobs.admit(admission());
+    await until(() => done.length === 1);
+    assert.equal(await statusOf(elsewhere, job), 'gone');
+    assert.deepEqual(await elsewhere.connection.send(['KEYS', '*']), []);
+    const keys = (await member.connection.send(['KEYS', '*'])) as string[];
+    assert.ok(keys.some((key) => key.startsWith('oxboard:bee:')));
+    assert.ok(keys.every((key) => key.startsWith('oxboard:')));
+  });
+});
