@@ -44,7 +44,7 @@ def separate(command: list[str], mixes: list[Path], model: str, out: Path) -> li
     results = [json.loads(line) for line in done.stdout.splitlines()]
     by_input = {Path(result["input"]).stem: result for result in results}
     return [
-        torch.stack([_read(by_input[mix.stem]["stems"][name]["path"]) for name in SOURCES])
+        torch.stack([_read(by_input[mix.stem]["output"]["stems"][name]["path"]) for name in SOURCES])
         for mix in mixes
     ]
 

@@ -1,10 +1,12 @@
 """The embedded network: demucs' own HTDemucs class, small, and its weights outside of training."""
 
+import zipfile
 from fractions import Fraction
 from pathlib import Path
 
 import torch
 from demucs.htdemucs import HTDemucs
+from oxboard_export import serialize
 from torch import Tensor, nn
 
 from .audio import SAMPLE_RATE
@@ -28,8 +30,8 @@ LAYERS_WITHOUT_DCONV = 2
 SEGMENT = Fraction(39, 5)
 
 
-def build(segment: Fraction = SEGMENT, config: dict = CONFIG) -> HTDemucs:
-    return HTDemucs(SOURCES, segment=segment, samplerate=SAMPLE_RATE, **config)
+def build(segment: Fraction | None = None) -> HTDemucs:
+    return HTDemucs(SOURCES, segment=segment or SEGMENT, samplerate=SAMPLE_RATE, **CONFIG)
 
 
 def trimmed(model: HTDemucs) -> HTDemucs:
@@ -40,9 +42,9 @@ def trimmed(model: HTDemucs) -> HTDemucs:
     return model
 
 
-def complete(weights: dict[str, Tensor], config: dict = CONFIG) -> HTDemucs:
+def complete(weights: dict[str, Tensor]) -> HTDemucs:
     """The stock network that computes what the trimmed one computes with these weights."""
-    model = build(config=config)
+    model = build()
     for layer in range(LAYERS_WITHOUT_DCONV):
         for encoder in (model.encoder, model.tencoder):
             for parameter in encoder[layer].dconv.parameters():
@@ -58,12 +60,14 @@ def weights_of(file: Path) -> dict[str, Tensor]:
     """Of a checkpoint, an exported archive's network, or a plain file of weights; those that the
     trimmed network has."""
     wanted = trimmed(build()).state_dict()
-    try:
-        stored = torch.load(file, map_location="cpu", weights_only=True)
-        stored = stored.get("ema") or stored.get("state") or stored
-    except RuntimeError:
-        network = torch.jit.load(str(file), map_location="cpu")
-        stored = {name.replace("__", "."): value for name, value in network.state_dict().items()}
+    with zipfile.ZipFile(file) as records:
+        is_archive = any(name.endswith("/constants.pkl") for name in records.namelist())
+    if is_archive:
+        parameters = serialize.load(file).state_dict()
+        stored = {name.replace("__", "."): value for name, value in parameters.items()}
+    else:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+        stored = content.get("ema") or content.get("state") or content
     lacking = set(wanted) - set(stored)
     if lacking:
         raise ValueError(f"{file} lacks {len(lacking)} weights, {sorted(lacking)[0]} among them")

@@ -76,16 +76,28 @@ class Trainer:
     def _checkpoint(self) -> Path:
         return self.settings.out / "checkpoint.pt"
 
-    def run(self) -> None:
-        """Trains until the hours or steps are full, or until SIGTERM or SIGINT."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: setattr(self, "_ending", True))
+    def run(self, until: int | None = None) -> None:
+        """Trains up to step `until`, by default the last, or until SIGTERM or SIGINT; in each case
+        what was reached is in the checkpoint."""
+
+        def end(*_) -> None:
+            self._ending = True
+
+        numbers = (signal.SIGTERM, signal.SIGINT)
+        before = [signal.signal(number, end) for number in numbers]
+        try:
+            self._run(self.settings.steps if until is None else until)
+        finally:
+            for number, handler in zip(numbers, before, strict=True):
+                signal.signal(number, handler)
+
+    def _run(self, until: int) -> None:
         s = self.settings
         self._log(event="start", songs=self._mixer.rescan(), settings=_plain(s))
         batches = _Prefetch(self._draw, self.step)
         last_save = last_validation = last_log = time.monotonic()
         recent: list[tuple[float, float, Tensor]] = []
-        while not self._ending and self.step < s.steps:
+        while not self._ending and self.step < until:
             began = time.monotonic()
             recent.append(self._train_step(batches.next()))
             now = time.monotonic()
