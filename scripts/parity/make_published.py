@@ -79,12 +79,12 @@ def _flatten(value: object, path: str, tensors: dict[str, torch.Tensor]) -> obje
     return value
 
 
-def quantise(model: nn.Module, seed: int, **options: object) -> dict:
+def quantise(model: nn.Module, seed: int, options: dict) -> dict:
     """The state of the model under DiffQ, with bit counts as different as training makes them.
 
     Below 15 bits: diffq leaves such groups out when it packs, and restores them from chance.
     """
-    quantizer = diffq.DiffQuantizer(model, **{**QUANTIZER, **options})
+    quantizer = diffq.DiffQuantizer(model, **options)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in quantizer._qparams:
@@ -113,13 +113,22 @@ def save_published(
 
 
 def make_member(
-    path: Path, klass: type, arguments: dict, quantised: bool, seed: int, size: str = "full"
+    path: Path,
+    klass: type,
+    arguments: dict,
+    quantizer: dict | None,
+    seed: int,
+    size: str = "full",
 ) -> None:
+    """Writes a member of random weights, quantised where a quantizer's options are given."""
     kwargs = train_arguments(klass, arguments, size)
     torch.manual_seed(seed)
     model = klass(**kwargs)
     make_models.strengthen(model)
-    state = quantise(model, seed) if quantised else get_state(model, None, half=True)
+    if quantizer is None:
+        state = get_state(model, None, half=True)
+    else:
+        state = quantise(model, seed, quantizer)
     save_published(path, klass, kwargs, state)
 
 
@@ -130,10 +139,11 @@ def make_repository(out: Path, name: str, members: int | None = None, size: str 
     bag = REMOTE_ROOT / f"{name}.yaml"
     shutil.copyfile(bag, folder / bag.name)
     signatures = yaml.safe_load(bag.read_text())["models"]
+    quantizer = QUANTIZER if name.endswith("_q") else None
     for signature, (klass, arguments) in list(zip(signatures, KINDS[name], strict=True))[:members]:
         seed = int(hashlib.sha256(signature.encode()).hexdigest()[:8], 16)
         path = folder / f"{signature}.safetensors"
-        make_member(path, klass, arguments, name.endswith("_q"), seed, size)
+        make_member(path, klass, arguments, quantizer, seed, size)
     return folder
 
 
