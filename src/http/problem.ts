@@ -85,6 +85,7 @@ function linger(request: Request, response: Response): void {
     return;
   }
   response.once('finish', () => {
+    if (request.complete) return;
     request.resume();
     const cut = setTimeout(() => request.socket.destroy(), LINGER_MS);
     cut.unref();

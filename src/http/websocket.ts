@@ -90,16 +90,20 @@ export function acceptSockets({
       });
       if (!events) throw jobNotFound();
       response.detachSocket(upgrade.socket);
+      // It has no socket any more that could tell it.
+      upgrade.socket.once('close', () => response.emit('close'));
       const socket = await handshake(sockets, request, upgrade);
+      if (!socket) {
+        done();
+        return;
+      }
+      response.statusCode = 101;
       logger.info('websocket_opened', { request_id: requestId, job_id: job.id });
       metrics.listeners.inc({ transport: 'ws' });
-      response.statusCode = 101;
       socket.once('close', () => {
         metrics.listeners.dec({ transport: 'ws' });
         closed.abort();
         done();
-        // It has no socket any more that could tell it.
-        response.emit('close');
       });
       socket.on('error', () => socket.terminate());
       keepAlive(socket, heartbeatMs);
@@ -111,14 +115,14 @@ export function acceptSockets({
   };
 }
 
+/** @returns undefined when ws refuses the handshake, which it answers itself, or the client is gone. */
 async function handshake(
   sockets: WebSocketServer,
   request: IncomingMessage,
   { socket, head }: Upgrade,
-): Promise<WebSocket> {
-  return new Promise((resolve, reject) => {
-    // A handshake that ws refuses is answered and ended by it.
-    socket.once('close', () => reject(new OxboardError('ABORTED', 'The client is gone')));
+): Promise<WebSocket | undefined> {
+  return new Promise((resolve) => {
+    socket.once('close', () => resolve(undefined));
     sockets.handleUpgrade(request, socket, head, resolve);
   });
 }

@@ -1,7 +1,7 @@
 /** Progress as it happens, by server-sent events and by WebSocket, to real clients of both. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import type { ClientRequest, IncomingMessage } from 'node:http';
+import { request, type ClientRequest, type IncomingMessage } from 'node:http';
 import { after, describe, it, type TestContext } from 'node:test';
 import { EventSource } from 'eventsource';
 import { WebSocket } from 'ws';
@@ -237,7 +237,6 @@ void describe('a WebSocket', async () => {
   it('is not the only thing that a client may want to upgrade to', async () => {
     const response = await fetch(`${api.url}/api/v1/jobs/${id}`);
     assert.equal(response.status, 200);
-    const { request } = await import('node:http');
     const asked = request(`${api.url}/api/v1/jobs/${id}`, {
       headers: { Connection: 'Upgrade, HTTP2-Settings', Upgrade: 'h2c' },
     }).end();
@@ -256,6 +255,13 @@ void describe('a service that is stopped', () => {
     const events = read(api, id);
     const socket = await open(wsUrl(api, id));
     await until(() => (socket.messages.length > 0 ? true : undefined));
+
+    // A handshake that came to nothing is not waited for.
+    const asked = request(`${api.url}/api/v1/jobs/${id}/ws`, {
+      headers: { Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Key': 'x' },
+    }).end();
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+    assert.equal(answer.statusCode, 400);
 
     const drained = api.api.drain();
     assert.match(await events, /event: progress/);

@@ -68,6 +68,9 @@ export const stemifyForm = z
     ) as {
       [F in keyof typeof OPTION_OF_FIELD]: (typeof jobOptions.shape)[(typeof OPTION_OF_FIELD)[F]];
     }),
+    stems: jobOptions.shape.stems.meta({
+      description: 'Names of stems, between commas or in fields of their own; without it, all',
+    }),
   })
   .meta({ id: 'StemifyForm' });
 
