@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { scoreExample, writeExampleSong } from './example/song.mjs';
 import { isFile, isFolder, root, stateDir } from './setup/files.mjs';
 import { setup } from './setup/index.mjs';
 import { main, SetupError } from './setup/report.mjs';
-import { writeTestSong } from './test-song.mjs';
 
-const untrained = 'oxboard-untrained';
+const embedded = 'oxboard-mini';
 
 function installedModels() {
   return [process.env.DEMUCS_MODELS_PATH, join(root, 'models')]
@@ -22,44 +22,71 @@ function songFrom(args) {
     if (!isFile(song)) {
       throw new SetupError(`There is no file '${song}'.`, 'usage: npm run demo -- song.mp3');
     }
-    return { song, rest: args.slice(1) };
+    return { song, rest: args.slice(1), example: false };
   }
-  const made = join(stateDir, 'demo', 'test-song.wav');
   console.log(
-    'No song given: a made-up one of 20 seconds is taken. Your own: npm run demo -- song.mp3',
+    'No song given: the bundled example of 24 seconds is taken. Your own: npm run demo -- song.mp3',
   );
-  return { song: made, rest: args, make: writeTestSong };
+  return { song: join(stateDir, 'demo', 'example.wav'), rest: args, example: true };
 }
 
 /** The command's own end becomes ours, Ctrl-C included: it must reach the shell as a signal. */
-function become(command, args) {
+function become(args, stdio = 'inherit') {
   return new Promise((resolve, reject) => {
     const ignore = () => {};
     process.on('SIGINT', ignore);
-    const child = spawn(command, args, { stdio: 'inherit' });
+    const child = spawn(process.execPath, [join(root, 'dist/bin/cli.js'), ...args], { stdio });
+    let output = '';
+    child.stdout?.setEncoding('utf8').on('data', (chunk) => (output += chunk));
     child.on('error', reject);
     child.on('close', (status, signal) => {
       process.off('SIGINT', ignore);
       if (signal) process.kill(process.pid, signal);
-      resolve(status ?? 1);
+      resolve({ status: status ?? 1, output });
     });
   });
 }
 
-await main(async () => {
-  const args = process.argv.slice(2);
-  const { song, rest, make } = songFrom(args);
-  await setup();
-  make?.(song);
-
-  const chosen = process.env.DEMUCS_DEFAULT_MODEL || rest.some((arg) => /^(-n|--model)/.test(arg));
-  const models = installedModels();
-  if (!chosen && models.length && models.every((name) => name === untrained)) {
+/** Nothing is lost between the network and the comparison: float samples, no gain. */
+async function separateExample(song) {
+  const exact = ['--clip-mode', 'none', '--bit-depth', '32f', '--json'];
+  const { status, output } = await become(
+    ['separate', song, ...exact],
+    ['inherit', 'pipe', 'inherit'],
+  );
+  if (status !== 0) return status;
+  const { model, output: written } = JSON.parse(output);
+  const stems = Object.fromEntries(
+    Object.entries(written.stems).map(([name, { path }]) => [name, path]),
+  );
+  console.log('\nStem        SDR, dB   (the song itself as that stem)');
+  for (const { name, sdr, before } of scoreExample(song, stems)) {
+    const [after, first] = [sdr, before].map((value) => value.toFixed(1).padStart(7));
+    console.log(`${name.padEnd(10)} ${after}   (${first})   ${stems[name]}`);
+  }
+  if (model === embedded) {
     console.log(
-      '\nThe only model here has untrained weights: the stems will not be separated music, ' +
-        'this only shows that the pipeline works.',
+      '\nThis is the compact model that comes along, trained on synthetic music only. For real songs:\n' +
+        '  npx oxboard models pull htdemucs',
     );
   }
+  return 0;
+}
+
+await main(async () => {
+  const args = process.argv.slice(2);
+  const { song, rest, example } = songFrom(args);
+  await setup();
+  if (example) writeExampleSong(song);
+
   console.log('');
-  return become(process.execPath, [join(root, 'dist/bin/cli.js'), 'separate', song, ...rest]);
+  if (example && rest.length === 0) return separateExample(song);
+  const chosen = process.env.DEMUCS_DEFAULT_MODEL || rest.some((arg) => /^(-n|--model)/.test(arg));
+  if (!chosen && installedModels().every((name) => name === embedded)) {
+    console.log(
+      `The only model here is ${embedded}: compact, trained on synthetic music, far from what Demucs\n` +
+        'can do. For that: npx oxboard models pull htdemucs\n',
+    );
+  }
+  return (await become(['separate', song, ...rest])).status;
 });

@@ -59,6 +59,10 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     heldout.add_argument("--model", default="oxboard-mini")
     heldout.add_argument("--out", type=Path, default=WORK / "heldout")
     heldout.add_argument("--workers", type=int, default=1)
+
+    example = commands.add_parser("example", help="write the repository's example song anew")
+    example.add_argument("--seed", type=int, default=1_000_129)
+    example.add_argument("--out", type=Path, default=ROOT / "scripts" / "example")
     return parser.parse_args(arguments)
 
 
@@ -128,6 +132,12 @@ def _heldout(options: argparse.Namespace) -> None:
     print(heldout.table(rows, options.model))
 
 
+def _example(options: argparse.Namespace) -> None:
+    from .example import write
+
+    print(json.dumps(write(options.seed, options.out, WORK / "voices")))
+
+
 def _with_settings_for_speed() -> None:
     """glibc and OpenMP read these when a process starts, so it starts again with them: memory is
     kept between steps, and threads that wait leave their core to others."""
@@ -147,6 +157,7 @@ COMMANDS = {
     "evaluate": _evaluate,
     "export": _export,
     "heldout": _heldout,
+    "example": _example,
 }
 
 

@@ -118,9 +118,12 @@ class Trainer:
         self._log(event="end")
 
     def validate(self) -> dict[str, float]:
-        """Mean SDR of the averaged weights on songs of the validation split."""
+        """Mean SDR of the averaged weights on songs of the validation split; empty while none is
+        rendered."""
         songs = pool.songs(self.settings.validation, "validation")
         songs = songs[: self.settings.validation_songs]
+        if not songs:
+            return {}
         frames = int(self.settings.seconds * SAMPLE_RATE)
         result = evaluate.summary(evaluate.scores(self.ema, songs, frames))
         self._log(event="validation", songs=len(songs), sdr=result)
