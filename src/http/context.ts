@@ -53,9 +53,14 @@ export function requestContext({
     response.setHeader('X-Request-Id', id);
 
     const started = performance.now();
+    // Unknown once the connection is closed.
+    const client = request.ip;
     response.once('close', () => {
       closed.abort(new Error('The client is gone'));
-      record(request, response, context, (performance.now() - started) / 1000);
+      record(request, response, context, {
+        seconds: (performance.now() - started) / 1000,
+        client,
+      });
     });
     withLogContext({ request_id: id }, next);
   };
@@ -64,11 +69,12 @@ export function requestContext({
     request: Request,
     response: Response,
     { id, route, streaming }: RequestContext,
-    seconds: number,
+    { seconds, client }: { seconds: number; client: string | undefined },
   ): void {
     const { method } = request;
     const { statusCode } = response;
-    const answered = response.writableFinished || statusCode === 101;
+    // Who has got all may be gone before we hear of it.
+    const answered = response.writableEnded || statusCode === 101;
     const status = answered ? String(statusCode) : 'aborted';
     metrics.apiRequestsTotal.inc({ method, route, status });
     if (!streaming) metrics.apiRequestSeconds.observe({ method, route }, seconds);
@@ -80,7 +86,7 @@ export function requestContext({
       path: request.originalUrl.split('?', 1)[0],
       status,
       duration: Number(seconds.toFixed(4)),
-      client: request.ip,
+      client,
     });
   }
 }
