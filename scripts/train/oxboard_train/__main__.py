@@ -8,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 WORK = ROOT / ".train"
+OXBOARD = ["node", str(ROOT / "dist" / "bin" / "cli.js")]
 SPLITS = ["training", "validation", "evaluation"]
 
 
@@ -57,8 +58,15 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
     heldout = commands.add_parser("heldout", help="the final figures, through oxboard separate")
     heldout.add_argument("--model", default="oxboard-mini")
-    heldout.add_argument("--out", type=Path, default=WORK / "heldout")
+    heldout.add_argument("--work", type=Path, default=WORK / "heldout")
     heldout.add_argument("--workers", type=int, default=1)
+
+    picture = commands.add_parser("picture", help="spectrograms of a real song and its stems")
+    picture.add_argument("song", type=Path)
+    picture.add_argument("--model", default="oxboard-mini")
+    picture.add_argument("--start", type=float, default=0)
+    picture.add_argument("--seconds", type=float, default=30)
+    picture.add_argument("--out", type=Path, default=ROOT / "docs" / "oxboard-mini.png")
 
     example = commands.add_parser("example", help="write the repository's example song anew")
     example.add_argument("--seed", type=int, default=1_000_129)
@@ -125,11 +133,17 @@ def _export(options: argparse.Namespace) -> None:
 def _heldout(options: argparse.Namespace) -> None:
     from . import heldout
 
-    songs = options.out / "songs"
+    songs = options.work / "songs"
     heldout.render(songs, WORK / "voices", options.workers, _log)
-    command = ["node", str(ROOT / "dist" / "bin" / "cli.js")]
-    rows = heldout.measure(songs, options.out / "work", command, options.model)
+    rows = heldout.measure(songs, options.work / "work", OXBOARD, options.model)
     print(heldout.table(rows, options.model))
+
+
+def _picture(options: argparse.Namespace) -> None:
+    from .picture import draw
+
+    work, where = WORK / "picture", (options.start, options.seconds)
+    print(json.dumps(draw(OXBOARD, options.song, options.model, *where, work, options.out)))
 
 
 def _example(options: argparse.Namespace) -> None:
@@ -157,6 +171,7 @@ COMMANDS = {
     "evaluate": _evaluate,
     "export": _export,
     "heldout": _heldout,
+    "picture": _picture,
     "example": _example,
 }
 

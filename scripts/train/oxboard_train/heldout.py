@@ -44,12 +44,15 @@ def separate(command: list[str], mixes: list[Path], model: str, out: Path) -> li
     results = [json.loads(line) for line in done.stdout.splitlines()]
     by_input = {Path(result["input"]).stem: result for result in results}
     return [
-        torch.stack([_read(by_input[mix.stem]["output"]["stems"][name]["path"]) for name in SOURCES])
+        torch.stack(
+            [read_wav(by_input[mix.stem]["output"]["stems"][name]["path"]) for name in SOURCES]
+        )
         for mix in mixes
     ]
 
 
-def _read(path: str) -> Tensor:
+def read_wav(path: str | Path) -> Tensor:
+    """(2, frames)."""
     x, _ = soundfile.read(path, dtype="float32", always_2d=True)
     return torch.from_numpy(x.T.copy())
 
