@@ -3,10 +3,12 @@
  * that waits, whichever it is. So no worker keeps a job that another has the time for, and a lost
  * ticket loses nothing: the sweeper sees jobs without tickets, and tickets without a job just end.
  */
+import { isIP } from 'node:net';
 import BeeQueue from 'bee-queue';
 import type { Logger } from '../observability/logger.js';
 import type { RedisAddress, RedisConnection } from './redis.js';
 import { PREFIX } from './scripts/prelude.js';
+import { within } from './within.js';
 
 const NAME = 'tickets';
 /** Milliseconds: for one call; before another try; after which a worker's tickets are taken back. */
@@ -89,14 +91,19 @@ export function createHandout(connection: RedisConnection, logger: Logger): Hand
     });
 
   function consume(places: Places, onTicket: () => Promise<void>): void {
-    const mine = open(true, () => {
-      // Bee-Queue waits twice as long after every failure, and knows nothing of lost scripts.
+    // Bee-Queue waits twice as long after every failure, and knows nothing of lost scripts.
+    const mine = open(true, () => renew());
+    const renew = () => {
+      if (closed) return;
       renewal ??= setTimeout(() => {
         renewal = undefined;
+        stopWatching();
         mine.dispose();
         consume(places, onTicket);
       }, RETRY);
-    });
+    };
+    // It may wait on a connection whose other end is gone.
+    const stopWatching = connection.onReconnected(renew);
     consumer = mine;
     mine.queue.process(places.total, () => places.use(onTicket));
     mine.queue.checkStalledJobs(STALL_INTERVAL / 2).catch((error: unknown) => {
@@ -179,7 +186,11 @@ function beeAddress({ socket, username, password, database }: RedisAddress) {
   return {
     ...('path' in socket
       ? { path: socket.path }
-      : { host: socket.host, port: socket.port, ...(socket.tls && { tls: {} }) }),
+      : {
+          host: socket.host,
+          port: socket.port,
+          ...(socket.tls && { tls: isIP(socket.host) ? {} : { servername: socket.host } }),
+        }),
     ...(username !== undefined && { user: username }),
     ...(password !== undefined && { password }),
     db: database,
@@ -187,16 +198,4 @@ function beeAddress({ socket, username, password, database }: RedisAddress) {
     connect_timeout: 2 ** 31 - 1,
     socket_initial_delay: STALL_INTERVAL,
   };
-}
-
-async function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('no answer from Redis')), milliseconds);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -8,12 +8,15 @@ import { createClient } from 'redis';
 import type { Logger } from '../observability/logger.js';
 import { isNoScript, isRefusedLogin, redisError, unavailable } from './redis-errors.js';
 import { Subscriptions } from './subscriptions.js';
+import { TooLate, within } from './within.js';
 
 /** Milliseconds that a command may take. */
 const COMMAND_TIMEOUT = 3_000;
 /** Milliseconds without a connection after which commands no longer wait for it. */
 const PATIENCE = 1_000;
 const CONNECT_TIMEOUT = 10_000;
+/** Milliseconds without any answer after which the other end is taken for gone. */
+const SILENCE = 6_000;
 const LONGEST_RETRY_DELAY = 1_000;
 
 type Client = ReturnType<typeof createRedisClient>;
@@ -46,6 +49,8 @@ export interface RedisConnection {
   run(script: Script, args: readonly (string | number)[]): Promise<unknown>;
   /** Listens to a channel over one connection for all. @returns ends it. */
   subscribe(channel: string, listener: (message: string) => void): Promise<() => void>;
+  /** Told when Redis is there again; it may have lost its scripts meanwhile. */
+  onReconnected(listener: () => void): () => void;
   /** Told when subscriptions are in force again after messages may have been lost. */
   onResubscribed(listener: () => void): () => void;
   close(): Promise<void>;
@@ -69,9 +74,14 @@ export async function connectRedis(
   });
 
   let downSince: number | undefined = performance.now();
+  let answeredAt = performance.now();
+  const onReconnected = new Set<() => void>();
   client.on('ready', () => {
-    if (connected) logger.info('redis_connected');
     downSince = undefined;
+    answeredAt = performance.now();
+    if (!connected) return;
+    logger.info('redis_connected');
+    for (const listener of onReconnected) listener();
   });
   client.on('error', (error: Error) => {
     lastError = error;
@@ -103,10 +113,24 @@ export async function connectRedis(
       throw unavailable('Redis does not answer', lastError);
     }
     try {
-      return await within(COMMAND_TIMEOUT, ask());
+      const answer = await within(COMMAND_TIMEOUT, ask());
+      answeredAt = performance.now();
+      return answer;
     } catch (error) {
+      if (error instanceof TooLate) reconnectIfSilent();
       throw redisError(error);
     }
+  }
+
+  /** A host that vanished closes no connection; the system would wait for it a quarter of an hour. */
+  function reconnectIfSilent(): void {
+    if (!client.isReady || performance.now() - answeredAt < SILENCE) return;
+    downSince = performance.now();
+    lastError = new TooLate(SILENCE);
+    logger.warn('redis_connection_lost', { error: lastError });
+    client.destroy();
+    client.connect().catch(() => undefined); // it only ends by close()
+    subscriptions.reconnect();
   }
 
   return {
@@ -124,6 +148,10 @@ export async function connectRedis(
       });
     },
     subscribe: (channel, listener) => subscriptions.add(channel, listener),
+    onReconnected(listener) {
+      onReconnected.add(listener);
+      return () => onReconnected.delete(listener);
+    },
     onResubscribed: (listener) => subscriptions.onResubscribed(listener),
     async close() {
       subscriptions.close();
@@ -149,21 +177,6 @@ function createRedisClient(
     commandOptions: { timeout: COMMAND_TIMEOUT },
     maintNotifications: 'disabled',
   });
-}
-
-async function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`no answer within ${milliseconds} ms`)),
-      milliseconds,
-    );
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function addressOf(client: Client): RedisAddress {

@@ -3,7 +3,8 @@
  */
 import type { createClient } from 'redis';
 import type { Logger } from '../observability/logger.js';
-import { redisError, unavailable } from './redis-errors.js';
+import { redisError } from './redis-errors.js';
+import { within } from './within.js';
 
 type Client = Pick<
   ReturnType<typeof createClient>,
@@ -38,13 +39,9 @@ export class Subscriptions {
       this.#connecting = this.#client.connect();
       this.#connecting.catch(() => undefined); // it only ends by close()
     }
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(unavailable('Redis does not answer')), TIMEOUT);
-    });
     const subscribed = this.#client.subscribe(channel, listener);
     try {
-      await Promise.race([subscribed, late]);
+      await within(TIMEOUT, subscribed);
     } catch (error) {
       // It may still come to be.
       subscribed.then(
@@ -52,8 +49,6 @@ export class Subscriptions {
         () => undefined,
       );
       throw redisError(error);
-    } finally {
-      clearTimeout(timer);
     }
     return () => this.#remove(channel, listener);
   }
@@ -61,6 +56,14 @@ export class Subscriptions {
   onResubscribed(listener: () => void): () => void {
     this.#resubscribed.add(listener);
     return () => this.#resubscribed.delete(listener);
+  }
+
+  /** Connects anew: the other end may be gone without a word. */
+  reconnect(): void {
+    if (!this.#connecting || this.#closed) return;
+    this.#client.destroy();
+    this.#connecting = this.#client.connect();
+    this.#connecting.catch(() => undefined);
   }
 
   close(): void {

@@ -10,7 +10,7 @@ import { PREFIX } from './scripts/prelude.js';
 const KEY = `${PREFIX}trash`;
 const AT_ONCE = 100;
 
-/** Removes `entries`; what fails stays for {@link emptyTrash}. */
+/** Removes `entries`, up to the first that fails; what is left stays for {@link emptyTrash}. */
 export async function discard(
   {
     connection,
@@ -26,6 +26,7 @@ export async function discard(
       await connection.send(['SREM', KEY, entry]);
     } catch (error) {
       logger.warn('files_not_removed', { key: entry, error });
+      return;
     }
   }
 }

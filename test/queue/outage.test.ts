@@ -132,6 +132,23 @@ describe('a Redis that is frozen', async () => {
     assert.equal(claim?.job.id, status === 'gone' ? undefined : asked.id);
     assert.equal(await api.jobs.get('unknown', TENANT), undefined);
   });
+
+  it('is connected to anew when it stays silent, as one whose host has vanished', async () => {
+    const { job } = await api.jobs.admit(admission());
+    const { signal } = new AbortController();
+    const stream = await api.jobs.events(job.id, TENANT, { signal });
+    const next = stream![Symbol.asyncIterator]();
+    await next.next();
+    const id = () => api.connection.send(['CLIENT', 'ID']);
+    const before = await id();
+    queue.redis.freeze();
+    await until(async () => (await refused(api)) < 1_000, 'an end of the patience');
+    queue.redis.thaw();
+    const now = await until(() => id().catch(() => undefined));
+    assert.notEqual(now, before);
+    await until(() => api.jobs.cancelOrRemove(job.id, TENANT).catch(() => undefined));
+    assert.equal(((await next.next()).value as JobEvent).status, 'cancelled');
+  });
 });
 
 describe('a Redis without memory', async () => {
