@@ -271,14 +271,15 @@ async function receive(
 /** The connection ended before its answer did. */
 class Broken extends Error {}
 
-/** Bytes that wait to be written before the connection is held up. */
-const BUFFERED = 2 ** 20;
+/** Bytes that may wait to be written: more than any published file has. */
+const BUFFERED = 2 ** 28;
 
 /**
  * Takes in the body as it arrives. When the connection breaks, all that came before is handed over
  * first, where a stream's own iterator would drop what it has not handed over yet.
  *
- * To be called at once: a stream that ends unheard ends for ever.
+ * To be called at once: a stream that ends unheard ends for ever. The stream is never paused, as
+ * undici 7 crashes the process when a server closes a connection that is held up (nodejs/undici#5360).
  *
  * @returns an iterable that throws Broken.
  */
@@ -291,7 +292,7 @@ function takeIn(body: Readable): AsyncIterable<Buffer> {
   body.on('data', (chunk: Buffer) => {
     chunks.push(chunk);
     waiting += chunk.length;
-    if (waiting >= BUFFERED) body.pause();
+    if (waiting > BUFFERED) body.destroy(new Error('the disk does not keep up with it'));
     wake();
   });
   body.on('error', (error) => (failure = error));
@@ -305,7 +306,6 @@ function takeIn(body: Readable): AsyncIterable<Buffer> {
         const chunk = chunks.shift();
         if (chunk) {
           waiting -= chunk.length;
-          if (waiting < BUFFERED) body.resume();
           yield chunk;
         } else if (ended) break;
         else await new Promise<void>((resolve) => (wake = resolve));

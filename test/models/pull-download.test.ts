@@ -1,7 +1,7 @@
 /** One file over an unreliable network. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, it, type TestContext } from 'node:test';
 import { openHttp } from '../../src/models/download-http.js';
@@ -101,6 +101,18 @@ describe('a download', () => {
     );
     assert.ok(later.every(({ range, ifRange }) => range === '' || ifRange.startsWith('"')));
     assert.match(run.notices.join('\n'), /the connection broke; trying again in 1 s/);
+  });
+
+  it('takes what comes faster than it can be written, from a server that hangs up', async (context) => {
+    const big = Buffer.alloc(50_000_000, body);
+    const hangUp: Fault = (_request, response) => {
+      response.setHeader('connection', 'close');
+      return false;
+    };
+    const run = await start(context, [hangUp, hangUp], { sha256: sha256(big) });
+    run.server.files[FILE] = big;
+    await run.again();
+    assert.equal(statSync(run.file).size, big.length);
   });
 
   it('goes on in a later process, and is not fetched twice', async (context) => {
