@@ -111,7 +111,11 @@ describe('a download', () => {
     };
     const run = await start(context, [hangUp, hangUp], { sha256: sha256(big) });
     run.server.files[FILE] = big;
-    await run.again();
+    const slowly = () => {
+      const until = performance.now() + 1;
+      while (performance.now() < until);
+    };
+    await run.again({ onProgress: slowly });
     assert.equal(statSync(run.file).size, big.length);
   });
 
