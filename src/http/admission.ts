@@ -42,7 +42,7 @@ export interface AdmissionDependencies {
 
 /**
  * Makes a job of an upload, or finds the one that the same request made before. When it fails, nothing
- * of the upload is left in the storage.
+ * of the upload is left in the storage for good.
  */
 export async function admit(
   request: AdmissionRequest,
@@ -85,7 +85,9 @@ export async function admit(
     if (admitted.replayed) await storage.remove(key);
     return admitted;
   } catch (error) {
-    await storage.remove(key).catch(() => undefined);
+    // Without Redis' answer the job may have been made; if not, the janitor takes the upload.
+    const unknown = error instanceof OxboardError && error.code === 'REDIS_UNAVAILABLE';
+    if (!unknown) await storage.remove(key).catch(() => undefined);
     throw error;
   }
 }

@@ -63,7 +63,7 @@ export async function separateJob(
     const lease = await context.separators.acquire(request.model, signal);
     try {
       inputPath = await storage.localFile(request.source.key, directory, signal);
-      const input = nameTitle(await probe(inputPath, signal), request.source.name);
+      const input = withTitle(await probe(inputPath, signal));
       const checkpoints = new StoredCheckpoints({
         storage,
         prefix: `${checkpointsOf(id)}/${digest(`${context.runtime} ${lease.hash}`)}`,
@@ -109,11 +109,14 @@ function fullDiskAsOurs(error: unknown, place: string): unknown {
   return known instanceof OxboardError && known.code === 'DISK_FULL' ? known : error;
 }
 
-/** The file has the name of its key; a song without a title is called as its owner called it. */
-function nameTitle(input: ProbedInput, name: string): ProbedInput {
+/**
+ * The file has the name of its key, which is no title; nor is the name that its owner gave it, for
+ * equal songs of others share the result.
+ */
+function withTitle(input: ProbedInput): ProbedInput {
   const { title = '' } = input.tags;
   if (title.trim() !== '') return input;
-  return { ...input, tags: { ...input.tags, title: path.parse(name).name } };
+  return { ...input, tags: { ...input.tags, title: 'Untitled' } };
 }
 
 const resolveOutput = (request: JobRequest, out: string) =>

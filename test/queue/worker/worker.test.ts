@@ -55,7 +55,7 @@ describe('a worker', () => {
       const bytes = await service.bytes(stem.key);
       assert.equal(stem.sizeBytes, bytes.length);
       assert.equal(stem.sha256, createHash('sha256').update(bytes).digest('hex'));
-      assert.ok(bytes.includes(`My song (${name})`), 'its title is the name that the client gave');
+      assert.ok(bytes.includes(`Untitled (${name})`), 'who has the same song shares the result');
       assert.deepEqual(
         [stem.format, stem.durationSeconds, stem.sampleRate, stem.channels],
         ['flac', 9, 44_100, 2],
