@@ -95,9 +95,15 @@ class _Track:
         part = where - before
         envelope = self.envelope[:, before] * (1 - part) + self.envelope[:, before + 1] * part
         envelope += manner.tilt * np.log2(np.maximum(bins, 200) / 1000)
+        # Frames at the edges of vowels are unvoiced and yet have their low formants: as noise, those
+        # would rumble.
+        envelope[hz == 0] -= 5 * np.clip((900 - bins) / 600, 0, 1)
         noise = self.noise[:, before] * (1 - part) + self.noise[:, before + 1] * part
-        airy = 1 / (1 + np.exp(-(bins - 4500) / 900))
-        noise = np.clip(noise + manner.breath * (0.3 + airy), 0.001, 0.999).astype(np.float64)
+        airy = 1 / (1 + np.exp(-(bins - 3500) / 900))
+        noise = noise + manner.breath * (0.05 + airy)
+        # Between voiced pulses there is no sound below the fundamental, so there must be no noise.
+        below = bins < 0.8 * np.maximum(hz, 0)[:, None]
+        noise = np.clip(np.where(below, 0, noise), 0.001, 0.999).astype(np.float64)
         envelope = np.ascontiguousarray(np.exp(np.clip(envelope, -32, 12)), np.float64)
         out = pyworld.synthesize(
             hz, envelope, np.ascontiguousarray(noise), SAMPLE_RATE, 1000 * FRAME

@@ -118,7 +118,10 @@ def _samples(voice: Voice, index: int) -> tuple[np.ndarray, int]:
 
 def analyse(x: np.ndarray, rate: int) -> Phrase | None:
     """None for a sound with too little voice in it to sing with."""
-    x = x[: 6 * rate].astype(np.float64)
+    edge = int(np.searchsorted(BAND_HZ, 0.9 * rate / 2))
+    # At a telephone's rate WORLD has no band in which to tell noise from voice.
+    wanted = max(rate, 16000)
+    x, rate = resample(x[: 6 * rate], rate, wanted).astype(np.float64), wanted
     x /= np.abs(x).max() + 1e-9
     # dio is fast, and good enough after its refinement; its result is gapless per 5 ms.
     rough, time = pyworld.dio(x, rate, f0_floor=65, f0_ceil=500, frame_period=1000 * FRAME)
@@ -126,12 +129,12 @@ def analyse(x: np.ndarray, rate: int) -> Phrase | None:
     if np.sum(pitch > 0) < 40:
         return None
     spectrum = pyworld.cheaptrick(x, pitch, time, rate)
-    noise = pyworld.d4c(x, pitch, time, rate)
+    # Its own decision on what is voiced looks at high frequencies, which telephone speech lacks.
+    noise = pyworld.d4c(x, pitch, time, rate, threshold=0)
     hz = np.linspace(0, rate / 2, spectrum.shape[1])
     envelope = np.stack([np.interp(BAND_HZ, hz, row) for row in np.log(spectrum + 1e-14)])
     share = np.stack([np.interp(BAND_HZ, hz, row) for row in noise])
     # Above the recording's band both go on: the envelope falls, more in vowels, the rest is noise.
-    edge = int(np.searchsorted(BAND_HZ, 0.9 * rate / 2))
     if edge < BANDS:
         octaves = np.log2(BAND_HZ[edge:] / BAND_HZ[edge - 1])
         level = envelope[:, edge - 12 : edge - 2].mean(axis=1, keepdims=True)
