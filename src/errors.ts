@@ -37,7 +37,7 @@ export const ERROR_CODES = {
   MODEL_CHECKSUM: { exitStatus: 1, meaning: 'A file of the archive differs from its checksum' },
   MODEL_EXPORT_FAILED: { exitStatus: 1, meaning: 'The exporter could not make the archive' },
   MODEL_UNKNOWN: { exitStatus: 2, meaning: 'The catalogue has no model of that name' },
-  MODEL_BUSY: { exitStatus: 1, meaning: 'Another process took over the pull of the model' },
+  MODEL_BUSY: { exitStatus: 1, meaning: 'Another process is pulling the model' },
 
   DOWNLOAD_FAILED: { exitStatus: 1, meaning: 'The host could not be reached, or kept failing' },
   DOWNLOAD_UNAUTHORISED: { exitStatus: 1, meaning: 'The host wants a token, or another one' },

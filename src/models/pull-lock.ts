@@ -63,6 +63,10 @@ export async function withLock<T>(
   }
 }
 
+/** Tells whether a process holds the lock, or was killed holding it a moment ago. */
+export const isLocked = (path: string): Promise<boolean> =>
+  lockfile.check(path, { lockfilePath: path, realpath: false, stale: LOCK_STALE });
+
 /** @returns undefined while another process holds it. */
 async function tryLock(
   path: string,

@@ -25,7 +25,7 @@ import { openHttp, TIMEOUTS, type Timeouts } from './download-http.js';
 import { RETRY, type RetryPolicy } from './download.js';
 import { installFolder } from './library.js';
 import { install, writeArchive, type Assemble } from './pull-archive.js';
-import { withLock } from './pull-lock.js';
+import { isLocked, withLock } from './pull-lock.js';
 import { ChecksumRecord, type Check } from './pull-record.js';
 import { openSource, type ObtainedFile, type Source } from './pull-source.js';
 import { listSkeletons } from './skeletons.js';
@@ -122,7 +122,7 @@ export async function pullModel(name: string, options: PullOptions): Promise<Pul
       },
     };
     return await withLock(
-      join(home(folder), `${name}.lock`),
+      lockOf(home(folder), name),
       lock,
       async (signal) =>
         (await intact(model, folder, signal, ignore)) ??
@@ -137,20 +137,29 @@ export async function pullModel(name: string, options: PullOptions): Promise<Pul
  * Deletes what an interrupted pull has left.
  *
  * @returns the folder that is gone; undefined when there was none.
+ * @throws OxboardError MODEL_BUSY while a pull is running.
  */
 export async function removeUnfinished(
   name: string,
   options: { modelsDir?: string | undefined },
 ): Promise<string | undefined> {
   if (!isPublished(name)) return undefined;
-  const work = join(home(installFolder(options)), name);
+  const folder = home(installFolder(options));
+  const work = join(folder, name);
   if (!(await stat(work).catch(() => undefined))) return undefined;
+  if (await isLocked(lockOf(folder, name))) {
+    throw new OxboardError(
+      'MODEL_BUSY',
+      `${name} is being pulled, or was until a moment ago. End that pull, and run the command again`,
+    );
+  }
   await rm(work, { recursive: true, force: true });
   return work;
 }
 
 const ignore = () => undefined;
 const home = (folder: string): string => join(folder, '.pull');
+const lockOf = (folder: string, name: string): string => join(folder, `${name}.lock`);
 
 /** The intact model of that name, if there is one. */
 async function intact(

@@ -330,6 +330,7 @@ describe('two pulls of one model', () => {
       );
     });
     await begun;
+    await assert.rejects(removeUnfinished('htdemucs', { modelsDir }), { code: 'MODEL_BUSY' });
     const onNotice = (notice: string) => {
       assert.match(notice, /^Another process is pulling htdemucs: waiting/);
       second.abort(new Error('enough'));
