@@ -12,8 +12,11 @@ from .voices import BAND_HZ, BANDS, FRAME, Phrase
 
 SILENCE = -28.0
 FFT_SIZE = pyworld.get_cheaptrick_fft_size(SAMPLE_RATE)
+BINS = np.linspace(0, SAMPLE_RATE / 2, FFT_SIZE // 2 + 1)
 # Attacks before the vowel come ahead of the beat, as singers place them: at most this many frames.
 LEAD_IN = 16
+# Frames without sound that part what is sung into stretches of their own.
+MAX_GAP = 20
 
 
 @dataclass(frozen=True)
@@ -84,32 +87,47 @@ class _Track:
         self.voiced[rows] = (phrase.pitch[before] > 0)[louder]
 
     def render(self, frames: int, manner: Manner) -> np.ndarray:
-        sung = np.flatnonzero(self.pitch)
-        if not len(sung):
-            return np.zeros(frames, np.float32)
-        pitch = np.interp(np.arange(self.count), sung, self.pitch[sung])
-        hz = np.where(self.voiced, 440 * 2 ** ((pitch - 69) / 12), 0.0)
-        bins = np.linspace(0, SAMPLE_RATE / 2, FFT_SIZE // 2 + 1)
-        where = np.interp(bins / manner.formant, BAND_HZ, np.arange(BANDS))
+        out = np.zeros(frames, np.float32)
+        for begin, end in self._spans():
+            x = self._synthesise(slice(begin, end), manner)
+            at = int(begin * FRAME * SAMPLE_RATE)
+            length = max(0, min(len(x), frames - at))
+            out[at : at + length] += x[:length]
+        return out
+
+    def _spans(self) -> list[tuple[int, int]]:
+        """Stretches with something to be heard: WORLD takes as long for silence as for sound."""
+        filled = np.flatnonzero(self.pitch)
+        if not len(filled):
+            return []
+        ends = np.flatnonzero(np.diff(filled) > MAX_GAP)
+        first, last = filled[[0, *(ends + 1)]], filled[[*ends, len(filled) - 1]]
+        return [(max(0, int(a) - 2), int(b) + 3) for a, b in zip(first, last, strict=True)]
+
+    def _synthesise(self, span: slice, manner: Manner) -> np.ndarray:
+        given = self.pitch[span]
+        sung = np.flatnonzero(given)
+        pitch = np.interp(np.arange(len(given)), sung, given[sung])
+        hz = np.where(self.voiced[span], 440 * 2 ** ((pitch - 69) / 12), 0.0)
+        where = np.interp(BINS / manner.formant, BAND_HZ, np.arange(BANDS))
         before = np.minimum(where.astype(int), BANDS - 2)
-        part = where - before
-        envelope = self.envelope[:, before] * (1 - part) + self.envelope[:, before + 1] * part
-        envelope += manner.tilt * np.log2(np.maximum(bins, 200) / 1000)
-        # Frames at the edges of vowels are unvoiced and yet have their low formants: as noise, those
-        # would rumble.
-        envelope[hz == 0] -= 5 * np.clip((900 - bins) / 600, 0, 1)
-        noise = self.noise[:, before] * (1 - part) + self.noise[:, before + 1] * part
-        airy = 1 / (1 + np.exp(-(bins - 3500) / 900))
-        noise = noise + manner.breath * (0.05 + airy)
+        part = (where - before).astype(np.float32)
+
+        def widen(bands: np.ndarray) -> np.ndarray:
+            return bands[:, before] * (1 - part) + bands[:, before + 1] * part
+
+        envelope = widen(self.envelope[span])
+        envelope += (manner.tilt * np.log2(np.maximum(BINS, 200) / 1000)).astype(np.float32)
+        # Frames at the edges of vowels are unvoiced and yet have their low formants: as noise,
+        # those would rumble.
+        envelope[hz == 0] -= (5 * np.clip((900 - BINS) / 600, 0, 1)).astype(np.float32)
+        airy = 1 / (1 + np.exp(-(BINS - 3500) / 900))
+        noise = widen(self.noise[span]) + (manner.breath * (0.05 + airy)).astype(np.float32)
         # Between voiced pulses there is no sound below the fundamental, so there must be no noise.
-        below = bins < 0.8 * np.maximum(hz, 0)[:, None]
-        noise = np.clip(np.where(below, 0, noise), 0.001, 0.999).astype(np.float64)
-        envelope = np.ascontiguousarray(np.exp(np.clip(envelope, -32, 12)), np.float64)
-        out = pyworld.synthesize(
-            hz, envelope, np.ascontiguousarray(noise), SAMPLE_RATE, 1000 * FRAME
-        )
-        out = out[:frames]
-        return np.pad(out, (0, frames - len(out))).astype(np.float32)
+        noise[0.8 * hz[:, None] > BINS] = 0
+        envelope, noise = np.exp(np.clip(envelope, -32, 12)), np.clip(noise, 0.001, 0.999)
+        exact = [np.ascontiguousarray(x, np.float64) for x in (hz, envelope, noise)]
+        return pyworld.synthesize(*exact, SAMPLE_RATE, 1000 * FRAME)
 
 
 def _contour(rng: Rng, manner: Manner, note: SungNote, last: float, length: int) -> np.ndarray:
