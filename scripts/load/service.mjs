@@ -58,9 +58,11 @@ export async function startService({ processes, threads }) {
     metricsUrl: `http://127.0.0.1:${metricsPort}/metrics`,
     lines,
     async stop() {
-      const closed = once(child, 'close');
-      child.kill('SIGTERM');
-      await closed;
+      if (child.exitCode === null && child.signalCode === null) {
+        const closed = once(child, 'close');
+        child.kill('SIGTERM');
+        await closed;
+      }
       rmSync(dataDir, { recursive: true, force: true });
     },
   };

@@ -16,6 +16,7 @@ import type { Check } from '../../src/bin/doctor/check.js';
 import { temporaryFolder } from '../support/audio.js';
 import { modelsDir, oxboard } from '../support/cli.js';
 import { run, stagePackage, type StagedPackage } from '../support/package.js';
+import { startRedis } from '../support/redis.js';
 
 const linux = { skip: process.platform === 'linux' ? false : 'only for Linux' };
 
@@ -211,6 +212,26 @@ describe('oxboard doctor', () => {
     assert.equal(folder.check('models')?.mend, `mkdir -p ${empty}`);
     mkdirSync(empty);
     assert.equal((await examine(staged, { args: ['--models-dir', empty] })).ok, true);
+  });
+
+  it('tells what the service needs: a Redis that answers, and a folder', async (context) => {
+    const redis = await startRedis(context, { tcp: true });
+    const staged = stagePackage(context);
+    const good = await examine(staged, { env: { REDIS_URL: redis.url } });
+    assert.match(good.check('redis')?.text ?? '', /^\d+\.\d+.* answers at REDIS_URL$/);
+    assert.match(good.check('data folder')?.text ?? '', /data, \d+\.\d GB free$/);
+
+    await redis.stop();
+    writeFileSync(path.join(staged.folder, 'file'), '');
+    writeFileSync(path.join(staged.folder, '.env'), 'DATA_DIR=file/data\n');
+    const bad = await examine(staged, { env: { REDIS_URL: redis.url.replace('//', '//:hush@') } });
+    assert.equal(bad.check('redis')?.status, 'note');
+    assert.match(bad.check('redis')?.mend ?? '', /REDIS_URL/);
+    assert.equal(bad.check('data folder')?.status, 'note');
+    assert.doesNotMatch(JSON.stringify(bad), /hush/);
+
+    const wrong = await examine(staged, { env: { JOB_TTL: 'soon' } });
+    assert.match(wrong.check('service')?.text ?? '', /JOB_TTL but received "soon"/);
   });
 
   it('tells that there is too little memory', linux, async (context) => {

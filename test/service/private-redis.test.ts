@@ -64,7 +64,7 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
 
 const listens = (url: string) =>
   new Promise<boolean>((resolve) => {
-    const socket = connect(url.replace('unix://', ''));
+    const socket = connect(fileURLToPath(url.replace('unix:', 'file:')));
     socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
     socket.once('connect', () => socket.destroy());
   });
@@ -85,7 +85,7 @@ const processOf = (owner: Owner): Promise<number> =>
 
 void describe('the private Redis', () => {
   it('keeps its data from one run to the next, also when it is killed with its owner', async () => {
-    const dataDir = path.join(folder, 'keeps "it" all');
+    const dataDir = path.join(folder, 'keeps "it" 50% #1?');
     const first = await own(dataDir);
     await withClient(first, (client) => client.set('a', '1'));
     await end(first, 'stop');

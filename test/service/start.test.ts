@@ -7,7 +7,14 @@ import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { temporaryFolder } from '../support/audio.js';
 import { oxboard } from '../support/cli.js';
-import { freePort, launch, processesOf, startService, until } from '../support/service.js';
+import {
+  freePort,
+  launch,
+  NPM_START,
+  processesOf,
+  startService,
+  until,
+} from '../support/service.js';
 
 const folder = temporaryFolder({ after });
 
@@ -116,4 +123,13 @@ describe('the commands that serve', () => {
       assert.match(stdout, new RegExp(`Examples:\\n.*oxboard ${command}`));
     });
   }
+
+  it('npm start sets up and serves, and ends by the signal that it gets', async () => {
+    const service = await startService({ after }, [], {}, NPM_START);
+    const response = await fetch(`${service.url}/api/v1/health/ready`);
+    assert.equal(response.status, 200);
+    const { signal } = await service.kill('SIGTERM');
+    assert.equal(signal, 'SIGTERM');
+    await until('the end of its processes', () => processesOf(service).length === 0);
+  });
 });

@@ -12,7 +12,9 @@ import { fileURLToPath } from 'node:url';
 import { temporaryFolder } from './audio.js';
 import { modelsDir } from './cli.js';
 
-const program = fileURLToPath(new URL('../../dist/bin/cli.js', import.meta.url));
+const OXBOARD = fileURLToPath(new URL('../../dist/bin/cli.js', import.meta.url));
+/** What `npm start` runs. */
+export const NPM_START = fileURLToPath(new URL('../../scripts/start.mjs', import.meta.url));
 
 type Context = Parameters<typeof temporaryFolder>[0];
 
@@ -74,6 +76,7 @@ export async function launch(
   context: Context,
   command: readonly string[],
   env: Record<string, string> = {},
+  program = OXBOARD,
 ): Promise<TestService> {
   const [port, metricsPort] = [await freePort(), await freePort()];
   const dataDir = env.DATA_DIR ?? path.join(temporaryFolder(context), 'data');
@@ -108,7 +111,8 @@ export async function launch(
     stdout
       .slice(0, stdout.lastIndexOf('\n') + 1)
       .split('\n')
-      .filter((line) => line !== '')
+      // Set-up, which `npm start` does first, speaks to people.
+      .filter((line) => line.startsWith('{'))
       .map((line) => JSON.parse(line) as LogLine);
   return {
     pid: child.pid ?? 0,
@@ -133,8 +137,9 @@ export async function startService(
   context: Context,
   command: readonly string[],
   env: Record<string, string> = {},
+  program = OXBOARD,
 ): Promise<TestService> {
-  const service = await launch(context, command, env);
+  const service = await launch(context, command, env, program);
   const ready = until('the start', () =>
     service.logs().some(({ event }) => event === 'service_ready'),
   );

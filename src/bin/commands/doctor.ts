@@ -8,10 +8,10 @@ import {
   checkEnvironment,
   checkFfmpeg,
   checkMemory,
-  checkRedis,
   checkSystem,
   checkYtDlp,
 } from '../doctor/machine.js';
+import { checkService } from '../doctor/service.js';
 import { tryNative } from '../doctor/trial.js';
 import { say } from '../report.js';
 
@@ -61,7 +61,7 @@ async function* examine(flags: Flags): AsyncGenerator<Check, void, undefined> {
   yield* checkAddon(trial);
 
   yield* await checkFfmpeg();
-  yield await checkRedis();
+  yield* await checkService();
   yield await checkYtDlp();
 
   const models = await checkModels(config.modelsDir);

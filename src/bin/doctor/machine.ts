@@ -84,7 +84,7 @@ async function checkEncoders(): Promise<Check[]> {
 }
 
 /** The service needs it; nothing else does. */
-export async function checkRedis(): Promise<Check> {
+export async function checkRedisServer(): Promise<Check> {
   const said = await versionOf('redis-server');
   const version = said && /v=(\S+)/.exec(said)?.[1];
   if (version) return ok('redis-server', version);

@@ -1,27 +1,40 @@
 /**
  * The environment of the service's processes.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { parseEnv } from 'node:util';
 import { readServiceConfig, type ServiceConfig } from '../../config.js';
 import { OxboardError } from '../../errors.js';
 
 /**
- * Reads the environment, and before it `.env` in the working directory, which adds what is not set.
+ * Reads the environment, and before it `.env` in the working directory, which adds what is not set,
+ * for the processes that are started from here as well.
  *
  * @throws OxboardError INVALID_ENVIRONMENT
  */
 export function readEnvironment(): ServiceConfig {
-  const file = path.resolve('.env');
-  if (existsSync(file)) {
-    try {
-      process.loadEnvFile(file);
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new OxboardError('INVALID_ENVIRONMENT', `${file} cannot be read: ${reason}`);
-    }
-  }
+  Object.assign(process.env, withFile());
   return readServiceConfig(process.env);
+}
+
+/**
+ * What {@link readEnvironment} would read, without a change of the environment.
+ *
+ * @throws OxboardError INVALID_ENVIRONMENT
+ */
+export const peekEnvironment = (): ServiceConfig => readServiceConfig(withFile());
+
+function withFile(): NodeJS.ProcessEnv {
+  const file = path.resolve('.env');
+  if (!existsSync(file)) return process.env;
+  try {
+    const set = Object.entries(process.env).filter(([, value]) => value !== '');
+    return { ...parseEnv(readFileSync(file, 'utf8')), ...Object.fromEntries(set) };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new OxboardError('INVALID_ENVIRONMENT', `${file} cannot be read: ${reason}`);
+  }
 }
 
 /**

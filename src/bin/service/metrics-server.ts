@@ -15,8 +15,9 @@ export async function startMetricsServer(
   logger: Logger,
 ): Promise<Part> {
   const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-    if (pathname !== '/metrics') {
+    // Not by URL, which throws for some that clients can send.
+    const [path] = (request.url ?? '').split('?', 1);
+    if (path !== '/metrics') {
       response.writeHead(404).end('The metrics are at /metrics\n');
       return;
     }

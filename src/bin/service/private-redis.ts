@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { OxboardError } from '../../errors.js';
 import type { Logger } from '../../observability/logger.js';
 import { lockFolder } from './data-dir.js';
@@ -91,7 +92,8 @@ export async function startPrivateRedis(
   const watching = watch().catch(onGivenUp);
 
   return {
-    url: `unix://${socket}`,
+    // A folder may have signs in its name that mean something in a URL.
+    url: `unix://${pathToFileURL(socket).pathname}`,
     async stop() {
       stopping = true;
       await server.stop();
