@@ -16,6 +16,12 @@ import { ADMIT, CANCEL_OR_REMOVE, COUNTS, GET, LIST, LOAD } from './scripts/jobs
 import { SHORT_SHARE } from './timing.js';
 import { discard } from './trash.js';
 
+/**
+ * Milliseconds beyond which no job is told from another by its cost. Sums of them stay integers of
+ * Redis, which would else refuse every script that touches such a job.
+ */
+const MOST_COST = 365 * 86_400_000;
+
 export interface JobsDependencies {
   handout: Handout;
   storage: Storage;
@@ -39,7 +45,7 @@ export function createJobs(
         JSON.stringify(request),
         request.model,
         laneOf(costSeconds),
-        Math.round(costSeconds * 1000),
+        Math.round(Math.min(costSeconds * 1000, MOST_COST)),
         estimatedSeconds,
         requestId,
         request.source.sha256,

@@ -67,6 +67,17 @@ describe('jobs', () => {
     await api.jobs.cancelOrRemove(anew.job.id, TENANT);
   });
 
+  it('of any cost are taken, and hold up no other', async () => {
+    // What 100 shifts at an overlap next to 1 come to.
+    const { job: endless } = await api.jobs.admit(admission({ costSeconds: 4e20 }));
+    assert.equal((await claimed(other)).job.id, endless.id);
+    assert.ok(Number.isFinite(await api.jobs.waitSeconds(4e20)));
+    assert.equal(await api.jobs.cancelOrRemove(endless.id, TENANT), 'cancelled');
+    const { job } = await api.jobs.admit(admission());
+    assert.equal((await claimed(other)).job.id, job.id);
+    assert.equal(await api.jobs.cancelOrRemove(job.id, TENANT), 'cancelled');
+  });
+
   it('are listed newest first, page by page, also while others come and go', async () => {
     const tenant = 'lister';
     const ids: string[] = [];
