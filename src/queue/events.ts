@@ -54,7 +54,10 @@ export class EventFeeds {
     // First listen, then ask for the state: nothing happens unseen in between.
     const listener = new Listener();
     const leave = await this.#join(id, tenant, listener);
+    // Also of one who never begins to take events: a generator that was not begun ends nothing.
+    signal.addEventListener('abort', leave, { once: true });
     try {
+      if (signal.aborted) leave();
       const happened = await this.#read(id, tenant, after);
       if (!happened) {
         leave();

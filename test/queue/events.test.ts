@@ -83,6 +83,20 @@ describe('events', () => {
     assert.equal(await api.jobs.events(job.id, TENANT, { signal }), undefined);
   });
 
+  it('are no longer heard for one who left before taking any', async () => {
+    const job = await admit();
+    const channels = async () =>
+      (await api.connection.send(['PUBSUB', 'CHANNELS', `*${job.id}`])) as string[];
+    const leaving = new AbortController();
+    await api.jobs.events(job.id, TENANT, { signal: leaving.signal });
+    assert.equal((await channels()).length, 1);
+    leaving.abort();
+    await until(async () => (await channels()).length === 0, 'the end of the subscription');
+    await api.jobs.events(job.id, TENANT, { signal: leaving.signal });
+    await until(async () => (await channels()).length === 0, 'the end of the other one');
+    await api.jobs.cancelOrRemove(job.id, TENANT);
+  });
+
   it('are few for a listener who takes none, and of progress the newest', async () => {
     const job = await admit();
     const { signal } = new AbortController();
