@@ -1,6 +1,7 @@
 /**
  * The queue as workers see it.
  */
+import { randomUUID } from 'node:crypto';
 import { OxboardError } from '../errors.js';
 import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
@@ -31,8 +32,8 @@ type ClaimReply =
       'claimed',
       woken: number,
       RecordReply,
-      token: string,
       cacheKey: string,
+      modelHash: string,
       result: string | null,
       lane: string,
       waitedMs: number,
@@ -70,6 +71,7 @@ export function createClaims(
     async claim(workerId, runtime) {
       subscribe();
       for (;;) {
+        const token = randomUUID();
         const reply = (await connection.run(CLAIM, [
           workerId,
           runtime,
@@ -78,16 +80,18 @@ export function createClaims(
           SHORT_SHARE,
           timing.agingMs,
           ttl,
+          token,
         ])) as ClaimReply;
         void handout.issue(reply[1]);
         if (reply[0] === 'none') return undefined;
         if (reply[0] === 'again') continue;
-        const [, , record, token, cacheKey, result, lane, waitedMs] = reply;
+        const [, , record, cacheKey, modelHash, result, lane, waitedMs] = reply;
         metrics?.queueWaitSeconds.observe({ lane }, waitedMs / 1000);
         return {
           job: jobOf(record),
           token,
           cacheKey,
+          modelHash,
           cached: result === null ? undefined : (JSON.parse(result) as JobResult),
         };
       }
@@ -117,9 +121,16 @@ export function createClaims(
       );
     },
 
-    async complete({ job, token }, result) {
+    async complete({ job, token, modelHash }, result, usedModel = modelHash) {
       return ended(
-        await connection.run(COMPLETE, [job.id, token, ttl, result.id, JSON.stringify(result)]),
+        await connection.run(COMPLETE, [
+          job.id,
+          token,
+          ttl,
+          result.id,
+          JSON.stringify(result),
+          usedModel === modelHash ? 1 : 0,
+        ]),
       );
     },
 

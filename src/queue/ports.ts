@@ -116,6 +116,8 @@ export interface Claim {
   token: string;
   /** Under which the result will be found by equal jobs. */
   cacheKey: string;
+  /** Of the model that is in that key, as the worker last announced it. */
+  modelHash: string;
   /** A result that is there already: the job only has to be completed with it. */
   cached: JobResult | undefined;
 }
@@ -141,8 +143,11 @@ export interface Claims {
   /**
    * After it the result belongs to the job; when false, its files are still the caller's to remove.
    * Safe to repeat with the same result when the answer was lost.
+   *
+   * @param usedModel hash of the model that made the result, when it may be another than was
+   * announced: then equal jobs do not get it.
    */
-  complete(claim: Claim, result: JobResult): Promise<boolean>;
+  complete(claim: Claim, result: JobResult, usedModel?: string): Promise<boolean>;
   fail(claim: Claim, failure: JobFailure): Promise<boolean>;
   /** Back to its lane, in front; the attempt does not count. */
   handBack(claim: Claim): Promise<boolean>;

@@ -57,6 +57,17 @@ describe('a claim', () => {
     assert.ok(startedAt !== null && startedAt >= job.createdAt);
   });
 
+  it('is no other that Redis has given before it lost the end of its file', async () => {
+    await admit();
+    const forgotten = await claimed(one);
+    await api.connection.send(['FLUSHALL']);
+    await api.workers.announce(worker('worker'));
+    await admit();
+    const claim = await claimed(one);
+    assert.notEqual(claim.token, forgotten.token);
+    await one.claims.fail(claim, { code: 'INTERNAL', message: '' });
+  });
+
   it('ends once, whoever else tries to end it', async () => {
     const job = await admit();
     const claim = await claimed(one);
@@ -260,6 +271,19 @@ describe('equal jobs', () => {
     assert.equal(await cachedFor({}), false);
     await api.workers.announce(worker('worker'));
     assert.equal(await cachedFor({}), true);
+  });
+
+  it('do not get what another model has made, which came between claim and work', async () => {
+    await admit({ sha256: 'replaced' });
+    assert.equal(await one.claims.complete(await claimed(one), result(), 'another hash'), true);
+    await admit({ sha256: 'replaced' });
+    const claim = await claimed(one);
+    assert.equal(claim.cached, undefined);
+    assert.equal(await one.claims.complete(claim, result(), claim.modelHash), true);
+    await admit({ sha256: 'replaced' });
+    const third = await claimed(one);
+    assert.notEqual(third.cached, undefined);
+    await one.claims.complete(third, third.cached!);
   });
 
   it('wait no longer for one whose worker was lost, was cancelled or gave it back', async () => {

@@ -151,7 +151,7 @@ describe('records', () => {
     assert.deepEqual(await objects(), []);
     const keys = (await api.connection.send(['KEYS', '*'])) as string[];
     const lasting =
-      /^oxboard:(number|token|turn|queued|queued:models|workers|workers:live|workers:known|bee:.*)$/;
+      /^oxboard:(number|turn|queued|queued:models|workers|workers:live|workers:known|bee:.*)$/;
     assert.deepEqual(
       keys.filter((key) => !lasting.test(key)),
       [],

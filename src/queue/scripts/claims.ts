@@ -6,8 +6,10 @@ import { PRELUDE } from './prelude.js';
 
 /**
  * ARGV: worker, runtime, leaseMs, attempts, short jobs for each long one, milliseconds that one lane
- * may fall behind, ttl. Returns the number of jobs woken and, if there is one, the record, its token,
- * its cache key, the result that is there already, its lane and the milliseconds that it has waited.
+ * may fall behind, ttl, token. Returns the number of jobs woken and, if there is one, the record, its
+ * cache key, the hash of the model in it, the result that is there already, its lane and the
+ * milliseconds that it has waited. The token is the caller's: a number of Redis' own would come again
+ * when Redis had lost the end of its file, for a claim that its worker still believes in.
  * Third kind of answer: `again`.
  */
 export const CLAIM = script(`${PRELUDE}
@@ -59,10 +61,9 @@ for _ = 1, 100 do
     woken = woken + fail_exhausted(id, at, ARGV[7])
   else
     if short and long then call('INCR', P .. 'turn') end
-    local token = int(call('INCR', P .. 'token'))
     dequeue(id)
     call('ZADD', P .. 'leases', int(at + tonumber(ARGV[3])), id)
-    call('HSET', job_key(id), 'token', token, 'worker', ARGV[1], 'cacheKey', key,
+    call('HSET', job_key(id), 'token', ARGV[8], 'worker', ARGV[1], 'cacheKey', key,
       'stage', 'loading', 'progress', '0', 'startedAt', job[6] or int(at), 'updatedAt', int(at))
     call('HINCRBY', job_key(id), 'attempts', 1)
     if job[5] ~= 'processing' then set_status(id, 'processing') end
@@ -76,7 +77,8 @@ for _ = 1, 100 do
       call('SET', P .. 'running:' .. key, id)
     end
     emit(id, at)
-    return { 'claimed', woken, record(id), token, key, json, job[7], at - tonumber(job[8]) }
+    return { 'claimed', woken, record(id), key, chosen.model.hash, json, job[7],
+      at - tonumber(job[8]) }
   end
 end
 return { 'again', woken }
@@ -115,7 +117,10 @@ if job[1] ~= ARGV[3] or at - tonumber(job[3]) >= tonumber(ARGV[5]) then emit(id,
 return 1
 `);
 
-/** ARGV: id, token, ttl, id of the result, the result. Returns how many jobs it woke, or -1. */
+/**
+ * ARGV: id, token, ttl, id of the result, the result, whether equal jobs may have it. Returns how many
+ * jobs it woke, or -1.
+ */
 export const COMPLETE = script(`${PRELUDE}${CLAIMED}
 -- Done already, by a call whose answer was lost: the files are the job's, and must not be removed.
 local before = read(id, 'status', 'resultId')
@@ -131,7 +136,7 @@ if job[2] ~= result then
   call('SET', P .. 'result:' .. result, ARGV[5])
   call('SADD', P .. 'result:' .. result .. ':jobs', id)
   call('HSET', job_key(id), 'resultId', result, 'resultKey', job[1])
-  call('SET', P .. 'cache:' .. job[1], result)
+  if ARGV[6] == '1' then call('SET', P .. 'cache:' .. job[1], result) end
 end
 return finish(id, 'completed', at, ARGV[3], {})
 `);

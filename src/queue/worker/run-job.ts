@@ -67,8 +67,8 @@ class Attempt {
     metrics.cache.inc({ outcome: cached ? 'hit' : 'miss' });
     try {
       if (cached) return await this.#complete(cached);
-      const result = await this.#separate();
-      const outcome = await this.#complete(result);
+      const { result, usedModel } = await this.#separate();
+      const outcome = await this.#complete(result, usedModel);
       // Who has it now has made a result of its own.
       if (outcome !== 'completed') await removeResult(this.#context.storage, result.id);
       else this.#observe(result);
@@ -78,7 +78,7 @@ class Attempt {
     }
   }
 
-  async #separate(): Promise<JobResult> {
+  async #separate(): ReturnType<typeof separateJob> {
     const { claims, logger, metrics, patience, separators } = this.#context;
     const progress = reportProgress(
       async (now) => {
@@ -109,10 +109,10 @@ class Attempt {
     }
   }
 
-  async #complete(result: JobResult): Promise<Outcome> {
+  async #complete(result: JobResult, usedModel?: string): Promise<Outcome> {
     const { claims } = this.#context;
     const done = await untilAnswered(
-      () => claims.complete(this.#claim, result),
+      () => claims.complete(this.#claim, result, usedModel),
       this.#keeper.signal,
     );
     if (!done) return this.#whyVoid();

@@ -46,13 +46,17 @@ export class TryFailed extends Error {
   }
 }
 
-/** @throws TryFailed; nothing is left behind but checkpoints. */
+/**
+ * @returns the result, and the hash of the model that made it: the archive may have been replaced
+ * since the job was claimed.
+ * @throws TryFailed; nothing is left behind but checkpoints.
+ */
 export async function separateJob(
   context: SeparationContext,
   { id, request }: Job,
   progress: ProgressReporter,
   signal: AbortSignal,
-): Promise<JobResult> {
+): Promise<{ result: JobResult; usedModel: string }> {
   const { storage, metrics, logger } = context;
   let directory: string | undefined;
   let inputPath: string | undefined;
@@ -86,7 +90,7 @@ export async function separateJob(
       const result = await storeResult(storage, made, checkpoints.workSeconds, signal);
       if (checkpoints.resumed) metrics.resumes.inc();
       else await measure(context, lease.hash, request, made);
-      return result;
+      return { result, usedModel: lease.hash };
     } finally {
       lease.release();
     }
