@@ -157,7 +157,7 @@ void describe('the private Redis', () => {
     assert.ok(isAlive(pid));
 
     const second = await own(dataDir);
-    assert.equal(isAlive(pid), false);
+    await until(() => !isAlive(pid));
     assert.equal(await withClient(second, (client) => client.get('a')), '1');
     await end(second, 'stop');
   });

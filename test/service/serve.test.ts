@@ -1,10 +1,10 @@
 /** `oxboard serve` as an operator and a web application see it. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
-import { makeAudio, temporaryFolder } from '../support/audio.js';
+import { makeAudio, readAudio, temporaryFolder } from '../support/audio.js';
 import { modelsDir, oxboard } from '../support/cli.js';
 import {
   ask,
@@ -55,7 +55,7 @@ describe('serve', () => {
     assert.equal(ready.data_dir, service.dataDir);
   });
 
-  it('gives the same stems as the command line', async () => {
+  it('gives the same samples as the command line', async () => {
     const id = await submit(service, song, { model: 'htdemucs', seed: '7', overlap: '0.1' });
     const job = await untilCompleted(service, id);
     const out = path.join(folder, 'out');
@@ -71,8 +71,11 @@ describe('serve', () => {
       const bytes = new Uint8Array(await response.arrayBuffer());
       assert.equal(bytes.length, stem.size_bytes);
       assert.equal(sha256(bytes), stem.sha256);
-      const file = readFileSync(path.join(out, 'htdemucs', 'song', `${name}.wav`));
-      assert.equal(sha256(file), stem.sha256, name);
+      const received = path.join(folder, `${name}.wav`);
+      writeFileSync(received, bytes);
+      // The files differ in their tags: the service's may belong to songs of other names as well.
+      const expected = readAudio(path.join(out, 'htdemucs', 'song', `${name}.wav`));
+      assert.deepEqual(readAudio(received), expected, name);
     }
   });
 

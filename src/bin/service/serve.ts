@@ -72,11 +72,14 @@ async function supervise(
   environment: NodeJS.ProcessEnv,
   counts: Partial<Record<Role, number>>,
 ): Promise<void> {
+  const metrics = createMetrics({ process: 'supervisor' });
+  // It does not look for Redis, and what it does not know must not count as the least of all.
+  metrics.registry.removeSingleMetric('demucs_redis_up');
   const supervisor = new Supervisor({
     crew: Object.entries(counts).map(([role, count]) => ({ role: role as Role, count })),
     environment,
     logger,
-    metrics: createMetrics({ process: 'supervisor' }),
+    metrics,
     onGivenUp: service.fail,
   });
   service.add(await startMetricsServer(metricsAddress(config), supervisor.metrics, logger));
