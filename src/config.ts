@@ -3,6 +3,7 @@
  * else. An empty value counts as unset; a wrong one stops the start. The commands read only what the
  * engine needs: DEBUG, HOST and their like mean other things to other programs.
  */
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { OxboardError } from './errors.js';
@@ -41,9 +42,22 @@ const origin = z.union([
   z.literal('*'),
   z.url({ protocol: /^https?$/ }).refine((text) => new URL(text).origin === text),
 ]);
+/** Networks that Express knows by name. */
+const NETWORKS = ['loopback', 'linklocal', 'uniquelocal'];
+const isProxy = (text: string): boolean => {
+  const [address = '', bits = '1', ...more] = text.split('/');
+  const most = { 4: 32, 6: 128 }[isIP(address)];
+  if (most === undefined) return NETWORKS.includes(text);
+  return more.length === 0 && /^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= most;
+};
 /** What Express takes for `trust proxy`: how many proxies, or their addresses. */
 const proxies = z
   .string()
+  .toLowerCase()
+  .refine(
+    (text) =>
+      /^(true|false|\d+)$/.test(text) || text.split(',').every((one) => isProxy(one.trim())),
+  )
   .transform((text) => (/^\d+$/.test(text) ? Number(text) : text))
   .transform((value) => ({ true: true, false: false })[String(value)] ?? value);
 

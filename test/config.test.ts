@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { readConfig } from '../src/config.js';
+import express from 'express';
+import { readConfig, readServiceConfig } from '../src/config.js';
 
 describe('the environment', () => {
   it('is empty by default, and an empty value is unset', () => {
@@ -39,6 +40,25 @@ describe('the environment', () => {
     assert.equal(readConfig({ DEMUCS_GPU_ENABLED: 'False' }).device, 'cpu');
     assert.equal(readConfig({ DEMUCS_GPU_ENABLED: 'true' }).device, undefined);
     assert.equal(readConfig({ DEMUCS_GPU_ENABLED: '0', DEMUCS_DEVICE: 'cuda' }).device, 'cuda');
+  });
+
+  it('takes as proxies to trust what Express takes, and stops the start at anything else', () => {
+    const trusted = (TRUST_PROXY: string) => readServiceConfig({ TRUST_PROXY }).trustProxy;
+    assert.deepEqual(['', 'False', 'TRUE', '2'].map(trusted), [false, false, true, 2]);
+    for (const text of ['loopback', '10.0.0.1', '10.0.0.0/8, ::1', 'fc00::/7,uniquelocal']) {
+      assert.equal(trusted(text), text);
+      express().set('trust proxy', trusted(text));
+    }
+    for (const text of [
+      'yes',
+      'proxy.local',
+      '10.0.0.0/33',
+      '10.0.0.0/0',
+      '10.0.0.1/8/8',
+      '1,,2',
+    ]) {
+      assert.throws(() => trusted(text), { code: 'INVALID_ENVIRONMENT', message: /TRUST_PROXY/ });
+    }
   });
 
   for (const [name, value, words] of [
