@@ -79,7 +79,7 @@ export async function admit(
           ? undefined
           : {
               key: idempotencyKey,
-              fingerprint: fingerprint(file.sha256, model.name, form.options),
+              fingerprint: fingerprint(file.sha256, form),
             },
     });
     if (admitted.replayed) await storage.remove(key);
@@ -187,8 +187,8 @@ function jobRequest(options: JobOptions, model: string, source: JobRequest['sour
   };
 }
 
-/** Of what the client asked for: a seed that we drew is not part of it. */
-function fingerprint(sha256: string, model: string, options: JobOptions): string {
+/** Of what the client asked for: neither a seed that we drew nor our default model is part of it. */
+function fingerprint(sha256: string, { model, options }: Form): string {
   const canonical = Object.entries({ ...options, model, sha256 })
     .filter(([, value]) => value !== undefined)
     .sort(([a], [b]) => (a < b ? -1 : 1));

@@ -74,7 +74,19 @@ export interface WorkerAnnouncement {
   concurrency: number;
   /** Jobs that it runs now. */
   active: number;
+  /** The model that it is pulling; it serves with the others meanwhile. */
+  pull: ModelPull | null;
   version: string;
+}
+
+export interface ModelPull {
+  model: string;
+  /** `waiting`: a try failed, and the next will come. */
+  status: 'pulling' | 'waiting';
+  /** From 0 to 100, over all of its stages. */
+  progress: number;
+  /** Why the last try failed. */
+  error: JobFailure | null;
 }
 
 export interface WorkerModel {

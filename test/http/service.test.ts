@@ -46,7 +46,11 @@ void describe('models and health', () => {
       version: '1.2.3',
       models_available: ['htdemucs'],
       queue_status: { active_jobs: 1, queued_jobs: 1, workers_available: 1 },
+      pulls: [],
     });
+    const pull = { model: 'htdemucs_ft', status: 'pulling', progress: 40, error: null } as const;
+    await service.workers.announce({ ...ANNOUNCEMENT, pull });
+    assert.deepEqual((await call(service, '/health')).as(health).pulls, [pull]);
     assert.deepEqual((await call(service, '/health/ready')).body, { status: 'ready', missing: [] });
 
     await service.workers.withdraw(ANNOUNCEMENT.id);

@@ -48,6 +48,7 @@ export const worker = (
   defaultModel: 'toy',
   device: 'cpu',
   concurrency: 1,
+  pull: null,
   active: 0,
   version: '1',
   ...overrides,

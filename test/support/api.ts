@@ -65,6 +65,7 @@ export const ANNOUNCEMENT: WorkerAnnouncement = {
   defaultModel: 'htdemucs',
   device: 'cpu',
   concurrency: 1,
+  pull: null,
   active: 0,
   version: '0.0.0',
 };

@@ -65,6 +65,7 @@ export async function composeWorker({ redisUrl, dataDir, config, storage: other 
       maxDuration: 60,
       dataDir,
       workerConcurrency: 2,
+      autoPull: false,
       ...config,
     },
     claims,

@@ -10,6 +10,7 @@ import { createSweeper } from '../../queue/sweeper.js';
 import { startWorker } from '../../queue/worker/worker.js';
 import { createWorkers } from '../../queue/workers.js';
 import { openStorage } from '../../storage/open.js';
+import { startAutoPull } from './auto-pull.js';
 import { requireRedisUrl } from './environment.js';
 import type { RoleDependencies, RunningRole } from './roles.js';
 
@@ -26,6 +27,7 @@ export async function startWorkerProcess({
   const handout = createHandout(redis, logger);
   const sweeper = createSweeper(redis, { handout, storage, jobTtl, logger, metrics });
   const janitor = createJanitor(redis, { storage, logger });
+  const pull = await startAutoPull({ config, logger });
   const worker = await startWorker({
     config,
     claims: createClaims(redis, { handout, jobTtl, logger, metrics }),
@@ -34,6 +36,7 @@ export async function startWorkerProcess({
     storage,
     logger,
     metrics,
+    pulling: pull.state,
   });
   sweeper.start();
   janitor.start();
@@ -49,7 +52,7 @@ export async function startWorkerProcess({
     },
     async stop(graceMs) {
       observation.stop();
-      await Promise.all([worker.stop({ graceMs }), sweeper.stop(), janitor.stop()]);
+      await Promise.all([worker.stop({ graceMs }), pull.stop(), sweeper.stop(), janitor.stop()]);
       await redis.close();
     },
   };

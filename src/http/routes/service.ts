@@ -96,10 +96,11 @@ export function serviceRoutes(router: Router, dependencies: ServiceDependencies)
           queued_jobs: counts.pending,
           workers_available: live.length,
         },
+        pulls: live.flatMap(({ pull }) => pull ?? []),
       };
     } catch (error) {
       if (!(error instanceof OxboardError) || error.code !== 'REDIS_UNAVAILABLE') throw error;
-      return { status: 'unhealthy', version, models_available: [], queue_status: null };
+      return { status: 'unhealthy', version, models_available: [], queue_status: null, pulls: [] };
     }
   }
 }

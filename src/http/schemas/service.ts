@@ -43,6 +43,19 @@ export const health = z
       })
       .nullable()
       .meta({ description: 'Null when it is unknown' }),
+    pulls: z
+      .array(
+        z.object({
+          model: z.string(),
+          status: z.enum(['pulling', 'waiting']),
+          progress: z.number().min(0).max(100),
+          error: z.object({ code: z.string(), message: z.string() }).nullable(),
+        }),
+      )
+      .meta({
+        description:
+          'Models that workers fetch (DEMUCS_AUTO_PULL); waiting: a try failed, and the next will come',
+      }),
   })
   .meta({ id: 'Health' });
 export type Health = z.output<typeof health>;

@@ -7,14 +7,13 @@ import { hostname } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { resolveRuntime, type Runtime } from '../../engine/runtime.js';
 import type { InstalledModel } from '../../models/archive.js';
-import { defaultModel } from '../../models/library.js';
 import type { Logger } from '../../observability/logger.js';
 import type { Metrics } from '../../observability/metrics.js';
 import type { Storage } from '../../storage/storage.js';
 import type { Handout } from '../handout.js';
-import type { Claims, Workers } from '../ports.js';
+import type { Claims, ModelPull, Workers } from '../ports.js';
 import { createAnnouncements, type Announcements } from './announcements.js';
-import { installedModels } from './installed.js';
+import { currentDefault, installedModels } from './installed.js';
 import { Interruption } from './interruption.js';
 import type { Patience } from './patience.js';
 import { runJob, type JobContext } from './run-job.js';
@@ -34,6 +33,8 @@ const FEWEST_MODELS_KEPT = 2;
 export interface WorkerConfig {
   modelsDir: string | undefined;
   defaultModel: string | undefined;
+  /** Whether the default model may still be on its way. */
+  autoPull: boolean;
   device: string | undefined;
   threads: number | undefined;
   maxDuration: number;
@@ -50,6 +51,8 @@ export interface WorkerDependencies {
   storage: Storage;
   logger: Logger;
   metrics: Metrics;
+  /** What is being pulled at the moment, to be announced. */
+  pulling?: () => ModelPull | null;
   /** Seconds of work between checkpoints. */
   checkpointSeconds?: number;
   /** Milliseconds between renewals of a claim; several fit into a lease. */
@@ -80,9 +83,9 @@ export interface RunningWorker {
  */
 export async function startWorker(dependencies: WorkerDependencies): Promise<RunningWorker> {
   const { config, logger } = dependencies;
-  const { device, threads, modelsDir } = config;
+  const { device, threads } = config;
   const runtime = resolveRuntime({ ...(device && { device }), ...(threads && { threads }) });
-  const chosen = await defaultModel({ modelsDir, configured: config.defaultModel });
+  const chosen = await currentDefault(config);
   const folder = await openWorkFolder(config.dataDir);
   const speeds = await Speeds.open(config.dataDir, runtime.signature);
   const worker = new Worker(dependencies, runtime, chosen, folder, speeds);
@@ -236,7 +239,7 @@ class Worker implements RunningWorker {
     const [models, chosen] = await Promise.all([
       installedModels({ modelsDir }, this.#speeds),
       // The others are still there when that of the start is not.
-      defaultModel({ modelsDir, configured: config.defaultModel }).catch(() => this.defaultModel),
+      currentDefault(config).catch(() => this.defaultModel),
     ]);
     return {
       id: this.id,
@@ -245,6 +248,7 @@ class Worker implements RunningWorker {
       device,
       concurrency: config.workerConcurrency,
       active: this.#active,
+      pull: this.#dependencies.pulling?.() ?? null,
       version,
     };
   }

@@ -1,0 +1,134 @@
+/**
+ * DEMUCS_AUTO_PULL: the default model is pulled at the start, while the worker serves with what it
+ * has.
+ */
+import { setTimeout } from 'node:timers/promises';
+import type { ServiceConfig } from '../../config.js';
+import { ERROR_CODES, OxboardError } from '../../errors.js';
+import { findPublished } from '../../models/catalogue.js';
+import { findModel } from '../../models/library.js';
+import { pullModel, type PullStage } from '../../models/pull.js';
+import type { Logger } from '../../observability/logger.js';
+import type { ModelPull } from '../../queue/ports.js';
+import { pullEngine } from '../pull.js';
+
+/** The one that `models pull` is first advised for. */
+const BEST_KNOWN = 'htdemucs';
+/** A host that is away may be back. */
+const RETRY_MS = 600_000;
+
+/** Where each stage begins, in percent of the whole. */
+const BEGINNINGS: Record<PullStage, number> = {
+  waiting: 0,
+  downloading: 0,
+  assembling: 80,
+  verifying: 95,
+};
+const LENGTHS: Record<PullStage, number> = {
+  waiting: 0,
+  downloading: 80,
+  assembling: 15,
+  verifying: 5,
+};
+
+export interface AutoPull {
+  /** Null when there is nothing to pull, or no more. */
+  state: () => ModelPull | null;
+  stop: () => Promise<void>;
+}
+
+export interface AutoPullOptions {
+  config: Pick<
+    ServiceConfig,
+    'autoPull' | 'defaultModel' | 'modelsDir' | 'hubToken' | 'device' | 'threads'
+  >;
+  logger: Logger;
+  /** A mirror or a folder instead of the published place. */
+  source?: string | undefined;
+  retryMs?: number;
+}
+
+/**
+ * Begins to pull the default model, unless it is there or not wanted.
+ *
+ * @throws OxboardError MODEL_UNKNOWN when the configured default is neither installed nor published.
+ */
+export async function startAutoPull({
+  config,
+  logger,
+  source,
+  retryMs = RETRY_MS,
+}: AutoPullOptions): Promise<AutoPull> {
+  const {
+    autoPull,
+    defaultModel: name = BEST_KNOWN,
+    modelsDir,
+    hubToken,
+    device,
+    threads,
+  } = config;
+  if (!autoPull || (await isInstalled(name, modelsDir))) {
+    return { state: () => null, stop: () => Promise.resolve() };
+  }
+  findPublished(name);
+  const ending = new AbortController();
+  const { signal } = ending;
+  const stopped = () => signal.aborted;
+  let state: ModelPull | null = { model: name, status: 'pulling', progress: 0, error: null };
+
+  const tryOnce = async () => {
+    logger.info('model_pull_started', { model: name });
+    await pullModel(name, {
+      ...pullEngine({ device: device ?? 'auto', threads }),
+      modelsDir,
+      source,
+      token: hubToken,
+      signal,
+      onNotice: (notice) => logger.info('model_pull_notice', { model: name, notice }),
+      onProgress: ({ stage, fraction }) => {
+        const progress = Math.round(BEGINNINGS[stage] + LENGTHS[stage] * fraction);
+        state = { model: name, status: 'pulling', progress, error: null };
+      },
+    });
+    logger.info('model_pulled', { model: name });
+  };
+  const untilDone = async () => {
+    while (!stopped()) {
+      try {
+        await tryOnce();
+        state = null;
+        return;
+      } catch (error) {
+        if (stopped()) return;
+        logger.error('model_pull_failed', { model: name, error });
+        state = { model: name, status: 'waiting', progress: 0, error: forClients(error) };
+      }
+      await setTimeout(retryMs, undefined, { signal }).catch(() => undefined);
+    }
+  };
+  const done = untilDone();
+  return {
+    state: () => state,
+    async stop() {
+      ending.abort(new OxboardError('ABORTED', 'The service is being stopped'));
+      await done;
+    },
+  };
+}
+
+async function isInstalled(name: string, modelsDir: string | undefined): Promise<boolean> {
+  try {
+    await findModel(name, { modelsDir });
+    return true;
+  } catch (error) {
+    // One that is damaged is pulled anew.
+    if (error instanceof OxboardError) return false;
+    throw error;
+  }
+}
+
+/** Messages name paths of this machine; the log has them. */
+function forClients(error: unknown): ModelPull['error'] {
+  const code = error instanceof OxboardError ? error.code : 'INTERNAL';
+  return { code, message: ERROR_CODES[code].meaning };
+}

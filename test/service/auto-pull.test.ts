@@ -1,0 +1,90 @@
+/** DEMUCS_AUTO_PULL, with weights of full size in a folder. */
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import { startAutoPull } from '../../src/bin/service/auto-pull.js';
+import type { ModelPull } from '../../src/queue/ports.js';
+import { currentDefault } from '../../src/queue/worker/installed.js';
+import { temporaryFolder } from '../support/audio.js';
+import { modelsDir } from '../support/cli.js';
+import { skeleton, writePublished } from '../support/published.js';
+import { until } from '../support/service.js';
+
+const NAME = 'htdemucs_6s';
+const silent = { error: ignore, warn: ignore, info: ignore, debug: ignore };
+function ignore(): void {
+  // Nobody reads these logs.
+}
+
+describe('DEMUCS_AUTO_PULL', () => {
+  it('pulls the default model, tells how far it is, and tries again', async (context) => {
+    const source = temporaryFolder(context);
+    const folder = temporaryFolder(context);
+    const config = {
+      autoPull: true,
+      defaultModel: NAME,
+      modelsDir: folder,
+      hubToken: undefined,
+      device: 'cpu',
+      threads: 1,
+    };
+    const pull = await startAutoPull({ config, logger: silent, source, retryMs: 200 });
+    context.after(() => pull.stop());
+    const failed = await until('the failure', () => {
+      const state = pull.state();
+      return state?.status === 'waiting' && state;
+    });
+    assert.deepEqual([failed.model, failed.error?.code], [NAME, 'DOWNLOAD_NOT_FOUND']);
+    assert.ok(!JSON.stringify(failed).includes(source), 'no path of this machine');
+    const before = await currentDefault(config);
+    assert.notEqual(before.name, NAME, 'another model serves meanwhile');
+
+    const seen = new Map<number, ModelPull>();
+    writePublished(path.join(source, '5c90dfd2.safetensors'), skeleton('htdemucs_6'), {
+      sparse: true,
+    });
+    await until('the model', () => {
+      const state = pull.state();
+      if (state?.status === 'pulling') seen.set(state.progress, state);
+      return state === null;
+    });
+    assert.ok(seen.size > 0);
+    assert.equal((await currentDefault(config)).name, NAME);
+
+    const again = await startAutoPull({ config, logger: silent });
+    assert.equal(again.state(), null, 'what is there is not pulled');
+  });
+
+  it('ends in the middle when the service does', async (context) => {
+    const source = temporaryFolder(context);
+    const config = {
+      autoPull: true,
+      defaultModel: NAME,
+      modelsDir: temporaryFolder(context),
+      hubToken: undefined,
+      device: 'cpu',
+      threads: 1,
+    };
+    writePublished(path.join(source, '5c90dfd2.safetensors'), skeleton('htdemucs_6'), {
+      sparse: true,
+    });
+    const pull = await startAutoPull({ config, logger: silent, source });
+    await pull.stop();
+    assert.notEqual((await currentDefault(config)).name, NAME);
+  });
+
+  it('refuses a default model that is neither installed nor published', async () => {
+    const config = {
+      autoPull: true,
+      defaultModel: 'my_own',
+      modelsDir,
+      hubToken: undefined,
+      device: 'cpu',
+      threads: 1,
+    };
+    await assert.rejects(startAutoPull({ config, logger: silent }), { code: 'MODEL_UNKNOWN' });
+    await assert.rejects(currentDefault({ ...config, autoPull: false }), {
+      code: 'MODEL_NOT_FOUND',
+    });
+  });
+});
