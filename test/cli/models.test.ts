@@ -24,7 +24,10 @@ describe('oxboard models', () => {
     ] as const) {
       const { status, stdout } = await oxboard(['models', 'list', ...args], { env });
       assert.equal(status, 0);
-      assert.match(stdout, /^htdemucs +drums, bass, other, vocals; 1 network; \d+ kB; licence unknown$/m);
+      assert.match(
+        stdout,
+        /^htdemucs +drums, bass, other, vocals; 1 network; \d+ kB; licence unknown$/m,
+      );
       assert.match(stdout, /^toy .*note: .*untrained/m);
     }
   });

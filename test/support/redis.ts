@@ -51,7 +51,7 @@ export async function startRedis(
   let child: ChildProcess | undefined;
 
   const end = async (signal: NodeJS.Signals) => {
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    if (child?.exitCode !== null || child.signalCode !== null) return;
     const exited = once(child, 'exit');
     child.kill(signal);
     if (signal === 'SIGTERM') child.kill('SIGCONT');
