@@ -149,6 +149,14 @@ function checkOptions(options: JobOptions, model: WorkerModel, input: ProbedInpu
   withFieldNames(() => {
     planStems(model.sources, options);
     resolveEncoding(options, { input: input.sampleRate, model: model.sampleRate });
+    const times = repetitions(options);
+    if (times > MOST_REPETITIONS) {
+      throw new OxboardError(
+        'INVALID_OPTION',
+        `With so many shifts and so much overlap the song would be computed ${times.toPrecision(3)} ` +
+          `times; this service does it up to ${String(MOST_REPETITIONS)} times`,
+      );
+    }
     const { segment } = options;
     if (segment !== undefined && segment > model.segmentSeconds) {
       const longest = model.segmentSeconds.toFixed(2);
@@ -161,12 +169,20 @@ function checkOptions(options: JobOptions, model: WorkerModel, input: ProbedInpu
   });
 }
 
+/**
+ * Times that a song may be computed: shifts and overlap multiply, and a job of days would keep its
+ * place from all others.
+ */
+const MOST_REPETITIONS = 50;
+
 /** Seconds of work: each shift is a run of its own, and overlapping audio is separated again. */
 function cost(seconds: number, { shifts, overlap }: JobOptions, model: WorkerModel): number {
   const factor = model.realtimeFactor ?? UNMEASURED_FACTOR;
-  const repeated = Math.max(1, shifts) * ((1 - MEASURED_OVERLAP) / (1 - overlap));
-  return (seconds / factor) * repeated;
+  return (seconds / factor) * repetitions({ shifts, overlap }) * (1 - MEASURED_OVERLAP);
 }
+
+const repetitions = ({ shifts, overlap }: Pick<JobOptions, 'shifts' | 'overlap'>): number =>
+  Math.max(1, shifts) / (1 - overlap);
 
 function jobRequest(options: JobOptions, model: string, source: JobRequest['source']): JobRequest {
   return {

@@ -1,6 +1,6 @@
 /**
  * Makes up for whatever was lost: workers that ended, tickets, records whose time is over, files
- * that nobody removed. Every worker has one; what they do twice does no harm.
+ * that nobody removed. Every process of the service has one; what they do twice does no harm.
  */
 import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
@@ -20,6 +20,8 @@ export interface Swept {
   /** Jobs whose worker was not heard of any more, for another attempt, and without one left. */
   requeued: number;
   failed: number;
+  /** Jobs for a model that no worker has had for as long as a record is kept. */
+  unserved: number;
   /** Records whose time was over. */
   removed: number;
   /** Jobs that wait for a worker. */
@@ -42,25 +44,41 @@ export interface SweeperDependencies {
   logger: Logger;
   metrics?: Pick<Metrics, 'jobsTotal' | 'errorsTotal'> | undefined;
   intervalMs?: number;
+  /** Seconds that a job may wait for a worker; without it, as long as a record is kept. */
+  maxWait?: number;
 }
 
 export function createSweeper(
   connection: RedisConnection,
-  { handout, storage, jobTtl, logger, metrics, intervalMs = INTERVAL }: SweeperDependencies,
+  {
+    handout,
+    storage,
+    jobTtl,
+    logger,
+    metrics,
+    intervalMs = INTERVAL,
+    maxWait = jobTtl,
+  }: SweeperDependencies,
 ): Sweeper {
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> | undefined;
 
   async function sweep(): Promise<Swept> {
-    const [requeued, failed, removed, queued, places] = (await connection.run(SWEEP, [
+    const [requeued, failed, removed, queued, places, unserved] = (await connection.run(SWEEP, [
       MAX_ATTEMPTS,
       jobTtl * 1000,
       AT_ONCE,
-    ])) as [number, number, number, number, number];
+      maxWait * 1000,
+    ])) as [number, number, number, number, number, number];
     if (requeued + failed > 0) logger.warn('workers_lost', { requeued, failed });
     if (failed > 0) {
       metrics?.jobsTotal.inc({ status: 'failed' }, failed);
       metrics?.errorsTotal.inc({ code: 'ATTEMPTS_EXHAUSTED' }, failed);
+    }
+    if (unserved > 0) {
+      logger.warn('jobs_unserved', { unserved });
+      metrics?.jobsTotal.inc({ status: 'failed' }, unserved);
+      metrics?.errorsTotal.inc({ code: 'NO_WORKER' }, unserved);
     }
     if (removed > 0) logger.debug('jobs_expired', { removed });
     if (queued > 0) {
@@ -68,7 +86,7 @@ export function createSweeper(
       await handout.issue(wanted - (await handout.waiting()));
     }
     await emptyTrash({ connection, storage, logger });
-    return { requeued, failed, removed, queued };
+    return { requeued, failed, unserved, removed, queued };
   }
 
   async function run(): Promise<void> {

@@ -118,6 +118,7 @@ void describe('a song that is posted', () => {
     [{ shifts: '1.5' }, /for shifts/],
     [{ overlap: '1' }, /for overlap but received 1/],
     [{ overlap: 'NaN' }, /for overlap/],
+    [{ overlap: '0.9', shifts: '6' }, /computed 60\.0 times; .* up to 50 times/],
     [{ output_format: 'exe' }, /one of wav, flac, mp3, opus, m4a for output_format/],
     [{ output_format: ['wav', 'mp3'] }, /for output_format but received array/],
     [{ bit_depth: '8' }, /for bit_depth/],

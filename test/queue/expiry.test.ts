@@ -6,6 +6,7 @@ import { utimes } from 'node:fs/promises';
 import path from 'node:path';
 import { createJanitor } from '../../src/queue/janitor.js';
 import type { Job } from '../../src/queue/job.js';
+import { createSweeper } from '../../src/queue/sweeper.js';
 import { createJobs } from '../../src/queue/jobs.js';
 import type { Storage } from '../../src/storage/storage.js';
 import {
@@ -158,6 +159,30 @@ describe('records', () => {
     );
     const queued = (await api.connection.send(['HVALS', 'oxboard:queued'])) as string[];
     assert.deepEqual([...new Set(queued)], ['0']);
+  });
+});
+
+describe('a job that no worker takes', () => {
+  it('fails when its time is over, and leaves no upload', async () => {
+    const { connection, handout } = one;
+    const sweeper = createSweeper(connection, {
+      handout,
+      storage,
+      jobTtl: 60,
+      maxWait: 0.5,
+      logger: quiet,
+    });
+    const job = await admit();
+    assert.equal((await sweeper.sweep()).unserved, 0, 'it may wait a little');
+    const { error } = await until(async () => {
+      await sweeper.sweep();
+      const now = await api.jobs.get(job.id, TENANT);
+      return now?.status === 'failed' && now;
+    });
+    assert.equal(error?.code, 'NO_WORKER');
+    assert.deepEqual(await objects(), []);
+    assert.equal(await one.claim(), undefined);
+    await api.jobs.cancelOrRemove(job.id, TENANT);
   });
 });
 

@@ -153,7 +153,8 @@ export async function startQueue(
       claims,
       jobs: createJobs(connection, shared),
       workers: createWorkers(connection),
-      sweeper: createSweeper(connection, shared),
+      // Tests of other things are not to be disturbed by waits that are too long.
+      sweeper: createSweeper(connection, { ...shared, maxWait: 3600 }),
       claim: (workerId = 'worker'): Promise<Claim | undefined> => claims.claim(workerId, RUNTIME),
     };
   }

@@ -7,6 +7,7 @@ import { createHandout } from '../../queue/handout.js';
 import { createJobs } from '../../queue/jobs.js';
 import { observeQueue } from '../../queue/observation.js';
 import { connectRedis } from '../../queue/redis.js';
+import { createSweeper } from '../../queue/sweeper.js';
 import { createWorkers } from '../../queue/workers.js';
 import { openStorage } from '../../storage/open.js';
 import { packageVersion } from '../version.js';
@@ -39,6 +40,9 @@ export async function startApiProcess({
   api.attach(server);
   await listen(server, { host: config.host, port: config.port, variable: 'PORT' });
 
+  // While no worker runs, records and files end in time all the same.
+  const sweeper = createSweeper(redis, { handout, storage, jobTtl, logger, metrics });
+  sweeper.start();
   const observation = observeQueue(redis, metrics, logger);
 
   return {
@@ -50,6 +54,7 @@ export async function startApiProcess({
       await api.drain();
       server.closeAllConnections();
       clearTimeout(deadline);
+      await sweeper.stop();
       await handout.close();
       await redis.close();
     },

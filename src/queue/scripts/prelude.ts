@@ -162,6 +162,12 @@ local function fail_exhausted(id, at, ttl)
   return finish(id, 'failed', at, ttl, {})
 end
 
+local function fail_unserved(id, at, ttl)
+  call('HSET', job_key(id), 'error',
+    '{"code":"NO_WORKER","message":"No worker that has the model took the job in time"}')
+  return finish(id, 'failed', at, ttl, {})
+end
+
 local function revoke(id, why)
   local token = read(id, 'token')[1]
   if token then call('PUBLISH', P .. 'revoked', token .. ' ' .. why) end

@@ -2,8 +2,8 @@ import { script } from '../redis.js';
 import { PRELUDE } from './prelude.js';
 
 /**
- * ARGV: attempts, ttl, at most so many of each. Returns how many jobs were requeued, failed and
- * removed, how many wait, and places of live workers.
+ * ARGV: attempts, ttl, at most so many of each, the longest wait. Returns how many jobs were requeued,
+ * failed and removed, how many wait, places of live workers, and how many had waited too long.
  */
 export const SWEEP = script(`${PRELUDE}
 local at = now()
@@ -24,12 +24,24 @@ for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'expiry', '-inf', int(at), 'LIMIT
   remove(id, {})
   removed = removed + 1
 end
+local unserved = 0
+for _, model in ipairs(call('SMEMBERS', P .. 'queued:models')) do
+  for _, lane in ipairs({ 'short', 'long' }) do
+    for _, id in ipairs(call('ZRANGE', lane_key(lane, model), 0, tonumber(ARGV[3]) - 1)) do
+      if at - tonumber(read(id, 'queuedAt')[1]) < tonumber(ARGV[4]) then break end
+      even_without_memory()
+      fail_unserved(id, at, ARGV[2])
+      unserved = unserved + 1
+    end
+  end
+end
 local queued = call('HMGET', P .. 'queued', 'short:count', 'long:count')
 local places = 0
 for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'workers:live', int(at), '+inf')) do
   places = places + cjson.decode(call('HGET', P .. 'workers', id)).concurrency
 end
-return { requeued, failed, removed, tonumber(queued[1] or '0') + tonumber(queued[2] or '0'), places }
+local waiting = tonumber(queued[1] or '0') + tonumber(queued[2] or '0')
+return { requeued, failed, removed, waiting, places, unserved }
 `);
 
 /** ARGV: kind (`uploads`, `checkpoints`, `results`), ids. Returns those that no record needs. */
