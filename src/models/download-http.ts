@@ -3,7 +3,7 @@
  * are worth another try.
  */
 import { readFileSync } from 'node:fs';
-import { EnvHttpProxyAgent, request, type Dispatcher } from 'undici';
+import type { Dispatcher } from 'undici';
 import { OxboardError } from '../errors.js';
 
 const { version } = JSON.parse(
@@ -68,7 +68,9 @@ export const displayUrl = ({ protocol, host, pathname }: URL): string =>
   `${protocol}//${host}${pathname}`;
 
 /** HTTPS_PROXY, HTTP_PROXY and NO_PROXY are honoured, in either case. */
-export function openHttp({ connect, stall }: Timeouts = TIMEOUTS): Http {
+export async function openHttp({ connect, stall }: Timeouts = TIMEOUTS): Promise<Http> {
+  // It takes gigabytes of address space, which commands that download nothing may not have.
+  const { EnvHttpProxyAgent } = await import('undici');
   const dispatcher = new EnvHttpProxyAgent({
     connect: { timeout: connect },
     headersTimeout: stall,
@@ -132,7 +134,12 @@ async function send(
 ): Promise<Dispatcher.ResponseData> {
   try {
     const { origin, pathname, search } = url;
-    return await request(`${origin}${pathname}${search}`, { dispatcher, ...options });
+    return await dispatcher.request({
+      origin,
+      path: `${pathname}${search}`,
+      method: 'GET',
+      ...options,
+    });
   } catch (error) {
     options.signal.throwIfAborted();
     throw connectionError(error, url);

@@ -104,7 +104,7 @@ export async function pullModel(name: string, options: PullOptions): Promise<Pul
   const outer = options.signal ?? new AbortController().signal;
   outer.throwIfAborted();
   const model = findPublished(name);
-  const http = openHttp({ ...TIMEOUTS, ...options.timeouts });
+  const http = await openHttp({ ...TIMEOUTS, ...options.timeouts });
   try {
     const retry = { ...RETRY, ...options.retry };
     const source = openSource(options.source, { http, retry, token });

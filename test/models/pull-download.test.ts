@@ -55,7 +55,7 @@ async function start(
   const file = path.join(folder, 'weights.safetensors');
   const notices: string[] = [];
   const again = async (more: Partial<DownloadRequest> = {}) => {
-    const http = openHttp({ connect: 1000, stall: 300 });
+    const http = await openHttp({ connect: 1000, stall: 300 });
     try {
       return await download(http, {
         url: new URL(FILE, server.url),
