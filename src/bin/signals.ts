@@ -18,7 +18,8 @@ export function dieCleanly(cleanUp: () => void): () => void {
       try {
         cleanUp();
       } finally {
-        process.kill(process.pid, signal);
+        // Libraries may listen too (signal-exit does), and would keep the signal from ending us.
+        dieBy(signal);
       }
     };
     process.on(signal, handler);

@@ -15,11 +15,10 @@ import {
   removeModel,
   type LibraryOptions,
 } from '../../models/library.js';
-import { removeUnfinished } from '../../models/pull.js';
 import { megabytes } from '../pull-progress.js';
 import { reportFailure, say } from '../report.js';
 import { importPython, runScript } from '../scripts.js';
-import { pull, PULL_HELP } from './models-pull.js';
+import { PULL_HELP, type PullFlags } from './models-pull-help.js';
 
 interface Flags {
   modelsDir?: string;
@@ -48,7 +47,11 @@ export function modelsCommand(): Command {
     .option('--source <url or dir>', `a mirror, or a folder with the files (default: ${HUB})`)
     .option('--token <token>', 'access token for the source (others can see it: rather HF_TOKEN)')
     .addHelpText('after', PULL_HELP)
-    .action(pull);
+    .action(async (name: string, flags: PullFlags) => {
+      // What it needs of libraries would cost every other command time and address space.
+      const { pull } = await import('./models-pull.js');
+      await pull(name, flags);
+    });
   subcommand('verify [name]', 'compare one model, or all, with their checksums').action(
     async (name: string | undefined, flags: Flags) => {
       await verify(name, library(flags));
@@ -125,6 +128,7 @@ function describeAvailable(model: PublishedModel): string {
 
 /** Also what an interrupted pull of that name has left. */
 async function remove(name: string, options: LibraryOptions): Promise<void> {
+  const { removeUnfinished } = await import('../../models/pull.js');
   const unfinished = await removeUnfinished(name, options);
   if (unfinished !== undefined) process.stdout.write(`Removed ${unfinished}\n`);
   try {

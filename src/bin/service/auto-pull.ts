@@ -7,10 +7,9 @@ import type { ServiceConfig } from '../../config.js';
 import { ERROR_CODES, OxboardError } from '../../errors.js';
 import { findPublished } from '../../models/catalogue.js';
 import { findModel } from '../../models/library.js';
-import { pullModel, type PullStage } from '../../models/pull.js';
+import type { PullStage } from '../../models/pull.js';
 import type { Logger } from '../../observability/logger.js';
 import type { ModelPull } from '../../queue/ports.js';
-import { pullEngine } from '../pull.js';
 
 /** The one that `models pull` is first advised for. */
 const BEST_KNOWN = 'htdemucs';
@@ -78,6 +77,11 @@ export async function startAutoPull({
 
   const tryOnce = async () => {
     logger.info('model_pull_started', { model: name });
+    // A worker that pulls nothing has no use for the libraries, which listen to its signals.
+    const [{ pullModel }, { pullEngine }] = await Promise.all([
+      import('../../models/pull.js'),
+      import('../pull.js'),
+    ]);
     await pullModel(name, {
       ...pullEngine({ device: device ?? 'auto', threads }),
       modelsDir,

@@ -1,0 +1,32 @@
+/**
+ * What `oxboard models pull` takes, and tells of itself.
+ */
+import { HUB, publishedModels } from '../../models/catalogue.js';
+
+export interface PullFlags {
+  modelsDir?: string;
+  source?: string;
+  token?: string;
+}
+
+export const PULL_HELP = `
+NAME is one of ${publishedModels()
+  .map(({ name }) => name)
+  .join(', ')}.
+The weights come from ${HUB}, as those of demucs 4.1 do; no Python is
+needed. They are checked against the published checksums where these are known, made into an archive,
+and tried before they are installed. An interrupted pull goes on where it ended when it is run again;
+"oxboard models remove NAME" deletes what it has left.
+
+Environment:
+  HTTPS_PROXY, HTTP_PROXY, NO_PROXY   the way out of a closed network
+  NODE_EXTRA_CA_CERTS                 certificates of a proxy that inspects traffic
+  HF_TOKEN                            a token of Hugging Face; is sent nowhere else
+
+Examples:
+  $ oxboard models pull htdemucs
+  $ oxboard models pull htdemucs_ft --source https://mirror.example.org
+      a mirror: <owner>/<repository>/resolve/main/<file>, NAME/<file> or <file> below it
+  $ oxboard models pull htdemucs --source ~/.cache/huggingface/hub
+      what Python demucs has downloaded; any other folder with the files does as well
+`;
