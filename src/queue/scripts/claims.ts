@@ -15,6 +15,7 @@ import { PRELUDE } from './prelude.js';
 export const CLAIM = script(`${PRELUDE}
 local worker = call('HGET', P .. 'workers', ARGV[1])
 if not worker then return { 'none', 0 } end
+only_with_memory()
 local models = cjson.decode(worker).models
 local at = now()
 local woken = 0

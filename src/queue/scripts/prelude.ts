@@ -44,6 +44,9 @@ local function read(id, ...) return call('HMGET', job_key(id), ...) end
 -- write it lets the script end, as what gives memory back must, and what is worked on may.
 local function even_without_memory() call('PERSIST', P .. 'leases') end
 
+-- The opposite: this changes nothing, but is refused without memory, and the script with it.
+local function only_with_memory() call('SETRANGE', P .. 'memory', 0, '') end
+
 local function lane_key(lane, model) return P .. 'lane:' .. lane .. ':' .. model end
 
 local function enqueue(id)
