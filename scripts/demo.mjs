@@ -6,7 +6,15 @@ import { isFile, isFolder, root, stateDir } from './setup/files.mjs';
 import { setup } from './setup/index.mjs';
 import { main, SetupError } from './setup/report.mjs';
 
-const embedded = 'oxboard-mini';
+/** Models that are part of the repository. */
+const isEmbedded = (name) => name.startsWith('oxboard-');
+
+function adviseRealModel() {
+  console.log(
+    'Only a small model comes along, for trying things out. For real stems:\n' +
+      '  npx oxboard models pull htdemucs\n',
+  );
+}
 
 function installedModels() {
   return [process.env.DEMUCS_MODELS_PATH, join(root, 'models')]
@@ -64,12 +72,8 @@ async function separateExample(song) {
     const [after, first] = [sdr, before].map((value) => value.toFixed(1).padStart(7));
     console.log(`${name.padEnd(10)} ${after}   (${first})   ${stems[name]}`);
   }
-  if (model === embedded) {
-    console.log(
-      '\nThis is the compact model that comes along, trained on synthetic music only. For real songs:\n' +
-        '  npx oxboard models pull htdemucs',
-    );
-  }
+  console.log('');
+  if (isEmbedded(model)) adviseRealModel();
   return 0;
 }
 
@@ -82,11 +86,6 @@ await main(async () => {
   console.log('');
   if (example && rest.length === 0) return separateExample(song);
   const chosen = process.env.DEMUCS_DEFAULT_MODEL || rest.some((arg) => /^(-n|--model)/.test(arg));
-  if (!chosen && installedModels().every((name) => name === embedded)) {
-    console.log(
-      `The only model here is ${embedded}: compact, trained on synthetic music, far from what Demucs\n` +
-        'can do. For that: npx oxboard models pull htdemucs\n',
-    );
-  }
+  if (!chosen && installedModels().every(isEmbedded)) adviseRealModel();
   return (await become(['separate', song, ...rest])).status;
 });

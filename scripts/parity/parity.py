@@ -157,9 +157,10 @@ def table(outcomes: list[Outcome]) -> str:
         "Written by `npm run parity`, all with one build of the engine. The networks have random",
         "weights with large layer scales, so that every branch matters; each is built by demucs'",
         "own classes, exported with `oxboard models export` and run by `oxboard separate --shifts 0",
-        "--clip-mode none --format wav --bit-depth 32f`. The reference is `demucs.apply.apply_model` on the same PCM. The figure",
-        "is the energy of the reference over the energy of the difference, in dB, for the worst",
-        f"stem; {REQUIRED_DB:.0f} dB are required. With shifts, Python is made to use our offsets.",
+        "--clip-mode none --format wav --bit-depth 32f`. The reference is",
+        "`demucs.apply.apply_model` on the same PCM. The figure is the energy of the reference over",
+        "the energy of the difference, in dB, for the worst stem;",
+        f"{REQUIRED_DB:.0f} dB are required. With shifts, Python is made to use our offsets.",
         "",
         f"- Machine: {_processor()}, {os.cpu_count()} cores, {platform.system()}",
         f"- torch {torch.__version__}, demucs {demucs_version}, Node.js {node}, "
