@@ -75,8 +75,13 @@ export async function runCoreTests(program, args = []) {
   return counted({ ok, passed: Number(passed ?? 0), failed: Number(failed ?? 0) });
 }
 
-export function testFiles(only = []) {
-  const files = filesUnder(join(root, 'test')).filter((file) => file.endsWith('.test.ts'));
+/** Tests in TypeScript whose counterpart (an S3 stand-in, yt-dlp) is a program of the Python venv. */
+const WITH_PYTHON = join(root, 'test/with-python');
+
+export function testFiles(only = [], { withPython = false } = {}) {
+  const files = filesUnder(join(root, 'test'))
+    .filter((file) => file.endsWith('.test.ts'))
+    .filter((file) => file.startsWith(WITH_PYTHON) === withPython);
   return only.length ? files.filter((file) => only.some((part) => file.includes(part))) : files;
 }
 
@@ -94,12 +99,13 @@ export function nodeTestArguments(files, tap) {
   ];
 }
 
-export function runNodeTests(only) {
-  const files = testFiles(only);
+export function runNodeTests(files, env = {}) {
   if (!files.length) return { passed: 0, failed: 0 };
   const tap = join(stateDir, 'node-tests.tap');
   rmSync(tap, { force: true });
-  const ok = show(process.execPath, nodeTestArguments(files, tap));
+  const ok = show(process.execPath, nodeTestArguments(files, tap), {
+    env: { ...process.env, ...env },
+  });
   const report = readFileSync(tap, { encoding: 'utf8', flag: 'a+' });
   const count = (name) => Number(new RegExp(`^# ${name} (\\d+)$`, 'm').exec(report)?.[1] ?? 0);
   return counted({ ok, passed: count('pass'), failed: count('fail') + count('cancelled') });

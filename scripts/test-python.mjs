@@ -1,6 +1,7 @@
+import { delimiter, dirname } from 'node:path';
 import { ensurePython } from './python.mjs';
 import { setup } from './setup/index.mjs';
-import { counted, follow } from './suites.mjs';
+import { counted, follow, runNodeTests, testFiles } from './suites.mjs';
 import { heading, runSuites } from './tally.mjs';
 
 function counts(output) {
@@ -10,7 +11,7 @@ function counts(output) {
 }
 
 await runSuites(async (tally) => {
-  await setup();
+  await setup({ forTests: true });
   const python = await ensurePython({ log: console.log });
   heading('Python');
   const { ok, output } = await follow(
@@ -21,4 +22,7 @@ await runSuites(async (tally) => {
     },
   );
   tally.add(counted({ ok, ...counts(output) }));
+  heading('TypeScript, with programs of the Python environment');
+  const path = [dirname(python), process.env.PATH].join(delimiter);
+  tally.add(runNodeTests(testFiles([], { withPython: true }), { PATH: path }));
 });

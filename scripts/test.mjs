@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { runChecks } from './checks.mjs';
 import { setup } from './setup/index.mjs';
 import { createReport, SetupError } from './setup/report.mjs';
-import { buildCoreTests, runCoreTests, runNodeTests } from './suites.mjs';
+import { buildCoreTests, runCoreTests, runNodeTests, testFiles } from './suites.mjs';
 import { heading, runSuites } from './tally.mjs';
 
 const usage = `usage: npm test -- [--sanitize | --sanitize-threads] [part of a test file's name ...]
@@ -54,6 +54,6 @@ await runSuites(async (tally) => {
   if (all || sanitize) tally.add(await coreTests(libtorch, sanitize));
   if (!sanitize) {
     heading('TypeScript');
-    tally.add(runNodeTests(positionals));
+    tally.add(runNodeTests(testFiles(positionals)));
   }
 });
