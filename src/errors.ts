@@ -102,6 +102,11 @@ export const ERROR_CODES = {
     httpStatus: 416,
     meaning: 'The Range lies outside the stem',
   },
+  ADDRESS_NOT_PUBLIC: {
+    exitStatus: 1,
+    httpStatus: 422,
+    meaning: 'The address belongs to a private network',
+  },
   RATE_LIMITED: { exitStatus: 1, httpStatus: 429, meaning: 'More jobs than API_RATE_LIMIT allows' },
   REDIS_UNAVAILABLE: { exitStatus: 1, httpStatus: 503, meaning: 'Redis does not answer' },
   STORAGE_UNAVAILABLE: { exitStatus: 1, httpStatus: 503, meaning: 'The storage does not answer' },

@@ -12,6 +12,7 @@ const ALLOWED: Record<string, string[]> = {
   errors: [],
   disk: ['errors'],
   'process-folder': [],
+  network: ['errors'],
   config: ['errors', 'options'],
   options: ['errors'],
   source: [],
