@@ -10,8 +10,8 @@ import { OxboardError } from './errors.js';
 import { DEVICE_PATTERN } from './options.js';
 
 /** A variable, with the words that an error uses for the values it may have. */
-const variable = <T extends z.ZodType>(schema: T, words: string) =>
-  schema.optional().meta({ description: words });
+const variable = <T extends z.ZodType>(schema: T, words: string, { secret = false } = {}) =>
+  schema.optional().meta({ description: words, secret });
 
 const TRUE = ['true', '1', 'yes', 'on'];
 const FALSE = ['false', '0', 'no', 'off'];
@@ -37,6 +37,9 @@ const list = z.string().transform((text, context) => {
     return z.NEVER;
   }
 });
+
+/** What a header can hold. */
+const apiKey = z.string().regex(/^[\x21-\x7e]{1,512}$/);
 
 const origin = z.union([
   z.literal('*'),
@@ -101,6 +104,16 @@ const serviceVariables = engineVariables.extend({
     list.pipe(z.array(origin)),
     'origins such as ["https://example.org"], or *',
   ),
+  API_KEYS: variable(
+    list.pipe(z.array(apiKey).min(1)),
+    'list of API keys such as ["key-of-one","key-of-another"], each of up to 512 ASCII characters ' +
+      'without spaces,',
+    { secret: true },
+  ),
+  API_TOKEN_TTL: variable(
+    integer(60, 365 * 86_400),
+    'seconds, an integer from 60 to 31536000 (a year),',
+  ),
   TRUST_PROXY: variable(proxies, 'true, false, a number of proxies, or their addresses'),
   WORKER_CONCURRENCY: variable(integer(1, 64), 'integer from 1 to 64'),
   JOB_TTL: seconds('seconds'),
@@ -146,6 +159,10 @@ export interface ServiceConfig extends Config {
   rateLimit: number;
   rateLimitPeriod: number;
   corsOrigins: string[];
+  /** Each is a tenant of its own. Empty: whoever reaches the service is the one tenant. */
+  apiKeys: string[];
+  /** Seconds that URLs in the document of a job are valid at most, when there are keys. */
+  tokenTtl: number;
   trustProxy: boolean | number | string;
   /** Jobs that one worker runs at a time; their segments take turns on the device. */
   workerConcurrency: number;
@@ -186,6 +203,8 @@ export function readServiceConfig(variables: NodeJS.ProcessEnv): ServiceConfig {
     rateLimit: data.API_RATE_LIMIT ?? 5,
     rateLimitPeriod: data.API_RATE_LIMIT_PERIOD ?? 3600,
     corsOrigins: data.API_CORS_ORIGINS ?? [],
+    apiKeys: [...new Set(data.API_KEYS)],
+    tokenTtl: data.API_TOKEN_TTL ?? 21_600,
     trustProxy: data.TRUST_PROXY ?? false,
     workerConcurrency: data.WORKER_CONCURRENCY ?? 2,
     jobTtl: data.JOB_TTL ?? 86_400,
@@ -214,10 +233,13 @@ function readVariables<T extends z.ZodObject>(
   const result = schema.safeParse(set);
   if (result.success) return result.data;
   const name = String(result.error.issues[0]?.path[0]);
-  const field = schema.shape[name] as z.ZodType | undefined;
+  const { description = 'another value', secret } =
+    (schema.shape[name] as z.ZodType | undefined)?.meta() ?? {};
+  // Users and passwords of URLs are nobody's to read either.
+  const value = (set[name] ?? '').replace(/\/\/[^/]*@/, '//[redacted]@');
   throw new OxboardError(
     'INVALID_ENVIRONMENT',
-    `Expected ${field?.meta()?.description ?? 'another value'} for the environment variable ` +
-      `${name} but received "${set[name] ?? ''}"`,
+    `Expected ${description} for the environment variable ${name} but received ` +
+      (secret === true ? 'something else (a secret, not shown here)' : `"${value}"`),
   );
 }

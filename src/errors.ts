@@ -63,6 +63,13 @@ export const ERROR_CODES = {
   REQUEST_INVALID: { exitStatus: 1, httpStatus: 400, meaning: 'The request is malformed' },
   PATH_NOT_FOUND: { exitStatus: 1, httpStatus: 404, meaning: 'The service has no such path' },
   METHOD_NOT_ALLOWED: { exitStatus: 1, httpStatus: 405, meaning: 'The path has no such method' },
+  API_KEY_REQUIRED: { exitStatus: 1, httpStatus: 401, meaning: 'The request has no API key' },
+  API_KEY_INVALID: { exitStatus: 1, httpStatus: 401, meaning: 'There is no such API key' },
+  TOKEN_INVALID: {
+    exitStatus: 1,
+    httpStatus: 401,
+    meaning: 'The token of the URL has expired, or is not for this job',
+  },
   ORIGIN_NOT_ALLOWED: {
     exitStatus: 1,
     httpStatus: 403,

@@ -40,7 +40,8 @@ export interface Api {
 }
 
 export function createApi(dependencies: ApiDependencies): Api {
-  const { config, jobs, workers, storage, redisCommand, logger, metrics, version } = dependencies;
+  const { config, jobs, workers, storage, tenants } = dependencies;
+  const { redisCommand, logger, metrics, version } = dependencies;
   const { pace = uploadPace(config.maxFileSize), heartbeatMs = HEARTBEAT_MS } = dependencies;
   const streams = new OpenStreams();
   const incoming = new IncomingFolder(config.dataDir);
@@ -58,33 +59,28 @@ export function createApi(dependencies: ApiDependencies): Api {
     limit: postLimit({
       limit: config.rateLimit,
       periodSeconds: config.rateLimitPeriod,
+      byKey: tenants.keyed,
       redisCommand,
     }),
     metrics,
     logger,
   });
-  jobRoutes(router, { jobs, metrics });
+  jobRoutes(router, { jobs, tokens: tenants, metrics });
   stemRoutes(router, { jobs, storage });
-  serve(router, '/jobs/:id/events', { get: sendEvents({ jobs, streams, metrics, heartbeatMs }) });
-  serve(router, '/jobs/:id/ws', {
-    get: acceptSockets({
-      jobs,
-      streams,
-      metrics,
-      logger,
-      corsOrigins: config.corsOrigins,
-      heartbeatMs,
-    }),
-  });
+  const events = sendEvents({ jobs, streams, metrics, heartbeatMs });
+  serve(router, '/jobs/:id/events', 'token', { get: events });
+  const { corsOrigins } = config;
+  const sockets = acceptSockets({ jobs, streams, metrics, logger, corsOrigins, heartbeatMs });
+  serve(router, '/jobs/:id/ws', 'token', { get: sockets });
   serviceRoutes(router, { jobs, workers, storage, version, isStopping: () => stopping });
-  docsRoutes(router, { document: apiDocument(version) });
+  docsRoutes(router, { document: apiDocument(version, { keyed: tenants.keyed }) });
 
   const app = express();
   app.disable('x-powered-by');
   // ETags are for stems; hashing every status answer serves nobody.
   app.disable('etag');
   app.set('trust proxy', config.trustProxy);
-  app.use(requestContext({ logger, metrics }));
+  app.use(requestContext({ logger, metrics, tenants }));
   app.use((request, response, next) => {
     underWay++;
     response.once('close', () => {
@@ -99,7 +95,7 @@ export function createApi(dependencies: ApiDependencies): Api {
     else throw new OxboardError('SHUTTING_DOWN', 'The service is being stopped');
   });
   app.use(securityHeaders());
-  app.use(allowOrigins(config.corsOrigins));
+  app.use(allowOrigins(corsOrigins));
   app.use(API_BASE, router);
   app.use(unknownPath);
   app.use(problemHandler({ logger, metrics }));

@@ -6,12 +6,16 @@ import type { IncomingMessage } from 'node:http';
 import type { Request, RequestHandler, Response } from 'express';
 import { withLogContext, type Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
-import { resolveTenant } from './tenant.js';
+import { authorise, type Access } from './access.js';
+import type { Tenants } from './tenant.js';
 
 export interface RequestContext {
   /** From the client or a proxy when it is a sane one. */
   id: string;
-  tenant: string;
+  /** Whose jobs it may see. Reading it on a route that is open to anyone is a defect. */
+  readonly tenant: string;
+  /** Finds the tenant. @throws OxboardError when the request does not show what `access` asks for. */
+  authorise: (access: Access) => Promise<void>;
   /** The pattern of the path, for metrics: never the path itself. */
   route: string;
   /** A stream of events: its duration says nothing of the service. */
@@ -34,17 +38,26 @@ export function contextOf(request: IncomingMessage): RequestContext {
 export function requestContext({
   logger,
   metrics,
+  tenants,
 }: {
   logger: Logger;
   metrics: Metrics;
+  tenants: Tenants;
 }): RequestHandler {
   return (request, response, next) => {
     const given = request.get('x-request-id');
     const id = given !== undefined && SANE_ID.test(given) ? given : randomUUID();
     const closed = new AbortController();
+    let tenant: string | undefined;
     const context: RequestContext = {
       id,
-      tenant: resolveTenant(),
+      get tenant() {
+        if (tenant === undefined) throw new Error('The request was not authorised');
+        return tenant;
+      },
+      async authorise(access) {
+        tenant = await authorise(request, access, tenants);
+      },
       route: 'unmatched',
       streaming: false,
       signal: closed.signal,
@@ -60,6 +73,7 @@ export function requestContext({
       record(request, response, context, {
         seconds: (performance.now() - started) / 1000,
         client,
+        tenant: tenants.keyed ? tenant : undefined,
       });
     });
     withLogContext({ request_id: id }, next);
@@ -69,7 +83,11 @@ export function requestContext({
     request: Request,
     response: Response,
     { id, route, streaming }: RequestContext,
-    { seconds, client }: { seconds: number; client: string | undefined },
+    {
+      seconds,
+      client,
+      tenant,
+    }: { seconds: number; client: string | undefined; tenant: string | undefined },
   ): void {
     const { method } = request;
     const { statusCode } = response;
@@ -87,6 +105,7 @@ export function requestContext({
       status,
       duration: Number(seconds.toFixed(4)),
       client,
+      tenant,
     });
   }
 }

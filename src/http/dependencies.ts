@@ -8,6 +8,7 @@ import type { Jobs, Workers } from '../queue/ports.js';
 import type { Storage } from '../storage/storage.js';
 import type { RedisCommand } from './rate-limit.js';
 import type { UploadPace } from './pace.js';
+import type { Tenants } from './tenant.js';
 
 export type ApiConfig = Pick<
   ServiceConfig,
@@ -25,6 +26,7 @@ export interface ApiDependencies {
   jobs: Jobs;
   workers: Workers;
   storage: Storage;
+  tenants: Tenants;
   /** Sends a command to the Redis that counts for the rate limit. */
   redisCommand: RedisCommand;
   logger: Logger;

@@ -23,7 +23,8 @@ import { problem, PROBLEM_TYPE } from './schemas/problem.js';
 import { health, liveness, modelList, readiness } from './schemas/service.js';
 import { accepted, stemifyForm, stemifyHeaders } from './schemas/stemify.js';
 
-export function apiDocument(version: string): object {
+/** @param keyed whether the service asks for API keys. */
+export function apiDocument(version: string, { keyed }: { keyed: boolean }): object {
   return createDocument({
     openapi: '3.1.1',
     info: {
@@ -35,11 +36,37 @@ export function apiDocument(version: string): object {
         'Errors are RFC 9457 problem documents; rely on their `code`.',
     },
     tags: [{ name: 'Jobs' }, { name: 'Stems' }, { name: 'Service' }],
+    ...(keyed && { security: [BY_KEY], components: { securitySchemes: SECURITY_SCHEMES } }),
     paths: Object.fromEntries(
-      Object.entries(PATHS).map(([path, methods]) => [`${API_BASE}${path}`, methods]),
+      Object.entries(PATHS).map(([path, methods]) => [
+        `${API_BASE}${path}`,
+        keyed ? methods : withoutSecurity(methods),
+      ]),
     ),
   });
 }
+
+type Methods = Record<string, ZodOpenApiOperationObject>;
+
+const withoutSecurity = (methods: Methods): Methods =>
+  Object.fromEntries(
+    Object.entries(methods).map(([method, { security: _, ...operation }]) => [method, operation]),
+  );
+
+const BY_KEY = { apiKey: [] };
+const TO_ANYONE = { security: [] };
+const BY_KEY_OR_TOKEN = { security: [BY_KEY, { urlToken: [] }] };
+const SECURITY_SCHEMES = {
+  apiKey: { type: 'http', scheme: 'bearer', description: 'One of API_KEYS' },
+  urlToken: {
+    type: 'apiKey',
+    in: 'query',
+    name: 'token',
+    description:
+      "For clients that cannot set headers: it is part of the URLs in a job's document, reads what " +
+      'belongs to that job, and expires',
+  },
+} as const;
 
 const json = (schema: z.ZodType, description: string): ZodOpenApiResponseObject => ({
   description,
@@ -48,9 +75,16 @@ const json = (schema: z.ZodType, description: string): ZodOpenApiResponseObject 
 
 const header = (description: string) => z.string().meta({ description });
 
-/** Problems by status: what every call can meet, and what this one can besides. */
+/** Problems by status: what every call can meet that needs a key, and what this one can besides. */
 const problems = (...codes: ErrorCode[]): ZodOpenApiResponsesObject =>
-  problemsOf(...codes, 'REQUEST_INVALID', 'INTERNAL', 'SHUTTING_DOWN');
+  problemsOf(
+    ...codes,
+    'REQUEST_INVALID',
+    'API_KEY_REQUIRED',
+    'API_KEY_INVALID',
+    'INTERNAL',
+    'SHUTTING_DOWN',
+  );
 
 function problemsOf(...codes: ErrorCode[]): ZodOpenApiResponsesObject {
   const responses: Record<string, ZodOpenApiResponseObject> = {};
@@ -63,6 +97,9 @@ function problemsOf(...codes: ErrorCode[]): ZodOpenApiResponsesObject {
       content: { [PROBLEM_TYPE]: { schema: problem } },
       ...((status === 429 || status === 503) && {
         headers: z.object({ 'Retry-After': header('Seconds').optional() }),
+      }),
+      ...(status === 401 && {
+        headers: z.object({ 'WWW-Authenticate': header('What to show instead') }),
       }),
     };
   }
@@ -83,7 +120,7 @@ const stemHeaders = z.object({
   'Content-Disposition': header('A name for the file'),
 });
 
-const PATHS: Record<string, Record<string, ZodOpenApiOperationObject>> = {
+const PATHS: Record<string, Methods> = {
   '/stemify': {
     post: {
       tags: ['Jobs'],
@@ -153,6 +190,7 @@ const PATHS: Record<string, Record<string, ZodOpenApiOperationObject>> = {
     get: {
       tags: ['Stems'],
       operationId: 'getStem',
+      ...BY_KEY_OR_TOKEN,
       summary: 'A stem',
       requestParams: {
         path: stemPath,
@@ -171,6 +209,7 @@ const PATHS: Record<string, Record<string, ZodOpenApiOperationObject>> = {
         },
         '304': { description: 'The client has it' },
         ...problems(
+          'TOKEN_INVALID',
           'JOB_NOT_FOUND',
           'STEM_NOT_FOUND',
           'JOB_NOT_COMPLETED',
@@ -185,6 +224,7 @@ const PATHS: Record<string, Record<string, ZodOpenApiOperationObject>> = {
     get: {
       tags: ['Stems'],
       operationId: 'getStems',
+      ...BY_KEY_OR_TOKEN,
       summary: 'All stems as one archive',
       requestParams: { path: jobPath, header: z.object(conditional) },
       responses: {
@@ -195,6 +235,7 @@ const PATHS: Record<string, Record<string, ZodOpenApiOperationObject>> = {
         },
         '304': { description: 'The client has it' },
         ...problems(
+          'TOKEN_INVALID',
           'JOB_NOT_FOUND',
           'JOB_NOT_COMPLETED',
           'REDIS_UNAVAILABLE',
@@ -207,6 +248,7 @@ const PATHS: Record<string, Record<string, ZodOpenApiOperationObject>> = {
     get: {
       tags: ['Jobs'],
       operationId: 'watchJob',
+      ...BY_KEY_OR_TOKEN,
       summary: 'Progress as server-sent events, until the job is finished',
       description:
         'Events `progress`, `completed`, `failed` and `cancelled`, each with a JobMessage as its ' +
@@ -222,7 +264,7 @@ const PATHS: Record<string, Record<string, ZodOpenApiOperationObject>> = {
           content: { 'text/event-stream': { schema: { type: 'string' } } },
         },
         '204': { description: 'The client has seen the last event of a finished job' },
-        ...problems('JOB_NOT_FOUND', 'REDIS_UNAVAILABLE'),
+        ...problems('TOKEN_INVALID', 'JOB_NOT_FOUND', 'REDIS_UNAVAILABLE'),
       },
     },
   },
@@ -230,6 +272,7 @@ const PATHS: Record<string, Record<string, ZodOpenApiOperationObject>> = {
     get: {
       tags: ['Jobs'],
       operationId: 'watchJobBySocket',
+      ...BY_KEY_OR_TOKEN,
       summary: 'The same messages by WebSocket',
       requestParams: { path: jobPath, query: eventsQuery },
       responses: {
@@ -237,7 +280,13 @@ const PATHS: Record<string, Record<string, ZodOpenApiOperationObject>> = {
           description: 'Messages follow; closed with 1000 after the last one',
           content: { 'application/json': { schema: jobMessage } },
         },
-        ...problems('JOB_NOT_FOUND', 'ORIGIN_NOT_ALLOWED', 'UPGRADE_REQUIRED', 'REDIS_UNAVAILABLE'),
+        ...problems(
+          'TOKEN_INVALID',
+          'JOB_NOT_FOUND',
+          'ORIGIN_NOT_ALLOWED',
+          'UPGRADE_REQUIRED',
+          'REDIS_UNAVAILABLE',
+        ),
       },
     },
   },
@@ -253,6 +302,7 @@ const PATHS: Record<string, Record<string, ZodOpenApiOperationObject>> = {
     get: {
       tags: ['Service'],
       operationId: 'health',
+      ...TO_ANYONE,
       summary: 'How the service is',
       responses: {
         '200': json(health, 'Jobs are taken'),
@@ -265,6 +315,7 @@ const PATHS: Record<string, Record<string, ZodOpenApiOperationObject>> = {
     get: {
       tags: ['Service'],
       operationId: 'live',
+      ...TO_ANYONE,
       summary: 'Whether the process answers; asks nothing else',
       responses: {
         '200': json(liveness, 'It does'),
@@ -276,6 +327,7 @@ const PATHS: Record<string, Record<string, ZodOpenApiOperationObject>> = {
     get: {
       tags: ['Service'],
       operationId: 'ready',
+      ...TO_ANYONE,
       summary: 'Whether all is there that jobs need, and what is missing',
       responses: {
         '200': json(readiness, 'All is there'),
@@ -288,10 +340,11 @@ const PATHS: Record<string, Record<string, ZodOpenApiOperationObject>> = {
     get: {
       tags: ['Service'],
       operationId: 'document',
+      ...TO_ANYONE,
       summary: 'This document',
       responses: {
         '200': json(z.record(z.string(), z.unknown()), 'OpenAPI 3.1'),
-        ...problems(),
+        ...problemsOf('REQUEST_INVALID', 'INTERNAL', 'SHUTTING_DOWN'),
       },
     },
   },
@@ -299,6 +352,7 @@ const PATHS: Record<string, Record<string, ZodOpenApiOperationObject>> = {
     get: {
       tags: ['Service'],
       operationId: 'docs',
+      ...TO_ANYONE,
       summary: 'This document as a page',
       responses: {
         '200': {
@@ -306,7 +360,7 @@ const PATHS: Record<string, Record<string, ZodOpenApiOperationObject>> = {
           content: { 'text/html': { schema: { type: 'string' } } },
         },
         '308': { description: 'With a slash at the end: to where it is' },
-        ...problems(),
+        ...problemsOf('REQUEST_INVALID', 'INTERNAL', 'SHUTTING_DOWN'),
       },
     },
   },

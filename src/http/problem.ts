@@ -17,6 +17,13 @@ const RETRY_AFTER: Partial<Record<ErrorCode, number>> = {
   NO_WORKER: 10,
 };
 
+/** What a request that was refused so could show instead (RFC 6750). */
+const CHALLENGES: Partial<Record<ErrorCode, string>> = {
+  API_KEY_REQUIRED: 'Bearer realm="oxboard"',
+  API_KEY_INVALID: 'Bearer realm="oxboard", error="invalid_token"',
+  TOKEN_INVALID: 'Bearer realm="oxboard", error="invalid_token"',
+};
+
 /**
  * How long a client may go on sending the body of a request that was refused, so that it gets to read
  * the answer: with a connection that is reset under its hands it would not.
@@ -47,6 +54,8 @@ export function problemHandler({
     }
     const retryAfter = RETRY_AFTER[code];
     if (retryAfter !== undefined) response.setHeader('Retry-After', retryAfter);
+    const challenge = CHALLENGES[code];
+    if (challenge !== undefined) response.setHeader('WWW-Authenticate', challenge);
     for (const name of ['Content-Length', 'Content-Disposition', 'ETag', 'Cache-Control'])
       response.removeHeader(name);
     if (!request.complete) linger(request, response);

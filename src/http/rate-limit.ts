@@ -6,16 +6,20 @@ import type { RequestHandler } from 'express';
 import { ipKeyGenerator, rateLimit } from 'express-rate-limit';
 import { RedisStore, type RedisReply } from 'rate-limit-redis';
 import { OxboardError } from '../errors.js';
+import { contextOf } from './context.js';
 
 export type RedisCommand = (args: string[]) => Promise<unknown>;
 
 export function postLimit({
   limit,
   periodSeconds,
+  byKey,
   redisCommand,
 }: {
   limit: number;
   periodSeconds: number;
+  /** Whether a client is an API key, wherever it posts from; else it is an address. */
+  byKey: boolean;
   redisCommand: RedisCommand;
 }): RequestHandler {
   return rateLimit({
@@ -23,8 +27,11 @@ export function postLimit({
     limit,
     standardHeaders: 'draft-6',
     legacyHeaders: false,
-    // An IPv6 client has a whole network of addresses.
-    keyGenerator: (request) => ipKeyGenerator(request.ip ?? ''),
+    keyGenerator: (request) =>
+      byKey
+        ? `key:${contextOf(request).tenant}`
+        : // An IPv6 client has a whole network of addresses.
+          ipKeyGenerator(request.ip ?? ''),
     store: new RedisStore({ prefix: 'oxboard:rate:', sendCommand: scripted(redisCommand) }),
     // Its warnings about proxies go to the console, and TRUST_PROXY is the operator's decision.
     validate: false,
@@ -32,7 +39,8 @@ export function postLimit({
       next(
         new OxboardError(
           'RATE_LIMITED',
-          `This service takes ${String(limit)} jobs in ${String(periodSeconds)} s from one client`,
+          `This service takes ${String(limit)} jobs in ${String(periodSeconds)} s ` +
+            `from one ${byKey ? 'API key' : 'client'}`,
         ),
       );
     },

@@ -1,8 +1,10 @@
 /**
- * Routes that know their methods: another one is answered with 405 and what is allowed.
+ * Routes that know their methods, and what a request has to show: another method is answered with 405
+ * and what is allowed.
  */
 import type { RequestHandler, Router } from 'express';
 import { OxboardError } from '../errors.js';
+import type { Access } from './access.js';
 import { contextOf } from './context.js';
 
 export const API_BASE = '/api/v1';
@@ -13,13 +15,17 @@ export type Method = 'get' | 'post' | 'delete';
 export function serve(
   router: Router,
   path: string,
+  access: Access,
   handlers: Partial<Record<Method, RequestHandler | RequestHandler[]>>,
 ): void {
   const methods = Object.keys(handlers).map((method) => method.toUpperCase());
   const allowed = [...methods, ...(handlers.get ? ['HEAD'] : []), 'OPTIONS'].join(', ');
   const route = router.route(path);
-  route.all((request, _response, next) => {
-    contextOf(request).route = `${API_BASE}${path}`;
+  route.all(async (request, _response, next) => {
+    const context = contextOf(request);
+    context.route = `${API_BASE}${path}`;
+    // Browsers ask for permission without credentials.
+    if (request.method !== 'OPTIONS') await context.authorise(access);
     next();
   });
   for (const [method, handler] of Object.entries(handlers)) route[method as Method](handler);

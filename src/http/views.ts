@@ -5,11 +5,16 @@ import type { Job, JobEvent } from '../queue/job.js';
 import { formOf } from './form.js';
 import { API_BASE } from './routing.js';
 import type { JobDocument, JobMessage } from './schemas/jobs.js';
+import type { UrlTokens } from './tenant.js';
 
 export const jobUrl = (id: string): string => `${API_BASE}/jobs/${id}`;
 
-export function jobDocument(job: Job): JobDocument {
+/** @param tokens for the URLs in it, which are for those who cannot set headers too. */
+export async function jobDocument(job: Job, tokens: UrlTokens): Promise<JobDocument> {
   const { request } = job;
+  const token = await tokens.sign(job);
+  const query = token === undefined ? '' : `?token=${token}`;
+  const urlOf = (what: string) => `${jobUrl(job.id)}/${what}${query}`;
   return {
     job_id: job.id,
     status: job.status,
@@ -26,18 +31,23 @@ export function jobDocument(job: Job): JobDocument {
     model: request.model,
     options: formOf(request),
     error: job.error && { code: job.error.code, message: job.error.message },
-    result: resultDocument(job),
+    events_url: urlOf('events'),
+    ws_url: urlOf('ws'),
+    result: resultDocument(job, urlOf),
   };
 }
 
-function resultDocument({ id, cached, result }: Job): JobDocument['result'] {
+function resultDocument(
+  { cached, result }: Job,
+  urlOf: (what: string) => string,
+): JobDocument['result'] {
   if (!result) return null;
   return {
     stems: Object.fromEntries(
       Object.entries(result.stems).map(([name, stem]) => [
         name,
         {
-          url: `${jobUrl(id)}/stems/${encodeURIComponent(name)}`,
+          url: urlOf(`stems/${encodeURIComponent(name)}`),
           format: stem.format as JobDocumentStem['format'],
           size_bytes: stem.sizeBytes,
           duration_seconds: stem.durationSeconds,
@@ -47,7 +57,7 @@ function resultDocument({ id, cached, result }: Job): JobDocument['result'] {
         },
       ]),
     ),
-    zip_url: `${jobUrl(id)}/stems.zip`,
+    zip_url: urlOf('stems.zip'),
     processing_time: result.processingSeconds,
     realtime_factor: result.realtimeFactor,
     cached,

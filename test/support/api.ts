@@ -11,6 +11,7 @@ import path from 'node:path';
 import { PassThrough } from 'node:stream';
 import { createApi, type Api } from '../../src/http/app.js';
 import type { ApiConfig, ApiDependencies } from '../../src/http/dependencies.js';
+import { createTenants } from '../../src/http/tenant.js';
 import { createLogger } from '../../src/observability/logger.js';
 import { createMetrics, type Metrics } from '../../src/observability/metrics.js';
 import { createClaims } from '../../src/queue/claims.js';
@@ -46,6 +47,9 @@ export interface TestApi {
   song: Buffer;
 }
 
+/** Seconds. */
+export const TOKEN_TTL = 3600;
+
 export const ANNOUNCEMENT: WorkerAnnouncement = {
   id: 'worker-1',
   models: [
@@ -75,9 +79,11 @@ export async function startApi(
   {
     config = {},
     worker = ANNOUNCEMENT,
+    apiKeys = [],
     ...overrides
   }: {
     config?: Partial<ApiConfig>;
+    apiKeys?: string[];
     worker?: WorkerAnnouncement | null;
   } & Partial<Pick<ApiDependencies, 'pace' | 'heartbeatMs'>> = {},
 ): Promise<TestApi> {
@@ -115,6 +121,7 @@ export async function startApi(
     jobs,
     workers,
     storage,
+    tenants: createTenants({ apiKeys, tokenTtl: TOKEN_TTL }),
     redisCommand: (args) => connection.send(args),
     logger,
     metrics,

@@ -3,6 +3,7 @@
  */
 import { createServer } from 'node:http';
 import { createApi } from '../../http/app.js';
+import { createTenants } from '../../http/tenant.js';
 import { createHandout } from '../../queue/handout.js';
 import { createJobs } from '../../queue/jobs.js';
 import { observeQueue } from '../../queue/observation.js';
@@ -31,6 +32,7 @@ export async function startApiProcess({
     jobs: createJobs(redis, { handout, storage, jobTtl, logger }),
     workers: createWorkers(redis),
     storage,
+    tenants: createTenants(config),
     redisCommand: (args) => redis.send(args),
     logger,
     metrics,

@@ -30,13 +30,13 @@ const START = `SwaggerUIBundle({ url: 'openapi.json', dom_id: '#swagger-ui', val
 
 /** The OpenAPI document, and a page that shows it with files of ours only. */
 export function docsRoutes(router: Router, { document }: { document: object }): void {
-  serve(router, '/openapi.json', {
+  serve(router, '/openapi.json', 'anyone', {
     get: (_request, response) => {
       response.json(document);
     },
   });
 
-  serve(router, '/docs', {
+  serve(router, '/docs', 'anyone', {
     get: [
       docsHeaders(),
       (request, response) => {
@@ -47,7 +47,7 @@ export function docsRoutes(router: Router, { document }: { document: object }): 
     ],
   });
 
-  serve(router, '/docs/:file', {
+  serve(router, '/docs/:file', 'anyone', {
     get: (request, response, next) => {
       const { file } = request.params;
       if (file === 'start.js') {

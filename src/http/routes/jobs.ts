@@ -7,6 +7,7 @@ import { contextOf } from '../context.js';
 import { findJob, jobId, jobNotFound } from '../find-job.js';
 import { serve } from '../routing.js';
 import { listQuery, type JobDocument, type JobList } from '../schemas/jobs.js';
+import type { UrlTokens } from '../tenant.js';
 import { jobDocument } from '../views.js';
 
 /** The state of a job changes under its URL. */
@@ -14,23 +15,23 @@ const FRESH = { 'Cache-Control': 'no-store' };
 
 export function jobRoutes(
   router: Router,
-  { jobs, metrics }: { jobs: Jobs; metrics: Metrics },
+  { jobs, tokens, metrics }: { jobs: Jobs; tokens: UrlTokens; metrics: Metrics },
 ): void {
-  serve(router, '/jobs', {
+  serve(router, '/jobs', 'key', {
     get: async (request, response) => {
       const query = parseQuery(listQuery, request.query);
       const page = await jobs.list(contextOf(request).tenant, query);
       const list: JobList = {
-        jobs: page.jobs.map(jobDocument),
+        jobs: await Promise.all(page.jobs.map(async (job) => jobDocument(job, tokens))),
         next_cursor: page.nextCursor ?? null,
       };
       response.set(FRESH).json(list);
     },
   });
 
-  serve(router, '/jobs/:id', {
+  serve(router, '/jobs/:id', 'key', {
     get: async (request, response) => {
-      const document: JobDocument = jobDocument(await findJob(request, jobs));
+      const document: JobDocument = await jobDocument(await findJob(request, jobs), tokens);
       response.set(FRESH).json(document);
     },
     delete: async (request, response) => {

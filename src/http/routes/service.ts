@@ -18,7 +18,7 @@ export interface ServiceDependencies {
 export function serviceRoutes(router: Router, dependencies: ServiceDependencies): void {
   const { jobs, workers, storage, version, isStopping } = dependencies;
 
-  serve(router, '/models', {
+  serve(router, '/models', 'key', {
     get: async (_request, response) => {
       const { models, defaultModel } = await workers.models();
       const list: ModelList = {
@@ -40,20 +40,20 @@ export function serviceRoutes(router: Router, dependencies: ServiceDependencies)
     },
   });
 
-  serve(router, '/health', {
+  serve(router, '/health', 'anyone', {
     get: async (_request, response) => {
       const report = await health();
       response.status(report.status === 'unhealthy' ? 503 : 200).json(report);
     },
   });
 
-  serve(router, '/health/live', {
+  serve(router, '/health/live', 'anyone', {
     get: (_request, response) => {
       response.json({ status: 'alive' });
     },
   });
 
-  serve(router, '/health/ready', {
+  serve(router, '/health/ready', 'anyone', {
     get: async (_request, response) => {
       const missing = isStopping() ? ['shutting_down' as const] : await missingNow();
       const readiness: Readiness = {

@@ -22,7 +22,7 @@ export interface StemifyDependencies extends AdmissionDependencies {
 /** POST /stemify: cheap checks first, then the body, then what it holds. */
 export function stemifyRoute(router: Router, dependencies: StemifyDependencies): void {
   const { upload, limit, metrics, logger } = dependencies;
-  serve(router, '/stemify', {
+  serve(router, '/stemify', 'key', {
     post: [
       (request, _response, next) => {
         idempotencyKey(request.get('idempotency-key'));

@@ -28,7 +28,7 @@ export function stemRoutes(
   router: Router,
   { jobs, storage }: { jobs: Jobs; storage: Storage },
 ): void {
-  serve(router, '/jobs/:id/stems.zip', {
+  serve(router, '/jobs/:id/stems.zip', 'token', {
     get: [
       sharedResource(),
       async (request, response) => {
@@ -57,7 +57,7 @@ export function stemRoutes(
     ],
   });
 
-  serve(router, '/jobs/:id/stems/:stem', {
+  serve(router, '/jobs/:id/stems/:stem', 'token', {
     get: [
       sharedResource(),
       async (request, response) => {

@@ -16,9 +16,15 @@ const failure = z
   .nullable()
   .meta({ description: 'Why the job failed' });
 
+/** A path on this service, which needs no header. */
+const url = (what: string) =>
+  z.string().meta({
+    description: `${what}: a path on this service; with API keys it carries a token that expires`,
+  });
+
 const stem = z
   .object({
-    url: z.string().meta({ description: 'Path of the audio on this service' }),
+    url: url('The audio'),
     format: z.enum(FORMATS),
     size_bytes: z.int().min(0),
     duration_seconds: seconds,
@@ -31,7 +37,7 @@ const stem = z
 const result = z
   .object({
     stems: z.record(z.string(), stem),
-    zip_url: z.string().meta({ description: 'Path of all stems as one archive' }),
+    zip_url: url('All stems as one archive'),
     processing_time: seconds.meta({ description: 'Seconds that the work took' }),
     realtime_factor: seconds.meta({ description: 'Seconds of audio per second of work' }),
     cached: z.boolean().meta({ description: 'Whether an equal job had been done before' }),
@@ -62,6 +68,8 @@ export const jobDocument = z
       description: 'The fields of the form that made it, complete with defaults and seed',
     }),
     error: failure,
+    events_url: url('Its progress by server-sent events'),
+    ws_url: url('Its progress by WebSocket'),
     result: result.nullable(),
   })
   .meta({ id: 'Job' });
