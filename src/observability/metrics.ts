@@ -41,7 +41,7 @@ export function createMetrics(labels: Record<string, string> = {}) {
     // Jobs
     jobsTotal: new Counter({
       name: 'demucs_jobs_total',
-      help: 'Jobs by the status that they came to: pending when admitted, then completed, failed or cancelled',
+      help: 'Jobs by the status that they came to: pending when admitted, then completed, failed or cancelled; download_failed: failed, for their song could not be downloaded',
       labelNames: ['status'],
       registers,
     }),
@@ -139,6 +139,31 @@ export function createMetrics(labels: Record<string, string> = {}) {
       name: 'demucs_worker_heartbeat_age_seconds',
       help: 'Time since this worker last reached Redis with its heartbeat',
       aggregator: 'max',
+      registers,
+    }),
+
+    // Downloads of songs behind links: what goes wrong with them is not the service's doing
+    downloadsWaiting: new Gauge({
+      name: 'demucs_downloads_waiting',
+      help: 'Jobs that wait for the download of their song',
+      aggregator: 'max',
+      registers,
+    }),
+    downloadsActive: new Gauge({
+      name: 'demucs_downloads_active',
+      help: 'Songs that this process downloads now',
+      registers,
+    }),
+    downloads: new Counter({
+      name: 'demucs_downloads_total',
+      help: 'Attempts to download a song, by what they came to: completed, cancelled, handed_back, lost, or the code of a failure',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    downloadSeconds: new Histogram({
+      name: 'demucs_download_seconds',
+      help: 'Time that the download of a song took, with its retries',
+      buckets: LOAD_BUCKETS,
       registers,
     }),
 

@@ -103,6 +103,7 @@ export function createClaims(
     },
 
     onRevoked({ token }, listener) {
+      subscribe();
       const own = listeners.get(token) ?? new Set();
       listeners.set(token, own.add(listener));
       return () => {

@@ -10,7 +10,6 @@ import type { RedisAddress, RedisConnection } from './redis.js';
 import { PREFIX } from './scripts/prelude.js';
 import { within } from './within.js';
 
-const NAME = 'tickets';
 /** Milliseconds: for one call; before another try; after which a worker's tickets are taken back. */
 const TIMEOUT = 3_000;
 const RETRY = 1_000;
@@ -33,7 +32,12 @@ export interface Handout {
   close(): Promise<void>;
 }
 
-export function createHandout(connection: RedisConnection, logger: Logger): Handout {
+/** @param name of the queue: there are tickets for work, and for downloads. */
+export function createHandout(
+  connection: RedisConnection,
+  logger: Logger,
+  name: 'tickets' | 'downloads' = 'tickets',
+): Handout {
   const address = beeAddress(connection.address);
   let closed = false;
   let producer: Opened | undefined;
@@ -42,7 +46,7 @@ export function createHandout(connection: RedisConnection, logger: Logger): Hand
 
   function open(isWorker: boolean, onError: (error: Error) => void): Opened {
     let disposed = false;
-    const queue = new BeeQueue(NAME, {
+    const queue = new BeeQueue(name, {
       prefix: `${PREFIX}bee`,
       redis: { ...address, retry_strategy: () => (disposed ? undefined : RETRY) },
       isWorker,

@@ -10,6 +10,7 @@ export type JobStatus = (typeof JOB_STATUSES)[number];
 /** What is done for a job at the moment. `waiting`: for a worker, at first or again. */
 export const JOB_STAGES = [
   'waiting',
+  'downloading',
   'loading',
   'decoding',
   'separating',
@@ -32,7 +33,22 @@ export interface UploadSource {
   durationSeconds: number | null;
 }
 
-export type JobSource = UploadSource;
+/** A song behind a link. Until it was downloaded, what is only known of a file is null. */
+export interface YoutubeSource {
+  kind: 'youtube';
+  url: string;
+  /** In the storage. */
+  key: string | null;
+  /** The link, and later the title. */
+  name: string;
+  sha256: string | null;
+  sizeBytes: number | null;
+  durationSeconds: number | null;
+  /** Seconds of work that a second of its audio was expected to cost at admission. */
+  costPerSecond: number;
+}
+
+export type JobSource = UploadSource | YoutubeSource;
 
 /**
  * What a job is to do, complete: admission has checked it and filled in every default, in the terms

@@ -5,25 +5,21 @@ import { createHash } from 'node:crypto';
 import { OxboardError } from '../errors.js';
 import type { Logger } from '../observability/logger.js';
 import type { Storage } from '../storage/storage.js';
-import { canonicalOptions, laneOf, type Lane } from './cost.js';
+import { canonicalOptions, costMs, laneOf, type Lane } from './cost.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import { EventFeeds } from './events.js';
 import type { Handout } from './handout.js';
 import type { Jobs, WorkerAnnouncement } from './ports.js';
-import { jobOf, type RecordReply } from './records.js';
+import { downloadsOf, jobOf, type RecordReply } from './records.js';
 import type { RedisConnection } from './redis.js';
 import { ADMIT, CANCEL_OR_REMOVE, COUNTS, GET, LIST, LOAD } from './scripts/jobs.js';
 import { SHORT_SHARE } from './timing.js';
 import { discard } from './trash.js';
 
-/**
- * Milliseconds beyond which no job is told from another by its cost. Sums of them stay integers of
- * Redis, which would else refuse every script that touches such a job.
- */
-const MOST_COST = 365 * 86_400_000;
-
 export interface JobsDependencies {
   handout: Handout;
+  /** Hands out jobs whose song has to be downloaded first; without it they wait for a sweeper. */
+  downloads?: Pick<Handout, 'issue'>;
   storage: Storage;
   /** Seconds that a record is kept after its job ended. */
   jobTtl: number;
@@ -32,25 +28,27 @@ export interface JobsDependencies {
 
 export function createJobs(
   connection: RedisConnection,
-  { handout, storage, jobTtl, logger }: JobsDependencies,
+  { handout, downloads, storage, jobTtl, logger }: JobsDependencies,
 ): Jobs {
   const feeds = new EventFeeds(connection, logger);
   const ttl = jobTtl * 1000;
 
   return {
     async admit({ id, tenant, request, costSeconds, estimatedSeconds, requestId, idempotency }) {
+      const { source } = request;
+      const link = source.kind === 'youtube';
       const [outcome, record] = (await connection.run(ADMIT, [
         id,
         tenant,
         JSON.stringify(request),
         request.model,
-        laneOf(costSeconds),
-        Math.round(Math.min(costSeconds * 1000, MOST_COST)),
+        link ? 'downloads' : laneOf(costSeconds),
+        costMs(costSeconds),
         estimatedSeconds,
         requestId,
-        request.source.sha256,
+        source.sha256 ?? '',
         canonicalOptions(request),
-        request.source.key,
+        link ? `${downloadsOf(id)}/` : source.key,
         idempotency ? hash(`${tenant}\n${idempotency.key}`) : '',
         idempotency?.fingerprint ?? '',
       ])) as [outcome: string, record?: RecordReply];
@@ -62,7 +60,7 @@ export function createJobs(
       }
       if (!record) throw new OxboardError('INTERNAL', `There is a job ${id} already`);
       const replayed = outcome === 'replayed';
-      if (!replayed) void handout.issue(1);
+      if (!replayed) void (link ? downloads : handout)?.issue(1);
       return { job: jobOf(record), replayed };
     },
 

@@ -11,19 +11,24 @@ const INTERVAL = 5_000;
 /** Looks every few seconds until it is stopped; also tells whether Redis answers. */
 export function observeQueue(
   connection: RedisConnection,
-  metrics: Pick<Metrics, 'queueDepth' | 'queueOldestSeconds' | 'workers' | 'redisUp'>,
+  metrics: Pick<
+    Metrics,
+    'queueDepth' | 'queueOldestSeconds' | 'downloadsWaiting' | 'workers' | 'redisUp'
+  >,
   logger: Logger,
 ): { stop(): void } {
   async function look(): Promise<void> {
     try {
-      const [lanes, workers] = (await connection.run(OBSERVE, [])) as [
+      const [lanes, workers, downloads] = (await connection.run(OBSERVE, [])) as [
         [lane: string, depth: number, oldestMs: number][],
+        number,
         number,
       ];
       for (const [lane, depth, oldestMs] of lanes) {
         metrics.queueDepth.set({ lane }, depth);
         metrics.queueOldestSeconds.set({ lane }, oldestMs / 1000);
       }
+      metrics.downloadsWaiting.set(downloads);
       metrics.workers.set(workers);
       metrics.redisUp.set(1);
     } catch (error) {

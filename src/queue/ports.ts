@@ -122,10 +122,14 @@ export interface Workers {
 }
 
 /** A job in the hands of one worker. */
-export interface Claim {
+export interface Holding {
   job: Job;
   /** Every later call must show it; it is void once the job was cancelled or given to another. */
   token: string;
+}
+
+/** A job that is to be separated. */
+export interface Claim extends Holding {
   /** Under which the result will be found by equal jobs. */
   cacheKey: string;
   /** Of the model that is in that key, as the worker last announced it. */
@@ -147,11 +151,11 @@ export interface Claims {
    */
   claim(workerId: string, runtime: string): Promise<Claim | undefined>;
   /** Keeps the claim alive; tells why it is void. Called every few seconds. */
-  renew(claim: Claim): Promise<Revocation | undefined>;
+  renew(claim: Holding): Promise<Revocation | undefined>;
   /** Resolves as soon as a claim is revoked, without waiting for the next renewal. */
-  onRevoked(claim: Claim, listener: (why: Revocation) => void): () => void;
+  onRevoked(claim: Holding, listener: (why: Revocation) => void): () => void;
   /** @returns false when the claim is void. The same holds below. */
-  progress(claim: Claim, now: { stage: JobStage; progress: number }): Promise<boolean>;
+  progress(claim: Holding, now: { stage: JobStage; progress: number }): Promise<boolean>;
   /**
    * After it the result belongs to the job; when false, its files are still the caller's to remove.
    * Safe to repeat with the same result when the answer was lost.
@@ -160,7 +164,39 @@ export interface Claims {
    * announced: then equal jobs do not get it.
    */
   complete(claim: Claim, result: JobResult, usedModel?: string): Promise<boolean>;
-  fail(claim: Claim, failure: JobFailure): Promise<boolean>;
+  fail(claim: Holding, failure: JobFailure): Promise<boolean>;
   /** Back to its lane, in front; the attempt does not count. */
   handBack(claim: Claim): Promise<boolean>;
+}
+
+/** A job whose song is to be downloaded. */
+export interface DownloadClaim extends Holding {
+  /** The first is 1. */
+  attempt: number;
+}
+
+/** What a downloader does with jobs: as with {@link Claims}, with attempts of their own. */
+export interface Downloads extends Pick<Claims, 'renew' | 'onRevoked' | 'progress' | 'fail'> {
+  /** The oldest job whose song is still behind a link; undefined when there is none. */
+  claim(workerId: string): Promise<DownloadClaim | undefined>;
+  /**
+   * The song is in the storage: the job goes into the lane of its model.
+   *
+   * @param progress from 0 to 100, below which the job will not be again.
+   * @returns false when the claim is void: the song is the caller's to remove.
+   */
+  downloaded(claim: Holding, song: DownloadedSong, progress: number): Promise<boolean>;
+  /** Back to its lane, in front; the attempt does not count. */
+  handBack(claim: Holding): Promise<boolean>;
+}
+
+/** What became of a link. */
+export interface DownloadedSong {
+  /** In the storage. */
+  key: string;
+  /** Its title. */
+  name: string;
+  sha256: string;
+  sizeBytes: number;
+  durationSeconds: number;
 }

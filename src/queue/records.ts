@@ -3,6 +3,9 @@
  */
 import type { Job, JobFailure, JobRequest, JobResult, JobStage, JobStatus } from './job.js';
 
+/** Beginning of the keys under which attempts to download a job's song put what they got. */
+export const downloadsOf = (jobId: string): string => `uploads/${jobId}`;
+
 /** The fields of a hash, one after the other, and the result as JSON. */
 export type RecordReply = [fields: string[], result: string | null];
 

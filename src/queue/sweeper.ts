@@ -38,6 +38,8 @@ export interface Sweeper {
 
 export interface SweeperDependencies {
   handout: Handout;
+  /** Hands out jobs whose song has to be downloaded first. */
+  downloads?: Pick<Handout, 'issue' | 'waiting'>;
   storage: Storage;
   /** Seconds that a record is kept after its job ended. */
   jobTtl: number;
@@ -52,6 +54,7 @@ export function createSweeper(
   connection: RedisConnection,
   {
     handout,
+    downloads,
     storage,
     jobTtl,
     logger,
@@ -64,12 +67,13 @@ export function createSweeper(
   let running: Promise<void> | undefined;
 
   async function sweep(): Promise<Swept> {
-    const [requeued, failed, removed, queued, places, unserved] = (await connection.run(SWEEP, [
-      MAX_ATTEMPTS,
-      jobTtl * 1000,
-      AT_ONCE,
-      maxWait * 1000,
-    ])) as [number, number, number, number, number, number];
+    const [requeued, failed, removed, queued, places, unserved, links, workers] =
+      (await connection.run(SWEEP, [
+        MAX_ATTEMPTS,
+        jobTtl * 1000,
+        AT_ONCE,
+        maxWait * 1000,
+      ])) as number[] as [number, number, number, number, number, number, number, number];
     if (requeued + failed > 0) logger.warn('workers_lost', { requeued, failed });
     if (failed > 0) {
       metrics?.jobsTotal.inc({ status: 'failed' }, failed);
@@ -84,6 +88,10 @@ export function createSweeper(
     if (queued > 0) {
       const wanted = Math.min(queued, places * TICKETS_PER_PLACE);
       await handout.issue(wanted - (await handout.waiting()));
+    }
+    if (links > 0 && downloads) {
+      const wanted = Math.min(links, workers * TICKETS_PER_PLACE);
+      await downloads.issue(wanted - (await downloads.waiting()));
     }
     await emptyTrash({ connection, storage, logger });
     return { requeued, failed, unserved, removed, queued };

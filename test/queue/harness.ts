@@ -6,6 +6,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../src/observability/logger.js';
 import { createClaims } from '../../src/queue/claims.js';
+import { createDownloads } from '../../src/queue/downloads.js';
 import { createHandout } from '../../src/queue/handout.js';
 import type { Job, JobRequest, JobResult } from '../../src/queue/job.js';
 import { createJobs } from '../../src/queue/jobs.js';
@@ -138,19 +139,21 @@ export async function startQueue(
     const { redisUrl = redis.url, redisDb = 0, ...ownTiming } = own;
     const connection = await connectRedis({ redisUrl, redisDb }, quiet);
     const handout = createHandout(connection, quiet);
-    const shared = { handout, storage, jobTtl, logger: quiet };
-    const claims = createClaims(connection, {
-      ...shared,
-      timing: { ...TIMING, ...timing, ...ownTiming },
-    });
+    const downloadTickets = createHandout(connection, quiet, 'downloads');
+    const shared = { handout, downloads: downloadTickets, storage, jobTtl, logger: quiet };
+    const ourTiming = { ...TIMING, ...timing, ...ownTiming };
+    const claims = createClaims(connection, { ...shared, timing: ourTiming });
     context.after(() => {
       void handout.close();
+      void downloadTickets.close();
       void connection.close();
     });
     return {
       connection,
       handout,
+      downloadTickets,
       claims,
+      downloads: createDownloads(connection, { ...shared, claims, timing: ourTiming }),
       jobs: createJobs(connection, shared),
       workers: createWorkers(connection),
       // Tests of other things are not to be disturbed by waits that are too long.

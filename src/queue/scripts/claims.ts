@@ -48,7 +48,7 @@ for _ = 1, 100 do
 
   local id = chosen.id
   local job = read(id, 'audio', 'options', 'tenant', 'attempts', 'status', 'startedAt',
-    'lane', 'queuedAt')
+    'lane', 'queuedAt', 'downloaded')
   local key = redis.sha1hex(table.concat(
     { job[1], job[2], chosen.model.name, chosen.model.hash, job[3], ARGV[2] }, '\\n'))
   local result = call('GET', P .. 'cache:' .. key)
@@ -65,7 +65,7 @@ for _ = 1, 100 do
     dequeue(id)
     call('ZADD', P .. 'leases', int(at + tonumber(ARGV[3])), id)
     call('HSET', job_key(id), 'token', ARGV[8], 'worker', ARGV[1], 'cacheKey', key,
-      'stage', 'loading', 'progress', '0', 'startedAt', job[6] or int(at), 'updatedAt', int(at))
+      'stage', 'loading', 'progress', job[9] or '0', 'startedAt', job[6] or int(at), 'updatedAt', int(at))
     call('HINCRBY', job_key(id), 'attempts', 1)
     if job[5] ~= 'processing' then set_status(id, 'processing') end
     local json = false
@@ -85,7 +85,7 @@ end
 return { 'again', woken }
 `);
 
-const CLAIMED = `
+export const CLAIMED = `
 local id, token = ARGV[1], ARGV[2]
 local function why_void()
   local job = read(id, 'token', 'status')
@@ -100,7 +100,7 @@ export const RENEW = script(`${PRELUDE}${CLAIMED}
 local why = why_void()
 if why then return why end
 even_without_memory()
-call('ZADD', P .. 'leases', int(now() + tonumber(ARGV[3])), id)
+call('ZADD', leases_of(id), int(now() + tonumber(ARGV[3])), id)
 return false
 `);
 
@@ -154,6 +154,6 @@ return finish(id, 'failed', now(), ARGV[3], {})
 export const HAND_BACK = script(`${PRELUDE}${CLAIMED}
 if why_void() then return -1 end
 even_without_memory()
-call('HINCRBY', job_key(id), 'attempts', -1)
+call('HINCRBY', job_key(id), attempts_field(id), -1)
 return requeue(id, now())
 `);

@@ -24,8 +24,8 @@ local number = call('INCR', P .. 'number')
 call('HSET', job_key(id), 'id', id, 'tenant', tenant, 'number', number, 'request', ARGV[3],
   'model', ARGV[4], 'lane', ARGV[5], 'costMs', ARGV[6], 'estimatedSeconds', ARGV[7],
   'requestId', ARGV[8], 'audio', ARGV[9], 'options', ARGV[10], 'upload', ARGV[11],
-  'stage', 'waiting', 'progress', '0', 'attempts', '0', 'createdAt', int(at), 'updatedAt', int(at),
-  'queuedAt', int(at))
+  'stage', 'waiting', 'progress', '0', 'attempts', '0', 'downloadAttempts', '0',
+  'createdAt', int(at), 'updatedAt', int(at), 'queuedAt', int(at))
 call('ZADD', P .. 'tenant:all:' .. tenant, number, id)
 set_status(id, 'pending')
 if idempotency ~= '' then

@@ -8,7 +8,9 @@
  *     lane:<lane>:<model>      ZSET    ids that wait, by their number: who comes back is in front
  *     queued                   HASH    how many wait in each lane, and their cost in milliseconds
  *     queued:models            SET     models that jobs have waited for
+ *     downloads                ZSET    ids whose song is still behind a link, by their number
  *     leases                   ZSET    ids that are worked on, by when their worker must be heard of
+ *     leases:downloads         ZSET    the same of ids that are being downloaded
  *     running:<cache key>      STRING  the id that computes that result
  *     parked:<cache key>       SET     ids that wait for it
  *     cache:<cache key>        STRING  id of the result
@@ -49,9 +51,18 @@ local function only_with_memory() call('SETRANGE', P .. 'memory', 0, '') end
 
 local function lane_key(lane, model) return P .. 'lane:' .. lane .. ':' .. model end
 
+-- A job whose song is not there yet is in a lane of its own, with leases and attempts of its own.
+local function is_download(id) return read(id, 'lane')[1] == 'downloads' end
+
+local function leases_of(id) return P .. (is_download(id) and 'leases:downloads' or 'leases') end
+
+local function attempts_field(id) return is_download(id) and 'downloadAttempts' or 'attempts' end
+
 local function enqueue(id)
   local job = read(id, 'lane', 'model', 'number', 'costMs')
-  if call('ZADD', lane_key(job[1], job[2]), job[3], id) == 1 then
+  if job[1] == 'downloads' then
+    call('ZADD', P .. 'downloads', job[3], id)
+  elseif call('ZADD', lane_key(job[1], job[2]), job[3], id) == 1 then
     call('SADD', P .. 'queued:models', job[2])
     call('HINCRBY', P .. 'queued', job[1] .. ':count', 1)
     call('HINCRBY', P .. 'queued', job[1] .. ':ms', job[4])
@@ -60,7 +71,9 @@ end
 
 local function dequeue(id)
   local job = read(id, 'lane', 'model', 'costMs')
-  if call('ZREM', lane_key(job[1], job[2]), id) == 1 then
+  if job[1] == 'downloads' then
+    call('ZREM', P .. 'downloads', id)
+  elseif call('ZREM', lane_key(job[1], job[2]), id) == 1 then
     call('HINCRBY', P .. 'queued', job[1] .. ':count', -1)
     call('HINCRBY', P .. 'queued', job[1] .. ':ms', '-' .. job[3])
   end
@@ -133,7 +146,7 @@ end
 
 -- Ends a job. Returns how many others it woke.
 local function finish(id, status, at, ttl, trash)
-  call('ZREM', P .. 'leases', id)
+  call('ZREM', leases_of(id), id)
   dequeue(id)
   local woken = end_running(id)
   call('HDEL', job_key(id), 'token', 'worker')
@@ -148,7 +161,7 @@ end
 
 -- The worker of a job is gone, or gave it back. Returns how many jobs wait now.
 local function requeue(id, at)
-  call('ZREM', P .. 'leases', id)
+  call('ZREM', leases_of(id), id)
   local woken = end_running(id)
   call('HDEL', job_key(id), 'token', 'worker')
   release_result(id, {})
@@ -159,15 +172,16 @@ local function requeue(id, at)
 end
 
 local function fail_exhausted(id, at, ttl)
-  local attempts = read(id, 'attempts')[1]
+  local attempts = read(id, attempts_field(id))[1]
   call('HSET', job_key(id), 'error', '{"code":"ATTEMPTS_EXHAUSTED","message":"' .. attempts ..
     ' workers in a row ended while they worked on this job"}')
   return finish(id, 'failed', at, ttl, {})
 end
 
 local function fail_unserved(id, at, ttl)
+  local what = is_download(id) and 'downloads songs' or 'has the model'
   call('HSET', job_key(id), 'error',
-    '{"code":"NO_WORKER","message":"No worker that has the model took the job in time"}')
+    '{"code":"NO_WORKER","message":"No worker that ' .. what .. ' took the job in time"}')
   return finish(id, 'failed', at, ttl, {})
 end
 

@@ -3,7 +3,7 @@
  */
 import type { JobStage } from '../job.js';
 
-type WorkStage = Exclude<JobStage, 'waiting' | 'done'>;
+type WorkStage = Exclude<JobStage, 'waiting' | 'downloading' | 'done'>;
 
 /** Percent at which each stage begins. Nearly all of the time goes into the separation. */
 const BEGINS: Record<WorkStage, number> = {

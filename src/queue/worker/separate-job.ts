@@ -66,7 +66,9 @@ export async function separateJob(
     directory = await mkdtemp(path.join(context.workDirectory, 'job-'));
     const lease = await context.separators.acquire(request.model, signal);
     try {
-      inputPath = await storage.localFile(request.source.key, directory, signal);
+      const { key } = request.source;
+      if (key === null) throw new OxboardError('INTERNAL', 'The song was not downloaded');
+      inputPath = await storage.localFile(key, directory, signal);
       const input = withTitle(await probe(inputPath, signal));
       const checkpoints = new StoredCheckpoints({
         storage,
