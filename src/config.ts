@@ -41,6 +41,9 @@ const list = z.string().transform((text, context) => {
 /** What a header can hold. */
 const apiKey = z.string().regex(/^[\x21-\x7e]{1,512}$/);
 
+const S3_URL = /^s3:\/\/[A-Za-z0-9][\w.-]{1,61}[A-Za-z0-9](\/[\w-][\w.-]*)*\/?$/;
+const endpoint = variable(z.url({ protocol: /^https?$/ }), 'URL such as https://minio.example.org');
+
 const origin = z.union([
   z.literal('*'),
   z.url({ protocol: /^https?$/ }).refine((text) => new URL(text).origin === text),
@@ -91,7 +94,13 @@ const serviceVariables = engineVariables.extend({
   DEMUCS_AUTO_PULL: variable(flag, 'true or false'),
 
   DATA_DIR: variable(z.string(), 'folder for what the service keeps'),
-  STORAGE_URL: variable(z.url({ protocol: /^file$/ }), 'URL such as file:///var/lib/oxboard'),
+  STORAGE_URL: variable(
+    z.union([z.url({ protocol: /^file$/ }), z.string().regex(S3_URL)]),
+    'URL such as file:///var/lib/oxboard or s3://bucket/prefix',
+  ),
+  AWS_ENDPOINT_URL: endpoint,
+  AWS_ENDPOINT_URL_S3: endpoint,
+  AWS_REGION: variable(z.string().regex(/^[\w-]+$/), 'region such as eu-central-1'),
   REDIS_URL: variable(
     z.union([z.url({ protocol: /^rediss?$/ }), z.string().regex(/^unix:\/\/\//)]),
     'URL such as redis://localhost:6379 or unix:///run/redis.sock',
@@ -151,6 +160,10 @@ export interface ServiceConfig extends Config {
   dataDir: string;
   /** Undefined: a folder in `dataDir`. */
   storageUrl: string | undefined;
+  /** Of an `s3:` storage that is not Amazon's. */
+  s3Endpoint: string | undefined;
+  /** Undefined: what the AWS SDK finds. */
+  s3Region: string | undefined;
   /** Undefined: `serve` runs a private one. */
   redisUrl: string | undefined;
   redisDb: number;
@@ -197,6 +210,8 @@ export function readServiceConfig(variables: NodeJS.ProcessEnv): ServiceConfig {
 
     dataDir: resolve(data.DATA_DIR ?? 'data'),
     storageUrl: data.STORAGE_URL,
+    s3Endpoint: data.AWS_ENDPOINT_URL_S3 ?? data.AWS_ENDPOINT_URL,
+    s3Region: data.AWS_REGION,
     redisUrl: data.REDIS_URL,
     redisDb: data.REDIS_DB ?? 0,
 

@@ -8,6 +8,9 @@ const NAME = '[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}';
 const KEY = new RegExp(`^${NAME}(/${NAME}){0,9}$`);
 const PREFIX = new RegExp(`^(${NAME}/){0,9}(${NAME})?$`);
 
+/** Whether a name in the storage is one of ours. */
+export const isKey = (name: string): boolean => KEY.test(name);
+
 /** @throws OxboardError INTERNAL */
 export function checkKey(key: string): void {
   if (!KEY.test(key)) throw unsafe(key);

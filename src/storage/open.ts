@@ -8,6 +8,10 @@ export interface StorageConfig {
   /** Undefined: a folder in `dataDir`. */
   storageUrl: string | undefined;
   dataDir: string;
+  /** Of an `s3:` storage; without it, Amazon's. */
+  s3Endpoint?: string | undefined;
+  /** Of an `s3:` storage; without it, what the AWS SDK finds. */
+  s3Region?: string | undefined;
 }
 
 /**
@@ -15,8 +19,19 @@ export interface StorageConfig {
  *
  * @throws OxboardError INVALID_ENVIRONMENT, STORAGE_UNAVAILABLE, DISK_FULL
  */
-export async function openStorage({ storageUrl, dataDir }: StorageConfig): Promise<Storage> {
-  return FileStorage.open(storageUrl ? folderOf(storageUrl) : path.join(dataDir, 'storage'));
+export async function openStorage(config: StorageConfig): Promise<Storage> {
+  const { storageUrl, dataDir } = config;
+  if (storageUrl === undefined) return FileStorage.open(path.join(dataDir, 'storage'));
+  if (!storageUrl.startsWith('s3:')) return FileStorage.open(folderOf(storageUrl));
+  // The SDK is large, and nobody else needs it.
+  const { S3Storage } = await import('./s3-storage.js');
+  const { hostname, pathname } = new URL(storageUrl);
+  return S3Storage.open({
+    bucket: hostname,
+    prefix: pathname.replace(/^\/|\/$/g, ''),
+    endpoint: config.s3Endpoint,
+    region: config.s3Region,
+  });
 }
 
 function folderOf(storageUrl: string): string {

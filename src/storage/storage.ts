@@ -20,6 +20,15 @@ export class ObjectNotFound extends Error {
   }
 }
 
+export interface SignedUrlOptions {
+  /** Headers of the answer. */
+  contentType: string;
+  contentDisposition: string;
+  cacheControl: string;
+  /** Until it expires; at most a week. */
+  seconds: number;
+}
+
 /**
  * Keys are paths of one or more safe names (letters, digits, `.`, `_`, `-`) between slashes, such as
  * `results/<id>/vocals.wav`; they are made by us, never by a client, and
@@ -65,4 +74,10 @@ export interface Storage {
   removeAll(prefix: string): Promise<void>;
   /** Resolves when the storage can be written. */
   check(): Promise<void>;
+  /**
+   * A URL by which whoever has it reads the object, past us, as often and in as many ranges as they
+   * like, until it expires. Not every storage has them; of an object that is not there it is made all
+   * the same.
+   */
+  signedUrl?(key: string, options: SignedUrlOptions): Promise<string>;
 }

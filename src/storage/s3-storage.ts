@@ -1,0 +1,408 @@
+/**
+ * A bucket of an object store as storage: Amazon S3, or what speaks its protocol. An upload becomes an
+ * object when its last byte is there, so nothing unfinished is ever seen.
+ */
+import { createHash } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { open, rm } from 'node:fs/promises';
+import path from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import {
+  AbortMultipartUploadCommand,
+  DeleteObjectCommand,
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  HeadBucketCommand,
+  HeadObjectCommand,
+  ListMultipartUploadsCommand,
+  paginateListObjectsV2,
+  PutObjectCommand,
+  S3Client,
+  type GetObjectCommandOutput,
+  type S3ClientConfig,
+} from '@aws-sdk/client-s3';
+import { Upload } from '@aws-sdk/lib-storage';
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
+import pLimit from 'p-limit';
+import { OxboardError } from '../errors.js';
+import { checkKey, checkPrefix, isKey } from './keys.js';
+import { resumingStream } from './resuming-stream.js';
+import { explainS3Error, isAbsent } from './s3-errors.js';
+import {
+  ObjectNotFound,
+  type SignedUrlOptions,
+  type Storage,
+  type StoredObject,
+} from './storage.js';
+
+/** Bytes. Smaller files go in one request; this many are in memory for each request that is under way. */
+const PART_SIZE = 8 << 20;
+/** S3 takes 10 000 parts of an object. */
+const MOST_PARTS = 9_000;
+const PARTS_AT_ONCE = 3;
+/** Files that a process sends at a time; others wait. With the two above it bounds the memory. */
+const FILES_AT_ONCE = 4;
+const REMOVED_AT_ONCE = 1_000;
+
+/** Those who read slowly hold their connections, and keep nobody from anything but reading. */
+const READING_SOCKETS = 512;
+const WORKING_SOCKETS = 64;
+const ATTEMPTS = 4;
+
+/** Age of an upload whose process was killed. */
+const ABANDONED_MS = 86_400_000;
+/** Not a key of ours: no list shows it. */
+const TRIAL = '.oxboard-check';
+
+export interface S3Place {
+  bucket: string;
+  /** Beginning of all keys, without a slash at its end; empty: the whole bucket is ours. */
+  prefix: string;
+  /** URL of a store that is not Amazon's. */
+  endpoint: string | undefined;
+  /** Without it, what the AWS SDK finds; some stores have none. */
+  region: string | undefined;
+}
+
+export interface S3Patience {
+  /** Milliseconds until there is a connection. */
+  connectMs: number;
+  /** Milliseconds without a byte in either direction. */
+  idleMs: number;
+}
+
+const PATIENCE: S3Patience = { connectMs: 3_000, idleMs: 20_000 };
+
+export class S3Storage implements Storage {
+  readonly #place: S3Place;
+  readonly #client: S3Client;
+  readonly #reader: S3Client;
+  readonly #sending = pLimit(FILES_AT_ONCE);
+  #checking: Promise<void> | undefined;
+
+  private constructor(place: S3Place, patience: S3Patience) {
+    this.#place = place;
+    this.#client = new S3Client(clientConfig(place, patience, WORKING_SOCKETS));
+    this.#reader = new S3Client(clientConfig(place, patience, READING_SOCKETS));
+  }
+
+  /**
+   * Tries whatever it will have to do, and removes what killed processes left.
+   *
+   * @throws OxboardError STORAGE_UNAVAILABLE, DISK_FULL
+   */
+  static async open(place: S3Place, patience = PATIENCE): Promise<S3Storage> {
+    const storage = new S3Storage(place, patience);
+    await storage.#try();
+    await storage.#removeAbandonedUploads();
+    return storage;
+  }
+
+  async putFile(key: string, file: string, signal?: AbortSignal): Promise<void> {
+    const place = this.#keyOf(key);
+    signal?.throwIfAborted();
+    await this.#sending(() => this.#send(place, file, signal));
+    await rm(file, { force: true });
+  }
+
+  async putBytes(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    const place = this.#keyOf(key);
+    await this.#ask(() => this.#put(place, bytes, signal), signal);
+  }
+
+  async stat(key: string): Promise<StoredObject | undefined> {
+    const place = this.#keyOf(key);
+    try {
+      const command = new HeadObjectCommand({ Bucket: this.#place.bucket, Key: place });
+      const { ContentLength = 0, LastModified } = await this.#client.send(command);
+      return { key, sizeBytes: ContentLength, modifiedAt: LastModified ?? new Date(0) };
+    } catch (error) {
+      if (!isAbsent(error)) throw this.#explain(error);
+      // The answer has no body to tell whether the object is absent, or the bucket.
+      await this.#ask(() =>
+        this.#client.send(new HeadBucketCommand({ Bucket: this.#place.bucket })),
+      );
+      return undefined;
+    }
+  }
+
+  async read(
+    key: string,
+    range?: { start: number; end: number },
+    signal?: AbortSignal,
+  ): Promise<Readable> {
+    const place = this.#keyOf(key);
+    const { start = 0, end } = range ?? {};
+    const answer = await this.#get(key, place, { start, end, signal });
+    const { ContentLength = 0, ETag } = answer;
+    return resumingStream({
+      body: answer.Body as Readable,
+      length: ContentLength,
+      reopen: async (at, closed) => {
+        const rest = { start: start + at, end: start + ContentLength - 1, ETag, signal: closed };
+        return (await this.#get(key, place, rest)).Body as Readable;
+      },
+      explain: (error) => this.#explain(error),
+      signal,
+    });
+  }
+
+  async localFile(key: string, directory: string, signal?: AbortSignal): Promise<string> {
+    const file = path.join(directory, createHash('sha256').update(key).digest('hex'));
+    try {
+      await pipeline(await this.read(key, undefined, signal), createWriteStream(file));
+    } catch (error) {
+      await rm(file, { force: true });
+      throw error;
+    }
+    return file;
+  }
+
+  async *list(prefix: string): AsyncGenerator<StoredObject, void, undefined> {
+    checkPrefix(prefix);
+    const pages = paginateListObjectsV2(
+      { client: this.#client },
+      { Bucket: this.#place.bucket, Prefix: this.#beginning(prefix) },
+    );
+    const length = this.#beginning('').length;
+    for (;;) {
+      const { done, value } = await this.#ask(() => pages.next());
+      if (done ?? true) return;
+      for (const { Key = '', Size = 0, LastModified = new Date(0) } of value.Contents ?? []) {
+        const key = Key.slice(length);
+        if (isKey(key)) yield { key, sizeBytes: Size, modifiedAt: LastModified };
+      }
+    }
+  }
+
+  async remove(key: string): Promise<void> {
+    const place = this.#keyOf(key);
+    await this.#ask(() => this.#delete(place));
+  }
+
+  async removeAll(prefix: string): Promise<void> {
+    checkKey(prefix);
+    let keys: string[] = [];
+    for await (const { key } of this.list(`${prefix}/`)) {
+      keys.push(key);
+      if (keys.length < REMOVED_AT_ONCE) continue;
+      await this.#deleteAll(keys);
+      keys = [];
+    }
+    if (keys.length > 0) await this.#deleteAll(keys);
+  }
+
+  /** Those who ask at the same time share the answer. */
+  async check(): Promise<void> {
+    this.#checking ??= this.#ask(() => this.#put(this.#beginning(TRIAL), new Uint8Array()))
+      .then(() => undefined)
+      .finally(() => (this.#checking = undefined));
+    await this.#checking;
+  }
+
+  async signedUrl(
+    key: string,
+    { contentType, contentDisposition, cacheControl, seconds }: SignedUrlOptions,
+  ): Promise<string> {
+    const command = new GetObjectCommand({
+      Bucket: this.#place.bucket,
+      Key: this.#keyOf(key),
+      ResponseContentType: contentType,
+      ResponseContentDisposition: contentDisposition,
+      ResponseCacheControl: cacheControl,
+    });
+    return this.#ask(() => getSignedUrl(this.#reader, command, { expiresIn: seconds }));
+  }
+
+  async #send(place: string, file: string, signal: AbortSignal | undefined): Promise<void> {
+    signal?.throwIfAborted();
+    // What is wrong with the caller's file is not the storage's fault.
+    const handle = await open(file);
+    try {
+      const { size } = await handle.stat();
+      if (size <= PART_SIZE) {
+        const bytes = await handle.readFile();
+        await this.#ask(() => this.#put(place, bytes, signal), signal);
+        return;
+      }
+      const body = handle.createReadStream({ autoClose: false });
+      try {
+        await this.#ask(() => this.#sendParts(place, body, size, signal), signal);
+      } finally {
+        body.destroy();
+      }
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async #sendParts(
+    place: string,
+    body: Readable,
+    size: number,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const upload = new Upload({
+      client: this.#client,
+      params: { Bucket: this.#place.bucket, Key: place, Body: body, ContentLength: size },
+      partSize: Math.max(PART_SIZE, Math.ceil(size / MOST_PARTS)),
+      queueSize: PARTS_AT_ONCE,
+    });
+    const abort = () => void upload.abort();
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      await upload.done();
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  #put(place: string, bytes: Uint8Array, signal?: AbortSignal) {
+    const command = new PutObjectCommand({
+      Bucket: this.#place.bucket,
+      Key: place,
+      Body: bytes,
+      ContentLength: bytes.length,
+    });
+    return this.#client.send(command, abortable(signal));
+  }
+
+  /** @throws ObjectNotFound */
+  async #get(
+    key: string,
+    place: string,
+    options: {
+      start: number;
+      end: number | undefined;
+      /** Of the object that was begun: another that took its place is not gone on with. */
+      ETag?: string | undefined;
+      signal: AbortSignal | undefined;
+    },
+  ): Promise<GetObjectCommandOutput> {
+    const { start, end, ETag, signal } = options;
+    const whole = start === 0 && end === undefined;
+    const command = new GetObjectCommand({
+      Bucket: this.#place.bucket,
+      Key: place,
+      ...(!whole && { Range: `bytes=${String(start)}-${String(end ?? '')}` }),
+      ...(ETag !== undefined && { IfMatch: ETag }),
+    });
+    try {
+      return await this.#reader.send(command, abortable(signal));
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (isAbsent(error)) throw new ObjectNotFound(key);
+      throw this.#explain(error);
+    }
+  }
+
+  #delete(place: string) {
+    const command = new DeleteObjectCommand({ Bucket: this.#place.bucket, Key: place });
+    return this.#client.send(command);
+  }
+
+  async #deleteAll(keys: readonly string[]): Promise<void> {
+    const { Errors = [] } = await this.#ask(() =>
+      this.#client.send(
+        new DeleteObjectsCommand({
+          Bucket: this.#place.bucket,
+          Delete: { Objects: keys.map((key) => ({ Key: this.#keyOf(key) })), Quiet: true },
+        }),
+      ),
+    );
+    const [failed] = Errors;
+    if (!failed) return;
+    const { Code = 'unknown', Message = '' } = failed;
+    throw this.#explain(Object.assign(new Error(Message), { name: Code }));
+  }
+
+  /** A policy that lacks something is to be known at the start, not with the first job. */
+  async #try(): Promise<void> {
+    await this.check();
+    const answer = await this.#ask(() =>
+      this.#reader.send(
+        new GetObjectCommand({ Bucket: this.#place.bucket, Key: this.#beginning(TRIAL) }),
+      ),
+    ).catch((error: unknown) => {
+      // Another process that starts has just removed it.
+      if (error instanceof OxboardError && isAbsent(error.cause)) return undefined;
+      throw error;
+    });
+    (answer?.Body as Readable | undefined)?.destroy();
+    for await (const { key } of this.list('')) if (isKey(key)) break;
+    await this.#ask(() => this.#delete(this.#beginning(TRIAL)));
+  }
+
+  /** The store keeps their parts, unseen and paid for. Not every store or policy lets us know. */
+  async #removeAbandonedUploads(): Promise<void> {
+    const { bucket: Bucket } = this.#place;
+    try {
+      const { Uploads = [] } = await this.#client.send(
+        new ListMultipartUploadsCommand({ Bucket, Prefix: this.#beginning('') }),
+      );
+      for (const { Key, UploadId, Initiated } of Uploads) {
+        if (Date.now() - (Initiated?.getTime() ?? Date.now()) < ABANDONED_MS) continue;
+        await this.#client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }));
+      }
+    } catch {
+      return;
+    }
+  }
+
+  #beginning(prefix: string): string {
+    return this.#place.prefix === '' ? prefix : `${this.#place.prefix}/${prefix}`;
+  }
+
+  #keyOf(key: string): string {
+    checkKey(key);
+    return this.#beginning(key);
+  }
+
+  async #ask<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    signal?.throwIfAborted();
+    try {
+      return await work();
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw this.#explain(error);
+    }
+  }
+
+  #explain(error: unknown): unknown {
+    return error instanceof ObjectNotFound ? error : explainS3Error(error, this.#place.bucket);
+  }
+}
+
+function clientConfig(
+  { endpoint, region }: S3Place,
+  { connectMs, idleMs }: S3Patience,
+  maxSockets: number,
+): S3ClientConfig {
+  return {
+    maxAttempts: ATTEMPTS,
+    followRegionRedirects: true,
+    requestHandler: {
+      connectionTimeout: connectMs,
+      socketTimeout: idleMs,
+      httpAgent: { maxSockets },
+      httpsAgent: { maxSockets },
+      // Lines of its own would be none of our log.
+      logger: SILENT,
+    },
+    ...(region !== undefined && { region }),
+    ...(endpoint !== undefined && {
+      endpoint,
+      region: region ?? 'us-east-1',
+      forcePathStyle: true,
+      // What is new with Amazon is not understood everywhere.
+      requestChecksumCalculation: 'WHEN_REQUIRED',
+      responseChecksumValidation: 'WHEN_REQUIRED',
+    }),
+  };
+}
+
+const ignore = (): void => undefined;
+const SILENT = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
+
+const abortable = (signal: AbortSignal | undefined) => (signal ? { abortSignal: signal } : {});
