@@ -98,6 +98,7 @@ const serviceVariables = engineVariables.extend({
     z.union([z.url({ protocol: /^file$/ }), z.string().regex(S3_URL)]),
     'URL such as file:///var/lib/oxboard or s3://bucket/prefix',
   ),
+  STORAGE_DOWNLOADS: variable(z.enum(['proxy', 'redirect']), 'proxy or redirect'),
   AWS_ENDPOINT_URL: endpoint,
   AWS_ENDPOINT_URL_S3: endpoint,
   AWS_REGION: variable(z.string().regex(/^[\w-]+$/), 'region such as eu-central-1'),
@@ -160,6 +161,8 @@ export interface ServiceConfig extends Config {
   dataDir: string;
   /** Undefined: a folder in `dataDir`. */
   storageUrl: string | undefined;
+  /** Whether stems come through the API, or from an `s3:` storage itself. */
+  storageDownloads: 'proxy' | 'redirect';
   /** Of an `s3:` storage that is not Amazon's. */
   s3Endpoint: string | undefined;
   /** Undefined: what the AWS SDK finds. */
@@ -197,6 +200,13 @@ export function readConfig(variables: NodeJS.ProcessEnv): Config {
 export function readServiceConfig(variables: NodeJS.ProcessEnv): ServiceConfig {
   const data = readVariables(serviceVariables, variables);
   const { ENVIRONMENT: mode = process.stdout.isTTY ? 'development' : 'production' } = data;
+  const { STORAGE_DOWNLOADS: downloads = 'proxy' } = data;
+  if (downloads === 'redirect' && !data.STORAGE_URL?.startsWith('s3:')) {
+    throw new OxboardError(
+      'INVALID_ENVIRONMENT',
+      'STORAGE_DOWNLOADS=redirect needs an s3: URL in STORAGE_URL: nobody else can be sent to a folder',
+    );
+  }
   return {
     environment: mode,
     logLevel: data.LOG_LEVEL ?? (data.DEBUG ? 'debug' : 'info'),
@@ -210,6 +220,7 @@ export function readServiceConfig(variables: NodeJS.ProcessEnv): ServiceConfig {
 
     dataDir: resolve(data.DATA_DIR ?? 'data'),
     storageUrl: data.STORAGE_URL,
+    storageDownloads: downloads,
     s3Endpoint: data.AWS_ENDPOINT_URL_S3 ?? data.AWS_ENDPOINT_URL,
     s3Region: data.AWS_REGION,
     redisUrl: data.REDIS_URL,

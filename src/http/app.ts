@@ -66,7 +66,7 @@ export function createApi(dependencies: ApiDependencies): Api {
     logger,
   });
   jobRoutes(router, { jobs, tokens: tenants, metrics });
-  stemRoutes(router, { jobs, storage });
+  stemRoutes(router, { jobs, storage, redirects: config.storageDownloads === 'redirect' });
   const events = sendEvents({ jobs, streams, metrics, heartbeatMs });
   serve(router, '/jobs/:id/events', 'token', { get: events });
   const { corsOrigins } = config;

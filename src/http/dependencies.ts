@@ -19,6 +19,7 @@ export type ApiConfig = Pick<
   | 'rateLimitPeriod'
   | 'corsOrigins'
   | 'trustProxy'
+  | 'storageDownloads'
 >;
 
 export interface ApiDependencies {

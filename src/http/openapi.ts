@@ -208,6 +208,10 @@ const PATHS: Record<string, Methods> = {
           content: AUDIO,
         },
         '304': { description: 'The client has it' },
+        '307': {
+          description: 'With STORAGE_DOWNLOADS=redirect: where it is, for an hour',
+          headers: z.object({ Location: header('A signed URL of the storage') }),
+        },
         ...problems(
           'TOKEN_INVALID',
           'JOB_NOT_FOUND',

@@ -116,6 +116,7 @@ export async function startApi(
       rateLimitPeriod: 3600,
       corsOrigins: [],
       trustProxy: false,
+      storageDownloads: 'proxy',
       ...config,
     },
     jobs,

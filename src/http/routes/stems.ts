@@ -21,12 +21,24 @@ const MEDIA_TYPES: Record<string, string> = {
   m4a: 'audio/mp4',
 };
 
+/** Players ask for one range after the other at the place they were sent to: as long as a song is heard. */
+const SIGNED_SECONDS = 3600;
+
 /** The bytes of a stem never change, but it can be deleted: a copy is asked for before it is used. */
 const CACHING = { 'Cache-Control': 'private, no-cache' };
 
 export function stemRoutes(
   router: Router,
-  { jobs, storage }: { jobs: Jobs; storage: Storage },
+  {
+    jobs,
+    storage,
+    redirects,
+  }: {
+    jobs: Jobs;
+    storage: Storage;
+    /** Whether clients are sent to the storage for a stem, as far as it lets them in. */
+    redirects: boolean;
+  },
 ): void {
   serve(router, '/jobs/:id/stems.zip', 'token', {
     get: [
@@ -77,6 +89,16 @@ export function stemRoutes(
           response.status(304).end();
           return;
         }
+        if (redirects && storage.signedUrl && request.method === 'GET') {
+          const url = await storage.signedUrl(stem.key, {
+            contentType: String(response.get('Content-Type')),
+            contentDisposition: String(response.get('Content-Disposition')),
+            cacheControl: CACHING['Cache-Control'],
+            seconds: SIGNED_SECONDS,
+          });
+          redirect(response, url);
+          return;
+        }
         const size = stem.sizeBytes;
         const range = requestedRange(request, size, etag);
         if (range === 'unsatisfiable') {
@@ -107,6 +129,13 @@ export function stemRoutes(
       },
     ],
   });
+}
+
+/** What it says of the stem itself is the storage's to say. */
+function redirect(response: Response, url: string): void {
+  for (const name of ['Content-Type', 'Content-Disposition', 'ETag', 'Accept-Ranges'])
+    response.removeHeader(name);
+  response.set({ Location: url, 'Cache-Control': 'no-store' }).status(307).end();
 }
 
 const zipName = (song: string): string => downloadName(song, 'stems', 'zip');
