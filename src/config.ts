@@ -130,6 +130,25 @@ const serviceVariables = engineVariables.extend({
 
   OBSERVABILITY_PROMETHEUS_PORT: port,
   METRICS_PORT: port,
+  OBSERVABILITY_ENABLE_TRACING: variable(flag, 'true or false'),
+});
+
+const collector = z.url({ protocol: /^https?$/ });
+const COLLECTOR = 'URL of an OpenTelemetry collector such as http://localhost:4318';
+const otlp = z.enum(['http/protobuf', 'http/json']);
+const OTLP = 'http/protobuf or http/json';
+
+/**
+ * Those standard variables of OpenTelemetry that decide what is loaded; its SDK reads the others. They
+ * may mean other programs, and are looked at only when tracing is on.
+ */
+const tracingVariables = z.object({
+  OTEL_SDK_DISABLED: variable(flag, 'true or false'),
+  OTEL_TRACES_EXPORTER: variable(z.enum(['otlp', 'none']), 'otlp or none'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: variable(collector, COLLECTOR),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: variable(collector, COLLECTOR),
+  OTEL_EXPORTER_OTLP_PROTOCOL: variable(otlp, OTLP),
+  OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: variable(otlp, OTLP),
 });
 
 /** What the engine needs of the environment. */
@@ -189,6 +208,11 @@ export interface ServiceConfig extends Config {
   metricsPort: number;
   /** Where a separate worker tells its metrics; undefined: nowhere. */
   workerMetricsPort: number | undefined;
+  /**
+   * Undefined: no traces. `protocol`: in which they go to a collector; undefined when there is none, and
+   * only the log has their ids.
+   */
+  tracing: { protocol: 'http/protobuf' | 'http/json' | undefined } | undefined;
 }
 
 /** @throws OxboardError INVALID_ENVIRONMENT */
@@ -237,7 +261,17 @@ export function readServiceConfig(variables: NodeJS.ProcessEnv): ServiceConfig {
 
     metricsPort: data.OBSERVABILITY_PROMETHEUS_PORT ?? 9090,
     workerMetricsPort: data.METRICS_PORT,
+    tracing: data.OBSERVABILITY_ENABLE_TRACING ? tracingConfig(variables) : undefined,
   };
+}
+
+function tracingConfig(variables: NodeJS.ProcessEnv): ServiceConfig['tracing'] {
+  const data = readVariables(tracingVariables, variables);
+  if (data.OTEL_SDK_DISABLED) return undefined;
+  const place = data.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ?? data.OTEL_EXPORTER_OTLP_ENDPOINT;
+  if (place === undefined || data.OTEL_TRACES_EXPORTER === 'none') return { protocol: undefined };
+  const { OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: own, OTEL_EXPORTER_OTLP_PROTOCOL: all } = data;
+  return { protocol: own ?? all ?? 'http/protobuf' };
 }
 
 function engineConfig(data: z.output<typeof engineVariables>): Config {

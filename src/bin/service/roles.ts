@@ -4,12 +4,15 @@
 import type { ServiceConfig } from '../../config.js';
 import type { Logger } from '../../observability/logger.js';
 import type { Metrics } from '../../observability/metrics.js';
+import type { Tracer } from '../../observability/tracing.js';
 import type { Facts, Role } from './messages.js';
+import { startTracer } from './tracer.js';
 
 export interface RoleDependencies {
   config: ServiceConfig;
   logger: Logger;
   metrics: Metrics;
+  tracer: Tracer;
 }
 
 export interface RunningRole {
@@ -18,8 +21,30 @@ export interface RunningRole {
   stop(graceMs: number): Promise<void>;
 }
 
+/** Milliseconds for the last spans: within what the supervisor grants beyond the grace. */
+const TRACES_MS = 1_000;
+
+export async function startRole(
+  role: Role,
+  dependencies: Omit<RoleDependencies, 'tracer'>,
+): Promise<RunningRole> {
+  const { config, logger } = dependencies;
+  const tracer = await startTracer(role, config, logger);
+  const running = await start(role, { ...dependencies, tracer });
+  return {
+    facts: running.facts,
+    async stop(graceMs) {
+      try {
+        await running.stop(graceMs);
+      } finally {
+        await tracer.stop(TRACES_MS);
+      }
+    },
+  };
+}
+
 /** An API process never loads the native addon: each role's code is imported only where it runs. */
-export async function startRole(role: Role, dependencies: RoleDependencies): Promise<RunningRole> {
+async function start(role: Role, dependencies: RoleDependencies): Promise<RunningRole> {
   if (role === 'api') {
     const { startApiProcess } = await import('./api-process.js');
     return startApiProcess(dependencies);
