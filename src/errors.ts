@@ -120,6 +120,52 @@ export const ERROR_CODES = {
   NO_WORKER: { exitStatus: 1, httpStatus: 503, meaning: 'No worker has announced its models yet' },
   SHUTTING_DOWN: { exitStatus: 1, httpStatus: 503, meaning: 'The service is being stopped' },
   ATTEMPTS_EXHAUSTED: { exitStatus: 1, meaning: 'The job ended its worker on every attempt' },
+
+  YOUTUBE_HOST_NOT_ALLOWED: {
+    exitStatus: 1,
+    httpStatus: 422,
+    meaning: 'The link is to a host that is not in YOUTUBE_ALLOWED_HOSTS',
+  },
+  YOUTUBE_PLAYLIST: {
+    exitStatus: 1,
+    httpStatus: 422,
+    meaning: 'The link is to a playlist or channel, not to one video',
+  },
+  YOUTUBE_LIVE: { exitStatus: 1, meaning: 'The video is a live stream, or has not begun yet' },
+  YOUTUBE_PRIVATE: {
+    exitStatus: 1,
+    meaning: 'The video is private, or for members or buyers only',
+  },
+  YOUTUBE_AGE_RESTRICTED: {
+    exitStatus: 1,
+    meaning: 'The video is shown only to accounts of adults',
+  },
+  YOUTUBE_GEO_BLOCKED: {
+    exitStatus: 1,
+    meaning: 'The video is not available in the country of this service',
+  },
+  YOUTUBE_UNAVAILABLE: { exitStatus: 1, meaning: 'There is no such video, or no more' },
+  YOUTUBE_NO_AUDIO: { exitStatus: 1, meaning: 'The video has no audio that can be downloaded' },
+  YOUTUBE_BOT_CHECK: { exitStatus: 1, meaning: 'The site takes this service for a bot' },
+  YOUTUBE_RATE_LIMITED: {
+    exitStatus: 1,
+    meaning: 'The site has had too many requests from this service',
+  },
+  YOUTUBE_NETWORK: {
+    exitStatus: 1,
+    meaning: 'The site could not be reached, or the download broke off',
+  },
+  YOUTUBE_BINARY_MISSING: {
+    exitStatus: 1,
+    meaning: 'yt-dlp is not installed where the workers run',
+  },
+  YOUTUBE_OUTDATED: { exitStatus: 1, meaning: 'The installed yt-dlp is too old for the site' },
+  YOUTUBE_JS_RUNTIME_MISSING: {
+    exitStatus: 1,
+    meaning: 'yt-dlp has no JavaScript runtime, which YouTube needs',
+  },
+  YOUTUBE_FAILED: { exitStatus: 1, meaning: 'yt-dlp could not download the video' },
+
   REDIS_MISSING: { exitStatus: 1, meaning: 'redis-server is not installed' },
   DATA_DIR_IN_USE: { exitStatus: 1, meaning: 'Another service keeps its data in DATA_DIR' },
   PORT_TAKEN: { exitStatus: 1, meaning: 'Another program listens on the port' },
