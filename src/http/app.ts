@@ -4,6 +4,7 @@
 import type { Server } from 'node:http';
 import express, { type Express } from 'express';
 import { OxboardError } from '../errors.js';
+import { NO_TRACER } from '../observability/tracing.js';
 import { answerMalformed } from './client-errors.js';
 import { requestContext } from './context.js';
 import type { ApiDependencies } from './dependencies.js';
@@ -41,7 +42,7 @@ export interface Api {
 
 export function createApi(dependencies: ApiDependencies): Api {
   const { config, jobs, workers, storage, tenants } = dependencies;
-  const { redisCommand, logger, metrics, version } = dependencies;
+  const { redisCommand, logger, metrics, tracer = NO_TRACER, version } = dependencies;
   const { pace = uploadPace(config.maxFileSize), heartbeatMs = HEARTBEAT_MS } = dependencies;
   const streams = new OpenStreams();
   const incoming = new IncomingFolder(config.dataDir);
@@ -80,7 +81,7 @@ export function createApi(dependencies: ApiDependencies): Api {
   // ETags are for stems; hashing every status answer serves nobody.
   app.disable('etag');
   app.set('trust proxy', config.trustProxy);
-  app.use(requestContext({ logger, metrics, tenants }));
+  app.use(requestContext({ logger, metrics, tracer, tenants }));
   app.use((request, response, next) => {
     underWay++;
     response.once('close', () => {

@@ -6,8 +6,10 @@ import type { IncomingMessage } from 'node:http';
 import type { Request, RequestHandler, Response } from 'express';
 import { withLogContext, type Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
+import type { Span, Tracer } from '../observability/tracing.js';
 import { authorise, type Access } from './access.js';
 import type { Tenants } from './tenant.js';
+import { endRequestSpan, startRequestSpan } from './trace.js';
 
 export interface RequestContext {
   /** From the client or a proxy when it is a sane one. */
@@ -22,6 +24,8 @@ export interface RequestContext {
   streaming: boolean;
   /** Aborts when the client is gone, or the answer is complete. */
   signal: AbortSignal;
+  /** The whole request, in its trace. */
+  span: Span;
 }
 
 const SANE_ID = /^[\w.:-]{1,128}$/;
@@ -38,16 +42,19 @@ export function contextOf(request: IncomingMessage): RequestContext {
 export function requestContext({
   logger,
   metrics,
+  tracer,
   tenants,
 }: {
   logger: Logger;
   metrics: Metrics;
+  tracer: Tracer;
   tenants: Tenants;
 }): RequestHandler {
   return (request, response, next) => {
     const given = request.get('x-request-id');
     const id = given !== undefined && SANE_ID.test(given) ? given : randomUUID();
     const closed = new AbortController();
+    const span = startRequestSpan(tracer, request, id);
     let tenant: string | undefined;
     const context: RequestContext = {
       id,
@@ -61,6 +68,7 @@ export function requestContext({
       route: 'unmatched',
       streaming: false,
       signal: closed.signal,
+      span,
     };
     contexts.set(request, context);
     response.setHeader('X-Request-Id', id);
@@ -70,19 +78,21 @@ export function requestContext({
     const client = request.ip;
     response.once('close', () => {
       closed.abort(new Error('The client is gone'));
-      record(request, response, context, {
-        seconds: (performance.now() - started) / 1000,
-        client,
-        tenant: tenants.keyed ? tenant : undefined,
-      });
+      span.run(() =>
+        record(request, response, context, {
+          seconds: (performance.now() - started) / 1000,
+          client,
+          tenant: tenants.keyed ? tenant : undefined,
+        }),
+      );
     });
-    withLogContext({ request_id: id }, next);
+    span.run(() => withLogContext({ request_id: id }, next));
   };
 
   function record(
     request: Request,
     response: Response,
-    { id, route, streaming }: RequestContext,
+    { id, route, streaming, span }: RequestContext,
     {
       seconds,
       client,
@@ -94,6 +104,7 @@ export function requestContext({
     // Who has got all may be gone before we hear of it.
     const answered = response.writableEnded || statusCode === 101;
     const status = answered ? String(statusCode) : 'aborted';
+    endRequestSpan(span, request, response, { route, answered });
     metrics.apiRequestsTotal.inc({ method, route, status });
     if (!streaming) metrics.apiRequestSeconds.observe({ method, route }, seconds);
     const log = route.startsWith('/api/v1/health') ? logger.debug : logger.info;

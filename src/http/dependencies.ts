@@ -4,6 +4,7 @@
 import type { ServiceConfig } from '../config.js';
 import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
+import type { Tracer } from '../observability/tracing.js';
 import type { Jobs, Workers } from '../queue/ports.js';
 import type { Storage } from '../storage/storage.js';
 import type { RedisCommand } from './rate-limit.js';
@@ -32,6 +33,8 @@ export interface ApiDependencies {
   redisCommand: RedisCommand;
   logger: Logger;
   metrics: Metrics;
+  /** Without it nothing is traced. */
+  tracer?: Tracer;
   /** Of the package. */
   version: string;
   /** How slow an upload may be; {@link uploadPace} unless a test wants it otherwise. */

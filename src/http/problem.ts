@@ -46,7 +46,12 @@ export function problemHandler({
   return (error: unknown, request, response, _next) => {
     const { code, status, detail } = describe(error);
     metrics.errorsTotal.inc({ code });
-    if (status >= 500) logger.error('http_error', { code, error });
+    const { id, span } = contextOf(request);
+    span.set({ 'oxboard.error_code': code });
+    if (status >= 500) {
+      logger.error('http_error', { code, error });
+      span.fail(error);
+    }
     if (response.headersSent) {
       // What was promised cannot be kept; only a broken connection tells so.
       response.destroy();
@@ -66,7 +71,7 @@ export function problemHandler({
       detail,
       instance: request.originalUrl.replace(/[?#].*$/s, ''),
       code,
-      request_id: contextOf(request).id,
+      request_id: id,
     };
     response.status(status).type(PROBLEM_TYPE).send(JSON.stringify(problem));
   };

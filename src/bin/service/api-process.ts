@@ -21,6 +21,7 @@ export async function startApiProcess({
   config,
   logger,
   metrics,
+  tracer,
 }: RoleDependencies): Promise<RunningRole> {
   const redisUrl = requireRedisUrl(config, 'api');
   const { redisDb, jobTtl } = config;
@@ -36,6 +37,7 @@ export async function startApiProcess({
     redisCommand: (args) => redis.send(args),
     logger,
     metrics,
+    tracer,
     version: packageVersion,
   });
   const server = createServer(api.app);
