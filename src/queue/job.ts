@@ -101,6 +101,24 @@ export interface JobFailure {
   message: string;
 }
 
+/** `pending` until it was told, or given up. */
+export type WebhookStatus = 'pending' | 'delivered' | 'failed';
+
+/** Whom the end of a job is told, and how far that has come. Times are milliseconds since 1970. */
+export interface JobWebhook {
+  url: string;
+  status: WebhookStatus;
+  /** Tries so far. */
+  attempts: number;
+  lastAttemptAt: number | null;
+  /** Null while the job has not ended, and when there is no other try. */
+  nextAttemptAt: number | null;
+  /** HTTP status that the receiver answered last; null when it gave none. */
+  lastStatus: number | null;
+  /** Why the last try did not deliver it. */
+  lastError: string | null;
+}
+
 /** Times are milliseconds since 1970. */
 export interface Job {
   id: string;
@@ -125,6 +143,8 @@ export interface Job {
   result: JobResult | null;
   /** Whether the result was there already. */
   cached: boolean;
+  /** Null when the client asked for none. */
+  webhook: JobWebhook | null;
 }
 
 export const isFinished = ({ status }: Pick<Job, 'status'>): boolean =>

@@ -34,7 +34,8 @@ export function createJobs(
   const ttl = jobTtl * 1000;
 
   return {
-    async admit({ id, tenant, request, costSeconds, estimatedSeconds, requestId, idempotency }) {
+    async admit({ id, tenant, request, costSeconds, estimatedSeconds, requestId, ...more }) {
+      const { callbackUrl, idempotency } = more;
       const { source } = request;
       const link = source.kind === 'youtube';
       const [outcome, record] = (await connection.run(ADMIT, [
@@ -51,6 +52,7 @@ export function createJobs(
         link ? `${downloadsOf(id)}/` : source.key,
         idempotency ? hash(`${tenant}\n${idempotency.key}`) : '',
         idempotency?.fingerprint ?? '',
+        callbackUrl ?? '',
       ])) as [outcome: string, record?: RecordReply];
       if (outcome === 'conflict') {
         throw new OxboardError(

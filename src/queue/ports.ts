@@ -12,6 +12,7 @@ import type {
   JobResult,
   JobStage,
   JobStatus,
+  WebhookStatus,
 } from './job.js';
 
 export interface Admission {
@@ -22,6 +23,8 @@ export interface Admission {
   costSeconds: number;
   estimatedSeconds: number;
   requestId: string;
+  /** Where the end of the job is told. */
+  callbackUrl?: string | undefined;
   /** The same key with the same fingerprint of the request gives the same job. */
   idempotency?: { key: string; fingerprint: string } | undefined;
 }
@@ -199,4 +202,41 @@ export interface DownloadedSong {
   sha256: string;
   sizeBytes: number;
   durationSeconds: number;
+}
+
+/** A try to tell the end of a job; it counts as one from now on. */
+export interface DeliveryClaim {
+  job: Job;
+  token: string;
+  url: string;
+}
+
+/** What came of a try. */
+export interface DeliverySettlement {
+  /** `pending`: it is to be tried again, after `delayMs`. */
+  state: WebhookStatus;
+  status: number | null;
+  error: string | null;
+  delayMs?: number;
+}
+
+/** What those do who tell the ends of jobs: each at least once, until its record goes. */
+export interface Deliveries {
+  /** The one that is due first. */
+  claim(): Promise<{
+    claim: DeliveryClaim | undefined;
+    /** Deliveries that are not settled. */
+    waiting: number;
+    /** Milliseconds until the next one is due; undefined when there is none. */
+    nextMs: number | undefined;
+  }>;
+  /**
+   * @param forMs milliseconds after the end of the job for which it is tried again.
+   * @returns the state that it came to; `void` when the job is gone, or another has taken the try over.
+   */
+  settle(
+    claim: Pick<DeliveryClaim, 'job' | 'token'>,
+    settlement: DeliverySettlement,
+    forMs: number,
+  ): Promise<WebhookStatus | 'void'>;
 }

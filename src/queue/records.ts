@@ -1,7 +1,15 @@
 /**
  * Records as Redis has them, and as the rest of the service does.
  */
-import type { Job, JobFailure, JobRequest, JobResult, JobStage, JobStatus } from './job.js';
+import type {
+  Job,
+  JobFailure,
+  JobRequest,
+  JobResult,
+  JobStage,
+  JobStatus,
+  WebhookStatus,
+} from './job.js';
 
 /** Beginning of the keys under which attempts to download a job's song put what they got. */
 export const downloadsOf = (jobId: string): string => `uploads/${jobId}`;
@@ -33,5 +41,16 @@ export function jobOf([flat, result]: RecordReply): Job {
     error: json(fields.get('error')) as JobFailure | null,
     result: json(result) as JobResult | null,
     cached: text('cached') === '1',
+    webhook: fields.has('callbackUrl')
+      ? {
+          url: text('callbackUrl'),
+          status: text('webhookStatus') as WebhookStatus,
+          attempts: number('webhookAttempts'),
+          lastAttemptAt: time('webhookLastAt'),
+          nextAttemptAt: time('webhookNextAt'),
+          lastStatus: time('webhookLastStatus'),
+          lastError: fields.get('webhookLastError') ?? null,
+        }
+      : null,
   };
 }

@@ -19,6 +19,7 @@
  *     events:<id>              STREAM  what happened to a job
  *     idempotency:<hash>       HASH    job and fingerprint of an Idempotency-Key
  *     expiry                   ZSET    ids that have ended, by when their record goes
+ *     webhooks                 ZSET    ids whose end is to be told, by when that is tried next
  *     trash                    SET     keys (or beginnings, with a slash) that the storage is to lose
  *     workers                  HASH    announcements by worker
  *     workers:live, :known     ZSET    workers by when they expire, and by when they were heard of
@@ -155,6 +156,10 @@ local function finish(id, status, at, ttl, trash)
   if status ~= 'completed' then release_result(id, trash) end
   discard_inputs(id, trash)
   call('ZADD', P .. 'expiry', int(at + tonumber(ttl)), id)
+  if read(id, 'callbackUrl')[1] then
+    call('ZADD', P .. 'webhooks', int(at), id)
+    call('HSET', job_key(id), 'webhookNextAt', int(at))
+  end
   emit(id, at)
   return woken
 end
@@ -197,6 +202,7 @@ local function remove(id, trash)
   call('ZREM', P .. 'tenant:all:' .. job[1], id)
   call('ZREM', P .. 'tenant:' .. job[2] .. ':' .. job[1], id)
   call('ZREM', P .. 'expiry', id)
+  call('ZREM', P .. 'webhooks', id)
   if job[3] then call('DEL', P .. 'idempotency:' .. job[3]) end
   call('DEL', job_key(id), P .. 'events:' .. id)
   call('PUBLISH', channel(id), 'removed')
