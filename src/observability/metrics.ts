@@ -167,6 +167,26 @@ export function createMetrics(labels: Record<string, string> = {}) {
       registers,
     }),
 
+    // Ends of jobs told to callback URLs
+    webhooks: new Counter({
+      name: 'demucs_webhooks_total',
+      help: 'Tries to tell the end of a job, by what they came to: delivered, retried, failed (given up), void (the job was gone)',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    webhooksWaiting: new Gauge({
+      name: 'demucs_webhooks_waiting',
+      help: 'Jobs whose end is still to be told',
+      aggregator: 'max',
+      registers,
+    }),
+    webhookSeconds: new Histogram({
+      name: 'demucs_webhook_seconds',
+      help: 'Time that a try to tell the end of a job took',
+      buckets: REQUEST_BUCKETS,
+      registers,
+    }),
+
     // API
     apiRequestsTotal: new Counter({
       name: 'demucs_api_requests_total',
