@@ -189,8 +189,9 @@ export async function submit(
   api: TestApi,
   fields: Record<string, string | string[]> = {},
   name?: string,
+  headers: Record<string, string> = {},
 ): Promise<string> {
-  const response = await post(api, form(api.song, fields, name));
+  const response = await post(api, form(api.song, fields, name), headers);
   const body = (await response.json()) as { job_id: string };
   if (response.status !== 202) throw new Error(JSON.stringify(body));
   return body.job_id;
