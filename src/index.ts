@@ -17,5 +17,11 @@ export {
 } from './engine/separator.js';
 export type { Manifest } from './engine/manifest.js';
 export type { ModelDescription } from './models/archive.js';
-export type { LoadOptions, Progress, SeparateOptions, StreamOptions } from './options.js';
+export type {
+  LoadOptions,
+  Progress,
+  ProgressBatch,
+  SeparateOptions,
+  StreamOptions,
+} from './options.js';
 export type { AudioArrays, AudioSource } from './source.js';

@@ -51,6 +51,8 @@ export interface NativeSession {
   readonly inputStart: number;
   /** Frames to push before the next step can run. */
   readonly framesWanted: number;
+  /** Index of the bag member that the next step runs; -1 when there is none. */
+  readonly nextMember: number;
   /** Finished frames that wait to be taken. */
   readonly framesReady: number;
   readonly done: boolean;

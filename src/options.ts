@@ -37,6 +37,17 @@ export interface Progress {
   /** Sample frames of the stems that are final, and of the whole song. */
   framesDone: number;
   framesTotal: number;
+  /** What ran last; null when nothing had to. */
+  batch: ProgressBatch | null;
+}
+
+/** Segments that ran through one network in one call. */
+export interface ProgressBatch {
+  /** Index of the bag member in the model's description. */
+  member: number;
+  segments: number;
+  /** That it took, the wait for the device included. */
+  seconds: number;
 }
 
 export const DEVICE_PATTERN = /^(auto|cpu|cuda(:\d{1,3})?)$/;

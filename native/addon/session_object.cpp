@@ -52,6 +52,7 @@ Napi::Function SessionObject::define(Napi::Env env) {
       env, "NativeSession",
       {InstanceAccessor<&SessionObject::inputStart>("inputStart"),
        InstanceAccessor<&SessionObject::framesWanted>("framesWanted"),
+       InstanceAccessor<&SessionObject::nextMember>("nextMember"),
        InstanceAccessor<&SessionObject::framesReady>("framesReady"),
        InstanceAccessor<&SessionObject::done>("done"),
        InstanceAccessor<&SessionObject::chunksDone>("chunksDone"),
@@ -97,6 +98,10 @@ Napi::Value SessionObject::inputStart(const Napi::CallbackInfo& info) {
 
 Napi::Value SessionObject::framesWanted(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(idle(info).framesWanted()));
+}
+
+Napi::Value SessionObject::nextMember(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), idle(info).nextMember());
 }
 
 Napi::Value SessionObject::framesReady(const Napi::CallbackInfo& info) {

@@ -20,6 +20,7 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
  private:
   Napi::Value inputStart(const Napi::CallbackInfo& info);
   Napi::Value framesWanted(const Napi::CallbackInfo& info);
+  Napi::Value nextMember(const Napi::CallbackInfo& info);
   Napi::Value framesReady(const Napi::CallbackInfo& info);
   Napi::Value done(const Napi::CallbackInfo& info);
   Napi::Value chunksDone(const Napi::CallbackInfo& info);

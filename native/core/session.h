@@ -52,6 +52,9 @@ class Session {
    */
   void step();
 
+  /** The bag member that the next step runs; -1 when there is none. */
+  int nextMember() const { return batches_.empty() ? -1 : batches_.front().member; }
+
   /** Whether every chunk has run. Finished frames may still wait to be taken. */
   bool done() const { return nextGroup_ >= plan_.groups() && batches_.empty(); }
 

@@ -216,6 +216,7 @@ TEST_CASE("session: bags weigh their members per source and skip those that nobo
   plan.memberWeights = {{1, 0}, {3, 1}, {0, 0}};
   plan.shiftOffsets = {{}, {}, {}};
   Session session(toyModel({&one, &five, &broken}, plan.memberWeights), plan, {0, 1, false});
+  CHECK(session.nextMember() == 0);
   const Audio stems = runSession(session, song(150));
   CHECK(stems[0][70] == doctest::Approx((1 * 1 + 3 * 5) / 4.0));
   CHECK(stems[2][70] == doctest::Approx(5));

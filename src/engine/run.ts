@@ -11,7 +11,7 @@ import {
   type NativePlan,
   type NativeSession,
 } from '../native.js';
-import type { Progress } from '../options.js';
+import type { Progress, ProgressBatch } from '../options.js';
 import type { AudioSource } from '../source.js';
 
 /** Frames handed over at a time: small enough that copying them never delays the event loop. */
@@ -56,9 +56,12 @@ export async function* runSession(run: Run): AsyncGenerator<FinishedBlock, void,
   const input = skipFrames(run.source.blocks(signal), session.inputStart);
   try {
     for (let offset = plan.resumeFrom; offset < plan.length;) {
+      let batch: ProgressBatch | null = null;
       if (session.framesReady === 0) {
         await feed(session, input, plan.length);
         signal.throwIfAborted();
+        const { nextMember: member, chunksDone } = session;
+        const began = performance.now();
         const step = session.step();
         run.onStep(step);
         stepping = true;
@@ -66,8 +69,10 @@ export async function* runSession(run: Run): AsyncGenerator<FinishedBlock, void,
           stepping = false;
         });
         signal.throwIfAborted();
+        const seconds = (performance.now() - began) / 1000;
+        batch = { member, segments: session.chunksDone - chunksDone, seconds };
       }
-      run.onProgress?.(progressOf(session, offset, plan.length));
+      run.onProgress?.({ ...progressOf(session, offset, plan.length), batch });
       while (session.framesReady > 0) {
         const frames = Math.min(session.framesReady, BLOCK_FRAMES);
         yield { offset, frames, rows: session.take(frames) };
@@ -119,7 +124,11 @@ async function feed(
   }
 }
 
-function progressOf(session: NativeSession, offset: number, frames: number): Progress {
+function progressOf(
+  session: NativeSession,
+  offset: number,
+  frames: number,
+): Omit<Progress, 'batch'> {
   const { chunksDone, chunksTotal, framesReady } = session;
   return {
     fraction: chunksTotal === 0 ? 1 : chunksDone / chunksTotal,

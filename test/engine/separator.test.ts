@@ -145,6 +145,33 @@ void test('progress rises to 1 and counts every segment', async () => {
   );
 });
 
+void test('progress tells which bag member ran how many segments', async () => {
+  await using separator = await load('htdemucs_ft');
+  const seen: Progress[] = [];
+  await separator.separate(song(9000), {
+    batchSize: 2,
+    onProgress: (progress) => seen.push(progress),
+  });
+  const segments = separator.model.members.map((_, index) =>
+    seen.reduce((sum, { batch }) => sum + (batch?.member === index ? batch.segments : 0), 0),
+  );
+  assert.equal(segments.length, 4);
+  assert.deepEqual(
+    segments,
+    segments.map(() => (seen.at(-1)?.segmentsTotal ?? 0) / segments.length),
+  );
+  assert.ok(seen.every(({ batch }) => batch !== null && batch.seconds > 0));
+  const silent: Progress[] = [];
+  await separator.separate(
+    { sampleRate: 44_100, channels: [new Float32Array(9000), new Float32Array(9000)] },
+    { onProgress: (progress) => silent.push(progress) },
+  );
+  assert.deepEqual(
+    silent.map(({ batch }) => batch),
+    [null],
+  );
+});
+
 void test('batches of segments give the same stems', async () => {
   await using separator = await load('mdx_extra');
   const one = await separator.separate(song(20_000), { overlap: 0.5 });

@@ -41,6 +41,7 @@ export function fakeSeparator(
               segmentsTotal: 2,
               framesDone: offset,
               framesTotal: offset,
+              batch: { member: 0, segments: 1, seconds: 0.001 },
             });
           }
         },
