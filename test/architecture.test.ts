@@ -99,6 +99,18 @@ void test('the rules are about parts that exist', () => {
   );
 });
 
+void test('the AWS SDK is loaded for a bucket as storage, and not otherwise', () => {
+  const users = (what: RegExp) =>
+    files.filter((file) => what.test(readFileSync(file, 'utf8'))).map(nameOf);
+  const clients = users(/@aws-sdk/);
+  for (const name of clients) assert.match(name, /^storage\/s3-/);
+  assert.deepEqual(
+    users(/^import .* from '.*\/s3-[\w-]+\.js'/m).filter((name) => !clients.includes(name)),
+    [],
+    'others import it when it is asked for',
+  );
+});
+
 void test('only native.ts loads the binary', () => {
   const loaders = files.filter((file) => readFileSync(file, 'utf8').includes('oxboard.node'));
   assert.deepEqual(loaders.map(partOf), ['native']);

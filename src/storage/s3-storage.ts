@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { open, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -17,18 +17,17 @@ import {
   HeadObjectCommand,
   ListMultipartUploadsCommand,
   paginateListObjectsV2,
-  PutObjectCommand,
-  S3Client,
+  type S3Client,
   type GetObjectCommandOutput,
-  type S3ClientConfig,
 } from '@aws-sdk/client-s3';
-import { Upload } from '@aws-sdk/lib-storage';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import pLimit from 'p-limit';
 import { OxboardError } from '../errors.js';
 import { checkKey, checkPrefix, isKey } from './keys.js';
 import { resumingStream } from './resuming-stream.js';
+import { createS3Client, PATIENCE, type S3Patience, type S3Place } from './s3-client.js';
 import { explainS3Error, isAbsent } from './s3-errors.js';
+import { putBuffer, sendFile, type S3Object } from './s3-upload.js';
 import {
   ObjectNotFound,
   type SignedUrlOptions,
@@ -36,43 +35,18 @@ import {
   type StoredObject,
 } from './storage.js';
 
-/** Bytes. Smaller files go in one request; this many are in memory for each request that is under way. */
-const PART_SIZE = 8 << 20;
-/** S3 takes 10 000 parts of an object. */
-const MOST_PARTS = 9_000;
-const PARTS_AT_ONCE = 3;
-/** Files that a process sends at a time; others wait. With the two above it bounds the memory. */
+/** Files that a process sends at a time; others wait. It bounds the memory. */
 const FILES_AT_ONCE = 4;
 const REMOVED_AT_ONCE = 1_000;
 
 /** Those who read slowly hold their connections, and keep nobody from anything but reading. */
 const READING_SOCKETS = 512;
 const WORKING_SOCKETS = 64;
-const ATTEMPTS = 4;
 
 /** Age of an upload whose process was killed. */
 const ABANDONED_MS = 86_400_000;
 /** Not a key of ours: no list shows it. */
 const TRIAL = '.oxboard-check';
-
-export interface S3Place {
-  bucket: string;
-  /** Beginning of all keys, without a slash at its end; empty: the whole bucket is ours. */
-  prefix: string;
-  /** URL of a store that is not Amazon's. */
-  endpoint: string | undefined;
-  /** Without it, what the AWS SDK finds; some stores have none. */
-  region: string | undefined;
-}
-
-export interface S3Patience {
-  /** Milliseconds until there is a connection. */
-  connectMs: number;
-  /** Milliseconds without a byte in either direction. */
-  idleMs: number;
-}
-
-const PATIENCE: S3Patience = { connectMs: 3_000, idleMs: 20_000 };
 
 export class S3Storage implements Storage {
   readonly #place: S3Place;
@@ -83,8 +57,8 @@ export class S3Storage implements Storage {
 
   private constructor(place: S3Place, patience: S3Patience) {
     this.#place = place;
-    this.#client = new S3Client(clientConfig(place, patience, WORKING_SOCKETS));
-    this.#reader = new S3Client(clientConfig(place, patience, READING_SOCKETS));
+    this.#client = createS3Client(place, patience, WORKING_SOCKETS);
+    this.#reader = createS3Client(place, patience, READING_SOCKETS);
   }
 
   /**
@@ -102,19 +76,23 @@ export class S3Storage implements Storage {
   async putFile(key: string, file: string, signal?: AbortSignal): Promise<void> {
     const place = this.#keyOf(key);
     signal?.throwIfAborted();
-    await this.#sending(() => this.#send(place, file, signal));
+    await this.#sending(async () => {
+      signal?.throwIfAborted();
+      const ask = (work: () => Promise<void>) => this.#ask(work, signal);
+      await sendFile(this.#client, this.#object(place), file, ask, signal);
+    });
     await rm(file, { force: true });
   }
 
   async putBytes(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
     const place = this.#keyOf(key);
-    await this.#ask(() => this.#put(place, bytes, signal), signal);
+    await this.#ask(() => putBuffer(this.#client, this.#object(place), bytes, signal), signal);
   }
 
   async stat(key: string): Promise<StoredObject | undefined> {
     const place = this.#keyOf(key);
     try {
-      const command = new HeadObjectCommand({ Bucket: this.#place.bucket, Key: place });
+      const command = new HeadObjectCommand(this.#object(place));
       const { ContentLength = 0, LastModified } = await this.#client.send(command);
       return { key, sizeBytes: ContentLength, modifiedAt: LastModified ?? new Date(0) };
     } catch (error) {
@@ -195,9 +173,10 @@ export class S3Storage implements Storage {
 
   /** Those who ask at the same time share the answer. */
   async check(): Promise<void> {
-    this.#checking ??= this.#ask(() => this.#put(this.#beginning(TRIAL), new Uint8Array()))
-      .then(() => undefined)
-      .finally(() => (this.#checking = undefined));
+    const trial = this.#object(this.#beginning(TRIAL));
+    this.#checking ??= this.#ask(() => putBuffer(this.#client, trial, new Uint8Array())).finally(
+      () => (this.#checking = undefined),
+    );
     await this.#checking;
   }
 
@@ -206,66 +185,12 @@ export class S3Storage implements Storage {
     { contentType, contentDisposition, cacheControl, seconds }: SignedUrlOptions,
   ): Promise<string> {
     const command = new GetObjectCommand({
-      Bucket: this.#place.bucket,
-      Key: this.#keyOf(key),
+      ...this.#object(this.#keyOf(key)),
       ResponseContentType: contentType,
       ResponseContentDisposition: contentDisposition,
       ResponseCacheControl: cacheControl,
     });
     return this.#ask(() => getSignedUrl(this.#reader, command, { expiresIn: seconds }));
-  }
-
-  async #send(place: string, file: string, signal: AbortSignal | undefined): Promise<void> {
-    signal?.throwIfAborted();
-    // What is wrong with the caller's file is not the storage's fault.
-    const handle = await open(file);
-    try {
-      const { size } = await handle.stat();
-      if (size <= PART_SIZE) {
-        const bytes = await handle.readFile();
-        await this.#ask(() => this.#put(place, bytes, signal), signal);
-        return;
-      }
-      const body = handle.createReadStream({ autoClose: false });
-      try {
-        await this.#ask(() => this.#sendParts(place, body, size, signal), signal);
-      } finally {
-        body.destroy();
-      }
-    } finally {
-      await handle.close();
-    }
-  }
-
-  async #sendParts(
-    place: string,
-    body: Readable,
-    size: number,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    const upload = new Upload({
-      client: this.#client,
-      params: { Bucket: this.#place.bucket, Key: place, Body: body, ContentLength: size },
-      partSize: Math.max(PART_SIZE, Math.ceil(size / MOST_PARTS)),
-      queueSize: PARTS_AT_ONCE,
-    });
-    const abort = () => void upload.abort();
-    signal?.addEventListener('abort', abort, { once: true });
-    try {
-      await upload.done();
-    } finally {
-      signal?.removeEventListener('abort', abort);
-    }
-  }
-
-  #put(place: string, bytes: Uint8Array, signal?: AbortSignal) {
-    const command = new PutObjectCommand({
-      Bucket: this.#place.bucket,
-      Key: place,
-      Body: bytes,
-      ContentLength: bytes.length,
-    });
-    return this.#client.send(command, abortable(signal));
   }
 
   /** @throws ObjectNotFound */
@@ -283,8 +208,7 @@ export class S3Storage implements Storage {
     const { start, end, ETag, signal } = options;
     const whole = start === 0 && end === undefined;
     const command = new GetObjectCommand({
-      Bucket: this.#place.bucket,
-      Key: place,
+      ...this.#object(place),
       ...(!whole && { Range: `bytes=${String(start)}-${String(end ?? '')}` }),
       ...(ETag !== undefined && { IfMatch: ETag }),
     });
@@ -298,7 +222,7 @@ export class S3Storage implements Storage {
   }
 
   #delete(place: string) {
-    const command = new DeleteObjectCommand({ Bucket: this.#place.bucket, Key: place });
+    const command = new DeleteObjectCommand(this.#object(place));
     return this.#client.send(command);
   }
 
@@ -321,9 +245,7 @@ export class S3Storage implements Storage {
   async #try(): Promise<void> {
     await this.check();
     const answer = await this.#ask(() =>
-      this.#reader.send(
-        new GetObjectCommand({ Bucket: this.#place.bucket, Key: this.#beginning(TRIAL) }),
-      ),
+      this.#reader.send(new GetObjectCommand(this.#object(this.#beginning(TRIAL)))),
     ).catch((error: unknown) => {
       // Another process that starts has just removed it.
       if (error instanceof OxboardError && isAbsent(error.cause)) return undefined;
@@ -350,6 +272,10 @@ export class S3Storage implements Storage {
     }
   }
 
+  #object(place: string): S3Object {
+    return { Bucket: this.#place.bucket, Key: place };
+  }
+
   #beginning(prefix: string): string {
     return this.#place.prefix === '' ? prefix : `${this.#place.prefix}/${prefix}`;
   }
@@ -373,36 +299,5 @@ export class S3Storage implements Storage {
     return error instanceof ObjectNotFound ? error : explainS3Error(error, this.#place.bucket);
   }
 }
-
-function clientConfig(
-  { endpoint, region }: S3Place,
-  { connectMs, idleMs }: S3Patience,
-  maxSockets: number,
-): S3ClientConfig {
-  return {
-    maxAttempts: ATTEMPTS,
-    followRegionRedirects: true,
-    requestHandler: {
-      connectionTimeout: connectMs,
-      socketTimeout: idleMs,
-      httpAgent: { maxSockets },
-      httpsAgent: { maxSockets },
-      // Lines of its own would be none of our log.
-      logger: SILENT,
-    },
-    ...(region !== undefined && { region }),
-    ...(endpoint !== undefined && {
-      endpoint,
-      region: region ?? 'us-east-1',
-      forcePathStyle: true,
-      // What is new with Amazon is not understood everywhere.
-      requestChecksumCalculation: 'WHEN_REQUIRED',
-      responseChecksumValidation: 'WHEN_REQUIRED',
-    }),
-  };
-}
-
-const ignore = (): void => undefined;
-const SILENT = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
 
 const abortable = (signal: AbortSignal | undefined) => (signal ? { abortSignal: signal } : {});

@@ -1,0 +1,59 @@
+/**
+ * Clients of the AWS SDK, bounded in time and in connections.
+ */
+import { S3Client } from '@aws-sdk/client-s3';
+
+const ATTEMPTS = 4;
+
+export interface S3Place {
+  bucket: string;
+  /** Beginning of all keys, without a slash at its end; empty: the whole bucket is ours. */
+  prefix: string;
+  /** URL of a store that is not Amazon's. */
+  endpoint: string | undefined;
+  /** Without it, what the AWS SDK finds; some stores have none. */
+  region: string | undefined;
+}
+
+export interface S3Patience {
+  /** Milliseconds until there is a connection. */
+  connectMs: number;
+  /** Milliseconds without a byte in either direction. */
+  idleMs: number;
+}
+
+export const PATIENCE: S3Patience = { connectMs: 3_000, idleMs: 20_000 };
+
+/** Its credentials are those that the SDK finds in the environment. */
+export function createS3Client(
+  { endpoint, region }: S3Place,
+  { connectMs, idleMs }: S3Patience,
+  maxSockets: number,
+): S3Client {
+  // The SDK is pinned, and runs on the Node versions that the package asks for.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
+  return new S3Client({
+    maxAttempts: ATTEMPTS,
+    followRegionRedirects: true,
+    requestHandler: {
+      connectionTimeout: connectMs,
+      socketTimeout: idleMs,
+      httpAgent: { maxSockets },
+      httpsAgent: { maxSockets },
+      // Lines of its own would be none of our log.
+      logger: SILENT,
+    },
+    ...(region !== undefined && { region }),
+    ...(endpoint !== undefined && {
+      endpoint,
+      region: region ?? 'us-east-1',
+      forcePathStyle: true,
+      // What is new with Amazon is not understood everywhere.
+      requestChecksumCalculation: 'WHEN_REQUIRED',
+      responseChecksumValidation: 'WHEN_REQUIRED',
+    }),
+  });
+}
+
+const ignore = (): void => undefined;
+const SILENT = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
