@@ -4,7 +4,7 @@
  * engine needs: DEBUG, HOST and their like mean other things to other programs.
  */
 import { isIP } from 'node:net';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { OxboardError } from './errors.js';
 import { DEVICE_PATTERN } from './options.js';
@@ -43,6 +43,17 @@ const apiKey = z.string().regex(/^[\x21-\x7e]{1,512}$/);
 
 const S3_URL = /^s3:\/\/[A-Za-z0-9][\w.-]{1,61}[A-Za-z0-9](\/[\w-][\w.-]*)*\/?$/;
 const endpoint = variable(z.url({ protocol: /^https?$/ }), 'URL such as https://minio.example.org');
+
+/** A host as it stands in a URL, with its port when that is not the usual one. */
+const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)(:[1-9]\d{0,4})?$/;
+const host = z.string().toLowerCase().regex(HOST);
+const YOUTUBE_HOSTS = [
+  'youtube.com',
+  'www.youtube.com',
+  'm.youtube.com',
+  'music.youtube.com',
+  'youtu.be',
+];
 
 const origin = z.union([
   z.literal('*'),
@@ -124,7 +135,22 @@ const serviceVariables = engineVariables.extend({
     integer(60, 365 * 86_400),
     'seconds, an integer from 60 to 31536000 (a year),',
   ),
+  WEBHOOK_SECRET: variable(
+    z
+      .string()
+      .regex(/^(?!whsec_)|^whsec_([A-Za-z0-9+/]{4})+([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/),
+    'text that only receivers of webhooks know, or whsec_ with base64 after it,',
+    { secret: true },
+  ),
+  WEBHOOK_ALLOW_PRIVATE: variable(flag, 'true or false'),
   TRUST_PROXY: variable(proxies, 'true, false, a number of proxies, or their addresses'),
+  YOUTUBE_ALLOWED_HOSTS: variable(
+    list.pipe(z.array(host).min(1)),
+    'hosts such as ["www.youtube.com","youtu.be"]',
+  ),
+  YOUTUBE_DOWNLOAD_DIR: variable(z.string(), 'folder for downloads that are not finished'),
+  YOUTUBE_MAX_DURATION: seconds('seconds of audio'),
+  YT_DLP_PATH: variable(z.string(), 'path of yt-dlp'),
   WORKER_CONCURRENCY: variable(integer(1, 64), 'integer from 1 to 64'),
   JOB_TTL: seconds('seconds'),
 
@@ -201,8 +227,22 @@ export interface ServiceConfig extends Config {
   trustProxy: boolean | number | string;
   /** Jobs that one worker runs at a time; their segments take turns on the device. */
   workerConcurrency: number;
+
+  /** Hosts of links to videos, with a port when that is not the usual one. */
+  youtubeHosts: string[];
+  /** Absolute. Where songs behind links lie until they are whole. */
+  youtubeDownloadDir: string;
+  /** Seconds of audio behind a link; {@link ServiceConfig.maxDuration} holds as well. */
+  youtubeMaxDuration: number;
+  /** Undefined: that of yt-dlp-exec, then the one on the PATH. */
+  ytDlpPath: string | undefined;
   /** Seconds that a job and its files are kept after it ended. */
   jobTtl: number;
+
+  /** Signs what is told to callback URLs; undefined: nothing is. */
+  webhookSecret: string | undefined;
+  /** Whether callback URLs may lead to private addresses, and to ports other than 80 and 443. */
+  webhookAllowPrivate: boolean;
 
   /** Where `serve` and `api` tell their metrics. */
   metricsPort: number;
@@ -223,6 +263,7 @@ export function readConfig(variables: NodeJS.ProcessEnv): Config {
 /** @throws OxboardError INVALID_ENVIRONMENT */
 export function readServiceConfig(variables: NodeJS.ProcessEnv): ServiceConfig {
   const data = readVariables(serviceVariables, variables);
+  const dataDir = resolve(data.DATA_DIR ?? 'data');
   const { ENVIRONMENT: mode = process.stdout.isTTY ? 'development' : 'production' } = data;
   const { STORAGE_DOWNLOADS: downloads = 'proxy' } = data;
   if (downloads === 'redirect' && !data.STORAGE_URL?.startsWith('s3:')) {
@@ -242,7 +283,7 @@ export function readServiceConfig(variables: NodeJS.ProcessEnv): ServiceConfig {
     maxDuration: data.DEMUCS_MAX_DURATION ?? 600,
     autoPull: data.DEMUCS_AUTO_PULL ?? false,
 
-    dataDir: resolve(data.DATA_DIR ?? 'data'),
+    dataDir,
     storageUrl: data.STORAGE_URL,
     storageDownloads: downloads,
     s3Endpoint: data.AWS_ENDPOINT_URL_S3 ?? data.AWS_ENDPOINT_URL,
@@ -257,7 +298,15 @@ export function readServiceConfig(variables: NodeJS.ProcessEnv): ServiceConfig {
     tokenTtl: data.API_TOKEN_TTL ?? 21_600,
     trustProxy: data.TRUST_PROXY ?? false,
     workerConcurrency: data.WORKER_CONCURRENCY ?? 2,
+
+    youtubeHosts: data.YOUTUBE_ALLOWED_HOSTS ?? YOUTUBE_HOSTS,
+    youtubeDownloadDir: resolve(data.YOUTUBE_DOWNLOAD_DIR ?? join(dataDir, 'downloads')),
+    youtubeMaxDuration: data.YOUTUBE_MAX_DURATION ?? 600,
+    ytDlpPath: data.YT_DLP_PATH,
     jobTtl: data.JOB_TTL ?? 86_400,
+
+    webhookSecret: data.WEBHOOK_SECRET,
+    webhookAllowPrivate: data.WEBHOOK_ALLOW_PRIVATE ?? false,
 
     metricsPort: data.OBSERVABILITY_PROMETHEUS_PORT ?? 9090,
     workerMetricsPort: data.METRICS_PORT,
@@ -295,8 +344,8 @@ function readVariables<T extends z.ZodObject>(
   const name = String(result.error.issues[0]?.path[0]);
   const { description = 'another value', secret } =
     (schema.shape[name] as z.ZodType | undefined)?.meta() ?? {};
-  // Users and passwords of URLs are nobody's to read either.
-  const value = (set[name] ?? '').replace(/\/\/[^/]*@/, '//[redacted]@');
+  // Nor what may be a user and a password in a URL.
+  const value = (set[name] ?? '').replace(/\/[^/]*@/, '/[redacted]@');
   throw new OxboardError(
     'INVALID_ENVIRONMENT',
     `Expected ${description} for the environment variable ${name} but received ` +

@@ -109,6 +109,11 @@ export const ERROR_CODES = {
     httpStatus: 416,
     meaning: 'The Range lies outside the stem',
   },
+  WEBHOOKS_DISABLED: {
+    exitStatus: 1,
+    httpStatus: 422,
+    meaning: 'callback_url was given, but the service has no WEBHOOK_SECRET',
+  },
   ADDRESS_NOT_PUBLIC: {
     exitStatus: 1,
     httpStatus: 422,
