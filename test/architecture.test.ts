@@ -19,7 +19,7 @@ const ALLOWED: Record<string, string[]> = {
   native: ['errors'],
   models: ['errors', 'options', 'disk'],
   engine: ['errors', 'options', 'source', 'models', 'native'],
-  audio: ['errors', 'options', 'source', 'disk'],
+  audio: ['errors', 'options', 'source', 'disk', 'network'],
   separation: ['errors', 'options', 'source', 'audio', 'process-folder'],
   storage: ['errors', 'disk', 'process-folder'],
   observability: ['errors'],
