@@ -1,6 +1,7 @@
 /**
  * What a job is: the record that API and workers share.
  */
+import type { TraceContext } from '../observability/tracing.js';
 import type { OtherMethod } from '../options.js';
 
 /** In the order in which a job can go through them; the last three are ends. */
@@ -138,6 +139,8 @@ export interface Job {
   estimatedSeconds: number;
   /** Of the request that made it, for the logs of whoever works on it. */
   requestId: string;
+  /** Where its work goes on in the trace of that request; null while tracing was off. */
+  trace: TraceContext | null;
   request: JobRequest;
   error: JobFailure | null;
   result: JobResult | null;

@@ -35,7 +35,7 @@ export function createJobs(
 
   return {
     async admit({ id, tenant, request, costSeconds, estimatedSeconds, requestId, ...more }) {
-      const { callbackUrl, idempotency } = more;
+      const { trace, callbackUrl, idempotency } = more;
       const { source } = request;
       const link = source.kind === 'youtube';
       const [outcome, record] = (await connection.run(ADMIT, [
@@ -53,6 +53,7 @@ export function createJobs(
         idempotency ? hash(`${tenant}\n${idempotency.key}`) : '',
         idempotency?.fingerprint ?? '',
         callbackUrl ?? '',
+        trace ? JSON.stringify(trace) : '',
       ])) as [outcome: string, record?: RecordReply];
       if (outcome === 'conflict') {
         throw new OxboardError(

@@ -4,6 +4,7 @@
  *
  * Every method throws OxboardError REDIS_UNAVAILABLE when Redis does not answer within a few seconds.
  */
+import type { TraceContext } from '../observability/tracing.js';
 import type {
   Job,
   JobEvent,
@@ -23,6 +24,7 @@ export interface Admission {
   costSeconds: number;
   estimatedSeconds: number;
   requestId: string;
+  trace?: TraceContext | undefined;
   /** Where the end of the job is told. */
   callbackUrl?: string | undefined;
   /** The same key with the same fingerprint of the request gives the same job. */

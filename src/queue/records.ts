@@ -1,6 +1,7 @@
 /**
  * Records as Redis has them, and as the rest of the service does.
  */
+import type { TraceContext } from '../observability/tracing.js';
 import type {
   Job,
   JobFailure,
@@ -37,6 +38,7 @@ export function jobOf([flat, result]: RecordReply): Job {
     finishedAt: time('finishedAt'),
     estimatedSeconds: number('estimatedSeconds'),
     requestId: text('requestId'),
+    trace: json(fields.get('trace')) as TraceContext | null,
     request: JSON.parse(text('request')) as JobRequest,
     error: json(fields.get('error')) as JobFailure | null,
     result: json(result) as JobResult | null,

@@ -6,7 +6,8 @@ import { PRELUDE } from './prelude.js';
 
 /**
  * ARGV: id, tenant, request, model, lane, costMs, estimatedSeconds, requestId, audio, options,
- * upload, idempotency ('' or hash), fingerprint, callback URL or ''. Returns what happened and the record.
+ * upload, idempotency ('' or hash), fingerprint, callback URL or '', place in a trace or ''. Returns what
+ * happened and the record.
  */
 export const ADMIT = script(`${PRELUDE}
 local id, tenant, idempotency, fingerprint = ARGV[1], ARGV[2], ARGV[12], ARGV[13]
@@ -27,6 +28,7 @@ call('HSET', job_key(id), 'id', id, 'tenant', tenant, 'number', number, 'request
   'stage', 'waiting', 'progress', '0', 'attempts', '0', 'downloadAttempts', '0',
   'createdAt', int(at), 'updatedAt', int(at), 'queuedAt', int(at))
 call('ZADD', P .. 'tenant:all:' .. tenant, number, id)
+if ARGV[15] ~= '' then call('HSET', job_key(id), 'trace', ARGV[15]) end
 if ARGV[14] ~= '' then
   call('HSET', job_key(id), 'callbackUrl', ARGV[14], 'webhookStatus', 'pending',
     'webhookAttempts', '0')
