@@ -61,6 +61,43 @@ describe('the environment', () => {
     }
   });
 
+  it('takes API keys as a JSON list or between commas, each once', () => {
+    const keys = (API_KEYS: string) => readServiceConfig({ API_KEYS }).apiKeys;
+    assert.deepEqual(keys(''), []);
+    assert.deepEqual(keys('one'), ['one']);
+    assert.deepEqual(keys('one, two,one'), ['one', 'two']);
+    assert.deepEqual(keys('["a,b","c"]'), ['a,b', 'c']);
+  });
+
+  it('never shows a secret that is wrong, and never takes an empty key', () => {
+    for (const API_KEYS of [
+      ' ',
+      'hush,',
+      ',',
+      '[]',
+      '[""]',
+      '["hush"',
+      'hush hush',
+      '["hush",1]',
+    ]) {
+      assert.throws(
+        () => readServiceConfig({ API_KEYS }),
+        (error: Error) => {
+          assert.match(error.message, /^Expected list of API keys .* API_KEYS but received /);
+          assert.doesNotMatch(error.message, /hush/);
+          return true;
+        },
+      );
+    }
+    for (const REDIS_URL of ['http://me:hush@host:1', '//hush@host', 'rediss//me:hush@host']) {
+      assert.throws(
+        () => readServiceConfig({ REDIS_URL }),
+        (error: Error) =>
+          error.message.includes('REDIS_URL but received') && !error.message.includes('hush'),
+      );
+    }
+  });
+
   for (const [name, value, words] of [
     ['DEMUCS_DEVICE', 'gpu', 'auto, cpu, cuda or cuda:N'],
     ['DEMUCS_THREADS', '0', 'integer from 1 to 1024'],

@@ -9,6 +9,7 @@ const SECRET_NAME =
 const IN_TEXT: readonly (readonly [RegExp, string])[] = [
   [/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/?#@]*@/gi, `$1${REDACTED}@`],
   [/([?&](?:token|key|api_key|password|secret|signature|sig)=)[^\s&#"']+/gi, `$1${REDACTED}`],
+  [/\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*/g, REDACTED],
   [/\b(Bearer|Basic)\s+[\w.~+/=-]+/gi, `$1 ${REDACTED}`],
 ];
 

@@ -116,6 +116,8 @@ describe('logs', () => {
         claimToken: 'hush-10',
         nested: [{ password: 'hush-11', said: 'Authorization: Basic aHVzaC0xMg==' }],
         webhook_secret: 'hush-13',
+        apiKeys: ['hush-14'],
+        alone: 'eyJhbGciOiJIUzI1NiJ9.aHVzaC0xMg.aHVzaC0xMg',
         kept: 'https://example.org/?page=2',
       });
       assert.doesNotMatch(text(), /hush|aHVzaC/);

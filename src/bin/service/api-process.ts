@@ -16,6 +16,9 @@ import { requireRedisUrl } from './environment.js';
 import { listen } from './ports.js';
 import type { RoleDependencies, RunningRole } from './roles.js';
 
+/** Fewer characters may be found by trying, from the URL of a stem that went astray. */
+const SAFE_KEY_LENGTH = 20;
+
 /** @throws OxboardError PORT_TAKEN, INVALID_ENVIRONMENT, and what Redis and storage throw. */
 export async function startApiProcess({
   config,
@@ -40,6 +43,9 @@ export async function startApiProcess({
     tracer,
     version: packageVersion,
   });
+  if (config.apiKeys.some((key) => key.length < SAFE_KEY_LENGTH)) {
+    logger.warn('api_key_short', { advice: 'Make keys with: openssl rand -hex 32' });
+  }
   const server = createServer(api.app);
   api.attach(server);
   await listen(server, { host: config.host, port: config.port, variable: 'PORT' });
