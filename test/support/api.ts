@@ -80,11 +80,14 @@ export async function startApi(
     config = {},
     worker = ANNOUNCEMENT,
     apiKeys = [],
+    storage: otherStorage,
     ...overrides
   }: {
     config?: Partial<ApiConfig>;
     apiKeys?: string[];
     worker?: WorkerAnnouncement | null;
+    /** Instead of a folder. */
+    storage?: Storage;
   } & Partial<Pick<ApiDependencies, 'pace' | 'heartbeatMs'>> = {},
 ): Promise<TestApi> {
   // Hooks run in the order of their making: all that needs Redis ends before it does.
@@ -100,7 +103,8 @@ export async function startApi(
   const logger = createLogger({ environment: 'production', logLevel: 'debug' }, { stream: lines });
   const metrics = createMetrics();
   const connection = await connectRedis({ redisUrl: redis.url, redisDb: 0 }, logger);
-  const storage = await openStorage({ storageUrl: undefined, dataDir: folder });
+  const storage =
+    otherStorage ?? (await openStorage({ storageUrl: undefined, dataDir: folder }));
   const handout = createHandout(connection, logger);
   const jobs = createJobs(connection, { handout, storage, jobTtl: 3600, logger });
   const workers = createWorkers(connection);
