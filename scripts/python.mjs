@@ -12,6 +12,7 @@ import { fingerprint, readStamp, root, writeStamp } from './setup/files.mjs';
 import { withLock } from './setup/lock.mjs';
 import { checkPlatform } from './setup/platform.mjs';
 import { pinned, pipAttempts } from './setup/libtorch.mjs';
+import { isClone } from './setup/packages.mjs';
 import { SetupError, createReport, main } from './setup/report.mjs';
 import { attempt, has, outputOf } from './setup/run.mjs';
 import { ensure } from './setup/tools.mjs';
@@ -19,7 +20,10 @@ import { ensure } from './setup/tools.mjs';
 const folder = join(root, '.venv');
 const python = join(folder, 'bin', 'python');
 const stampFile = join(folder, '.oxboard-stamp.json');
-const requirements = join(root, 'scripts', 'requirements.txt');
+// An installed package only exports models; a clone trains, measures and tests as well.
+const requirements = ['requirements.txt', ...(isClone() ? ['requirements-dev.txt'] : [])].map(
+  (name) => join('scripts', name),
+);
 
 // TorchScript, which archives are made of, is refused by torch on Python 3.14.
 const candidates = ['python3', 'python3.13', 'python3.12', 'python3.11'];
@@ -86,7 +90,7 @@ async function installTorch(interpreter, step) {
 
 async function build(step) {
   const interpreter = findInterpreter();
-  const wanted = fingerprint(['scripts/requirements.txt'], pinned, interpreter.version);
+  const wanted = fingerprint(requirements, pinned, interpreter.version);
   const healthy = has(python, '-c', suits);
   if (healthy && readStamp(stampFile).wanted === wanted)
     return { text: 'ok (already done)', value: python };
@@ -107,12 +111,15 @@ async function build(step) {
   await installTorch(interpreter, step);
   const rest = await pip(
     interpreter,
-    { what: 'installing demucs', install: [`torch==${pinned}`, '-r', requirements] },
+    {
+      what: 'installing demucs',
+      install: [`torch==${pinned}`, ...requirements.flatMap((file) => ['-r', join(root, file)])],
+    },
     step,
   );
   if (!rest.ok) {
     throw new SetupError(
-      `${rest.tail}\n\nThe packages of scripts/requirements.txt could not be installed ` +
+      `${rest.tail}\n\nThe packages of ${requirements.join(' and ')} could not be installed ` +
         `(everything pip said: ${rest.file}).`,
       'Give pip a package index that has them (pip config, or PIP_EXTRA_INDEX_URL), then run this again.',
     );
