@@ -6,6 +6,7 @@ import { probe, type ProbedInput } from '../audio/probe.js';
 import { resolveEncoding } from '../audio/formats.js';
 import { OxboardError } from '../errors.js';
 import { invalidOption } from '../options.js';
+import type { TraceContext } from '../observability/tracing.js';
 import type { Job, JobRequest } from '../queue/job.js';
 import type { Jobs, WorkerModel, Workers } from '../queue/ports.js';
 import { planStems } from '../separation/stem-plan.js';
@@ -28,6 +29,7 @@ export interface AdmissionRequest {
   form: Form;
   tenant: string;
   requestId: string;
+  trace: TraceContext | undefined;
   idempotencyKey: string | undefined;
   signal: AbortSignal;
 }
@@ -48,7 +50,7 @@ export async function admit(
   request: AdmissionRequest,
   { jobs, workers, storage, maxDuration }: AdmissionDependencies,
 ): Promise<{ job: Job; replayed: boolean }> {
-  const { file, form, tenant, requestId, idempotencyKey, signal } = request;
+  const { file, form, tenant, requestId, trace, idempotencyKey, signal } = request;
   const model = await chooseModel(form.model, workers);
   const input = await probeSong(file, { maxDuration, signal });
   checkOptions(form.options, model, input);
@@ -74,6 +76,7 @@ export async function admit(
       costSeconds,
       estimatedSeconds,
       requestId,
+      trace,
       idempotency:
         idempotencyKey === undefined
           ? undefined

@@ -64,6 +64,7 @@ export function createApi(dependencies: ApiDependencies): Api {
       redisCommand,
     }),
     metrics,
+    tracer,
     logger,
   });
   jobRoutes(router, { jobs, tokens: tenants, metrics });

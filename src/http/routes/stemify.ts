@@ -3,6 +3,7 @@ import type { RequestHandler, Router } from 'express';
 import { OxboardError } from '../../errors.js';
 import type { Metrics } from '../../observability/metrics.js';
 import type { Logger } from '../../observability/logger.js';
+import { inSpan, type Tracer } from '../../observability/tracing.js';
 import type { Job } from '../../queue/job.js';
 import { admit, type AdmissionDependencies } from '../admission.js';
 import { contextOf } from '../context.js';
@@ -16,12 +17,13 @@ export interface StemifyDependencies extends AdmissionDependencies {
   upload: UploadSettings;
   limit: RequestHandler;
   metrics: Metrics;
+  tracer: Tracer;
   logger: Logger;
 }
 
 /** POST /stemify: cheap checks first, then the body, then what it holds. */
 export function stemifyRoute(router: Router, dependencies: StemifyDependencies): void {
-  const { upload, limit, metrics, logger } = dependencies;
+  const { upload, limit, metrics, tracer, logger } = dependencies;
   serve(router, '/stemify', 'key', {
     post: [
       (request, _response, next) => {
@@ -31,23 +33,36 @@ export function stemifyRoute(router: Router, dependencies: StemifyDependencies):
       },
       limit,
       async (request, response) => {
-        const { file, fields } = await receiveUpload(request, response, upload);
+        const { file, fields } = await inSpan(tracer, 'upload', {}, () =>
+          receiveUpload(request, response, upload),
+        );
         const { id: requestId, tenant, signal } = contextOf(request);
         try {
           const form = readForm(fields);
           if (!file) {
             throw new OxboardError('INVALID_OPTION', 'The form has no file. Send one as "file"');
           }
-          const { job, replayed } = await admit(
-            {
-              file,
-              form,
-              tenant,
-              requestId,
-              idempotencyKey: idempotencyKey(request.get('idempotency-key')),
-              signal,
+          const { job, replayed } = await inSpan(
+            tracer,
+            'admission',
+            { kind: 'producer' },
+            async (span) => {
+              const admitted = await admit(
+                {
+                  file,
+                  form,
+                  tenant,
+                  requestId,
+                  trace: span.context,
+                  idempotencyKey: idempotencyKey(request.get('idempotency-key')),
+                  signal,
+                },
+                dependencies,
+              );
+              const { job, replayed } = admitted;
+              span.set({ 'oxboard.job.id': job.id, 'oxboard.job.replayed': replayed });
+              return admitted;
             },
-            dependencies,
           );
           if (!replayed) {
             metrics.jobsTotal.inc({ status: 'pending' });
