@@ -25,6 +25,7 @@ const ALLOWED: Record<string, string[]> = {
   observability: ['errors'],
   queue: [
     'errors',
+    'disk',
     'options',
     'source',
     'models',
@@ -48,7 +49,10 @@ const ALLOWED: Record<string, string[]> = {
     'queue/ports',
     'storage',
     'observability',
+    // What a callback URL may be; what posts to it is no part of the API.
+    'webhooks/callback-url',
   ],
+  webhooks: ['errors', 'network', 'queue/job', 'queue/ports', 'observability'],
   index: ['errors', 'options', 'source', 'models', 'engine', 'audio'],
 };
 

@@ -46,13 +46,12 @@ export function createDownloads(
       return reply ? { job: jobOf(reply[0]), token, attempt: reply[1] } : undefined;
     },
 
-    async downloaded({ job, token }, song, progress) {
+    async downloaded({ job, token }, song, { costSeconds, progress }) {
       const { source } = job.request;
       if (source.kind !== 'youtube') {
         throw new OxboardError('INTERNAL', `The song of job ${job.id} is behind no link`);
       }
       const request: JobRequest = { ...job.request, source: { ...source, ...song } };
-      const costSeconds = song.durationSeconds * source.costPerSecond;
       const reply = (await connection.run(DOWNLOADED, [
         job.id,
         token,

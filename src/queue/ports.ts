@@ -187,10 +187,15 @@ export interface Downloads extends Pick<Claims, 'renew' | 'onRevoked' | 'progres
   /**
    * The song is in the storage: the job goes into the lane of its model.
    *
+   * @param costSeconds of work that it is expected to cost; decides the lane.
    * @param progress from 0 to 100, below which the job will not be again.
    * @returns false when the claim is void: the song is the caller's to remove.
    */
-  downloaded(claim: Holding, song: DownloadedSong, progress: number): Promise<boolean>;
+  downloaded(
+    claim: Holding,
+    song: DownloadedSong,
+    { costSeconds, progress }: { costSeconds: number; progress: number },
+  ): Promise<boolean>;
   /** Back to its lane, in front; the attempt does not count. */
   handBack(claim: Holding): Promise<boolean>;
 }
@@ -203,7 +208,8 @@ export interface DownloadedSong {
   name: string;
   sha256: string;
   sizeBytes: number;
-  durationSeconds: number;
+  /** What its header says. */
+  durationSeconds: number | null;
 }
 
 /** A try to tell the end of a job; it counts as one from now on. */

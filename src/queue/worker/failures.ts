@@ -30,8 +30,9 @@ export const isOutOfMemory = (error: unknown): boolean =>
 export const isOutage = (error: unknown): boolean =>
   error instanceof OxboardError && OUTAGES.has(error.code);
 
-/** Whose messages speak of the song and the options alone. */
-const SPEAKS_OF_THE_SONG = /^(INPUT_|AUDIO_TOO_LONG|INVALID_OPTION)/;
+/** Whose messages speak of the song, its link and the options alone. */
+const SPEAKS_OF_THE_SONG =
+  /^(INPUT_|AUDIO_TOO_LONG|FILE_TOO_LARGE|ADDRESS_NOT_PUBLIC|INVALID_OPTION|YOUTUBE_(?!BINARY_))/;
 
 /**
  * A failure as the owner of the job may see it: no paths of this machine, no insides.

@@ -1,12 +1,15 @@
 /**
  * How far a job has come, over all its stages, as its record tells it.
  */
+import type { ModelDescription } from '../../models/archive.js';
+import type { ProgressBatch } from '../../options.js';
 import type { JobStage } from '../job.js';
 
-type WorkStage = Exclude<JobStage, 'waiting' | 'downloading' | 'done'>;
+type WorkStage = Exclude<JobStage, 'waiting' | 'done'>;
 
 /** Percent at which each stage begins. Nearly all of the time goes into the separation. */
 const BEGINS: Record<WorkStage, number> = {
+  downloading: 0,
   loading: 0,
   decoding: 2,
   separating: 6,
@@ -14,6 +17,8 @@ const BEGINS: Record<WorkStage, number> = {
   storing: 98,
 };
 const ENDS: Record<WorkStage, number> = {
+  // A job that has no download is at the same point when its model is loaded.
+  downloading: BEGINS.decoding,
   loading: BEGINS.decoding,
   decoding: BEGINS.separating,
   separating: BEGINS.encoding,
@@ -21,12 +26,17 @@ const ENDS: Record<WorkStage, number> = {
   storing: 99,
 };
 
+/** How far a job is when its song was downloaded. */
+export const DOWNLOADED = ENDS.downloading;
+
 /** Often enough for a bar that moves, seldom enough for thousands of listeners. */
 const INTERVAL_MS = 500;
 
 export interface ProgressReporter {
   /** @param fraction of the stage, from 0 to 1. */
   report(stage: WorkStage, fraction?: number): void;
+  /** Told of each batch of segments, by those who follow so closely. */
+  ran?(batch: ProgressBatch, model: ModelDescription): void;
   /** Resolves when nothing is on its way any more. */
   flush(): Promise<void>;
 }

@@ -2,8 +2,10 @@
  * The worker's one job: from a claim to its end, whatever happens.
  */
 import { withLogContext } from '../../observability/logger.js';
+import type { Tracer } from '../../observability/tracing.js';
 import type { JobResult } from '../job.js';
 import type { Claim, Claims } from '../ports.js';
+import { AttemptTrace } from './attempt-trace.js';
 import { keepClaim, type ClaimKeeper } from './claim-keeper.js';
 import { describeFailure, isOutage, isOutOfMemory, mayPass } from './failures.js';
 import { Interruption } from './interruption.js';
@@ -14,6 +16,7 @@ import { checkpointsOf, separateJob, TryFailed, type SeparationContext } from '.
 
 export interface JobContext extends SeparationContext {
   claims: Claims;
+  tracer: Tracer;
   /** Milliseconds between renewals of the claim. */
   renewalMs: number;
   /** Between tries at work that failed by something that may pass. */
@@ -29,7 +32,11 @@ type Outcome = 'completed' | 'failed' | 'cancelled' | 'handed_back' | 'lost';
 export function runJob(context: JobContext, claim: Claim): Promise<void> {
   const { job } = claim;
   const fields = { job_id: job.id, request_id: job.requestId, model: job.request.model };
-  return withLogContext(fields, async () => {
+  const trace = new AttemptTrace(context.tracer, 'job', job, {
+    'oxboard.job.attempt': job.attempts,
+    'oxboard.job.cached': claim.cached !== undefined,
+  });
+  const work = async () => {
     const { logger, metrics } = context;
     const began = performance.now();
     logger.info('job_started', { attempt: job.attempts, cached: claim.cached !== undefined });
@@ -37,28 +44,33 @@ export function runJob(context: JobContext, claim: Claim): Promise<void> {
     const keeper = keepClaim(context.claims, claim, context);
     let outcome: Outcome = 'lost';
     try {
-      outcome = await new Attempt(context, claim, keeper).run();
+      outcome = await new Attempt(context, claim, keeper, trace).run();
     } catch (error) {
       // Redis is away or the storage is; the claim runs out, and the job goes on elsewhere.
       logger.error('job_let_go', { error });
+      trace.fail(error);
     } finally {
       keeper.release();
       metrics.jobsActive.dec();
       metrics.attempts.inc({ outcome });
       logger.info(`job_${outcome}`, { duration: (performance.now() - began) / 1000 });
+      trace.end(outcome);
     }
-  });
+  };
+  return trace.run(() => withLogContext(fields, work));
 }
 
 class Attempt {
   readonly #context: JobContext;
   readonly #claim: Claim;
   readonly #keeper: ClaimKeeper;
+  readonly #trace: AttemptTrace;
 
-  constructor(context: JobContext, claim: Claim, keeper: ClaimKeeper) {
+  constructor(context: JobContext, claim: Claim, keeper: ClaimKeeper, trace: AttemptTrace) {
     this.#context = context;
     this.#claim = claim;
     this.#keeper = keeper;
+    this.#trace = trace;
   }
 
   async run(): Promise<Outcome> {
@@ -80,7 +92,7 @@ class Attempt {
 
   async #separate(): ReturnType<typeof separateJob> {
     const { claims, logger, metrics, patience, separators } = this.#context;
-    const progress = reportProgress(
+    const reporter = reportProgress(
       async (now) => {
         try {
           if (!(await claims.progress(this.#claim, now))) await this.#keeper.check();
@@ -90,6 +102,7 @@ class Attempt {
       },
       (stage, seconds) => metrics.stageSeconds.observe({ stage }, seconds),
     );
+    const progress = this.#trace.follow(reporter);
     try {
       return await withRetries(
         () => separateJob(this.#context, this.#claim.job, progress, this.#keeper.signal),
@@ -99,11 +112,15 @@ class Attempt {
           onRetry: (failure) => {
             const error = causeOf(failure);
             logger.warn('job_retried', { error });
+            this.#trace.failStage(error);
             if (isOutOfMemory(error)) separators.disposeIdle();
           },
           signal: this.#keeper.signal,
         },
       );
+    } catch (error) {
+      this.#trace.failStage(causeOf(error));
+      throw error;
     } finally {
       await progress.flush();
     }
@@ -137,6 +154,7 @@ class Attempt {
     const inputPath = thrown instanceof TryFailed ? thrown.inputPath : undefined;
     const failure = describeFailure(error, request, inputPath);
     logger[failure.code === 'INTERNAL' ? 'error' : 'warn']('job_error', { error });
+    this.#trace.fail(error);
     const done = await untilAnswered(() => claims.fail(this.#claim, failure), this.#keeper.signal);
     if (!done) return this.#whyVoid();
     metrics.jobsTotal.inc({ status: 'failed' });

@@ -6,6 +6,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { writeError } from '../../audio/disk.js';
 import { probe, type ProbedInput } from '../../audio/probe.js';
+import type { Separator } from '../../engine/separator.js';
 import { OxboardError } from '../../errors.js';
 import { outputOptions, resolveOptions, type SeparateOptions } from '../../options.js';
 import type { Logger } from '../../observability/logger.js';
@@ -80,7 +81,7 @@ export async function separateJob(
       });
       const made = await separateFile({
         input,
-        separator: countSegments(lease.separator, metrics),
+        separator: followSegments(lease.separator, metrics, progress),
         output: resolveOutput(request, path.join(directory, 'stems')),
         options: separationOptions(request),
         maxSeconds: context.maxDuration,
@@ -147,7 +148,11 @@ const separationOptions = (request: JobRequest): SeparateOptions => ({
 });
 
 /** Segments that an earlier attempt ran come with the first report, and are none of this one's. */
-function countSegments(separator: StemSeparator, metrics: Metrics): StemSeparator {
+function followSegments(
+  separator: Separator,
+  metrics: Metrics,
+  reporter: ProgressReporter,
+): StemSeparator {
   const { model } = separator;
   return {
     model,
@@ -156,9 +161,10 @@ function countSegments(separator: StemSeparator, metrics: Metrics): StemSeparato
       return separator.stream(source, {
         ...options,
         onProgress: (progress) => {
-          const { segmentsDone } = progress;
+          const { segmentsDone, batch } = progress;
           metrics.segments.inc({ model: model.name }, segmentsDone - (counted ?? segmentsDone));
           counted = segmentsDone;
+          if (batch) reporter.ran?.(batch, model);
           options.onProgress?.(progress);
         },
       });

@@ -2,7 +2,6 @@
  * Where a worker keeps what is not finished: in the data folder, never in /tmp, which may be memory.
  */
 import { mkdir, rm } from 'node:fs/promises';
-import path from 'node:path';
 import { makeProcessFolder, removeAbandonedFolders } from '../../process-folder.js';
 
 /** Age of what a worker of another machine left, or of an earlier container. */
@@ -15,9 +14,8 @@ export interface WorkFolder {
   remove(): Promise<void>;
 }
 
-/** Removes the folders of workers that are no more, and makes one of this worker's own. */
-export async function openWorkFolder(dataDir: string): Promise<WorkFolder> {
-  const parent = path.join(dataDir, 'work');
+/** Removes the folders in `parent` of workers that are no more, and makes one of this worker's own. */
+export async function openWorkFolder(parent: string): Promise<WorkFolder> {
   await mkdir(parent, { recursive: true });
   await removeAbandonedFolders(parent, {
     isOpen: (directory) => open.has(directory),

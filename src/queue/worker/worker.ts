@@ -4,11 +4,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { resolveRuntime, type Runtime } from '../../engine/runtime.js';
 import type { InstalledModel } from '../../models/archive.js';
 import type { Logger } from '../../observability/logger.js';
 import type { Metrics } from '../../observability/metrics.js';
+import { NO_TRACER, type Tracer } from '../../observability/tracing.js';
 import type { Storage } from '../../storage/storage.js';
 import type { Handout } from '../handout.js';
 import type { Claims, ModelPull, Workers } from '../ports.js';
@@ -51,6 +53,8 @@ export interface WorkerDependencies {
   storage: Storage;
   logger: Logger;
   metrics: Metrics;
+  /** Without it nothing is traced. */
+  tracer?: Tracer;
   /** What is being pulled at the moment, to be announced. */
   pulling?: () => ModelPull | null;
   /** Seconds of work between checkpoints. */
@@ -86,7 +90,7 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Run
   const { device, threads } = config;
   const runtime = resolveRuntime({ ...(device && { device }), ...(threads && { threads }) });
   const chosen = await currentDefault(config);
-  const folder = await openWorkFolder(config.dataDir);
+  const folder = await openWorkFolder(path.join(config.dataDir, 'work'));
   const speeds = await Speeds.open(config.dataDir, runtime.signature);
   const worker = new Worker(dependencies, runtime, chosen, folder, speeds);
   logger.info('worker_starting', {
@@ -210,6 +214,7 @@ class Worker implements RunningWorker {
       storage,
       logger,
       metrics,
+      tracer = NO_TRACER,
       checkpointSeconds = CHECKPOINT_SECONDS,
       renewalMs = RENEWAL_MS,
       patience = PATIENCE,
@@ -226,6 +231,7 @@ class Worker implements RunningWorker {
         this.#stopped ? Math.min(LAST_CHECKPOINTS_SECONDS, checkpointSeconds) : checkpointSeconds,
       logger,
       metrics,
+      tracer,
       renewalMs,
       patience,
       stopping: this.#end.signal,
