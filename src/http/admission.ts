@@ -76,6 +76,7 @@ export async function admit(
       costSeconds,
       estimatedSeconds,
       requestId,
+      callbackUrl: form.callbackUrl,
       trace,
       idempotency:
         idempotencyKey === undefined
@@ -207,8 +208,8 @@ function jobRequest(options: JobOptions, model: string, source: JobRequest['sour
 }
 
 /** Of what the client asked for: neither a seed that we drew nor our default model is part of it. */
-function fingerprint(sha256: string, { model, options }: Form): string {
-  const canonical = Object.entries({ ...options, model, sha256 })
+function fingerprint(sha256: string, { model, options, callbackUrl }: Form): string {
+  const canonical = Object.entries({ ...options, model, sha256, callbackUrl })
     .filter(([, value]) => value !== undefined)
     .sort(([a], [b]) => (a < b ? -1 : 1));
   return createHash('sha256').update(JSON.stringify(canonical)).digest('hex');

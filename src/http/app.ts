@@ -56,6 +56,12 @@ export function createApi(dependencies: ApiDependencies): Api {
     workers,
     storage,
     maxDuration: config.maxDuration,
+    form: {
+      callbacks:
+        config.webhookSecret === undefined
+          ? undefined
+          : { allowPrivate: config.webhookAllowPrivate },
+    },
     upload: { folder: incoming, maxFileSize: config.maxFileSize, pace },
     limit: postLimit({
       limit: config.rateLimit,

@@ -21,6 +21,8 @@ export type ApiConfig = Pick<
   | 'corsOrigins'
   | 'trustProxy'
   | 'storageDownloads'
+  | 'webhookSecret'
+  | 'webhookAllowPrivate'
 >;
 
 export interface ApiDependencies {

@@ -4,6 +4,7 @@
 import { OxboardError } from '../errors.js';
 import { InvalidOptionError, invalidOption, nearestName, resolveOptions } from '../options.js';
 import type { JobRequest } from '../queue/job.js';
+import { parseCallbackUrl } from '../webhooks/callback-url.js';
 import {
   FIELD_NAMES,
   jobOptions,
@@ -16,26 +17,44 @@ import {
 /** What the form will have one day, and what to say until then. */
 const NOT_IN_THIS_BUILD: Record<string, string> = {
   youtube_url: 'This build takes files only, no links to YouTube',
-  callback_url: 'This build has no webhooks; watch /events of the job',
 };
 
 export interface Form {
   /** Undefined: the service's default. */
   model: string | undefined;
   options: JobOptions;
+  /** Where the end of the job is to be told. */
+  callbackUrl: string | undefined;
+}
+
+export interface FormSettings {
+  /** What callback URLs may be; undefined: the service has no webhooks. */
+  callbacks: { allowPrivate: boolean } | undefined;
 }
 
 /**
  * @param fields texts, or arrays of texts; empty ones count as not given, as browsers send them.
- * @throws OxboardError INVALID_OPTION, with the form's name of the field.
+ * @throws OxboardError INVALID_OPTION, with the form's name of the field; WEBHOOKS_DISABLED,
+ * ADDRESS_NOT_PUBLIC.
  */
-export function readForm(fields: Record<string, unknown>): Form {
+export function readForm(fields: Record<string, unknown>, { callbacks }: FormSettings): Form {
   const given = Object.entries(fields).filter(([, value]) => value !== '');
   for (const [name] of given) checkName(name);
-  const { model, ...rest } = Object.fromEntries(given);
+  const { model, callback_url: callback, ...rest } = Object.fromEntries(given);
   const name = modelName.optional().safeParse(model);
   if (!name.success) throw invalidOption('model', 'name of a model', model);
-  return { model: name.data, options: readOptions(rest) };
+  const options = readOptions(rest);
+  return { model: name.data, options, callbackUrl: readCallback(callback, callbacks) };
+}
+
+function readCallback(given: unknown, callbacks: FormSettings['callbacks']): string | undefined {
+  if (given === undefined) return undefined;
+  if (callbacks) return parseCallbackUrl(given, callbacks);
+  throw new OxboardError(
+    'WEBHOOKS_DISABLED',
+    'This service has no WEBHOOK_SECRET to sign webhooks with, so it takes no callback_url; watch ' +
+      '/events of the job',
+  );
 }
 
 function readOptions(fields: Record<string, unknown>): JobOptions {

@@ -120,6 +120,25 @@ const stemHeaders = z.object({
   'Content-Disposition': header('A name for the file'),
 });
 
+const WEBHOOK: ZodOpenApiOperationObject = {
+  summary: 'The job has ended: completed, failed or cancelled',
+  description:
+    'By Standard Webhooks. Told at least once: again with the same webhook-id, for up to a day, ' +
+    'until the answer is 2xx, or 410 to end it. Redirects are not followed.',
+  security: [],
+  requestParams: {
+    header: z.object({
+      'webhook-id': header('The job_id, by which to know what comes twice'),
+      'webhook-timestamp': header('Seconds since 1970'),
+      'webhook-signature': header(
+        '"v1," and HMAC-SHA256 in base64 over id, timestamp and body with dots between',
+      ),
+    }),
+  },
+  requestBody: { required: true, content: { 'application/json': { schema: jobDocument } } },
+  responses: { '204': { description: 'Any 2xx: it was received' } },
+};
+
 const PATHS: Record<string, Methods> = {
   '/stemify': {
     post: {
@@ -131,6 +150,7 @@ const PATHS: Record<string, Methods> = {
         required: true,
         content: { 'multipart/form-data': { schema: stemifyForm } },
       },
+      callbacks: { finished: { '{$request.body#/callback_url}': { post: WEBHOOK } } },
       responses: {
         '202': {
           ...json(accepted, 'The job that does it'),
@@ -145,6 +165,8 @@ const PATHS: Record<string, Methods> = {
           'INPUT_NOT_AUDIO',
           'INPUT_EMPTY',
           'INVALID_OPTION',
+          'WEBHOOKS_DISABLED',
+          'ADDRESS_NOT_PUBLIC',
           'MODEL_NOT_FOUND',
           'RATE_LIMITED',
           'REDIS_UNAVAILABLE',

@@ -34,6 +34,7 @@ export async function jobDocument(job: Job, tokens: UrlTokens): Promise<JobDocum
     events_url: urlOf('events'),
     ws_url: urlOf('ws'),
     result: resultDocument(job, urlOf),
+    webhook: webhookDocument(job),
   };
 }
 
@@ -63,6 +64,20 @@ function resultDocument(
     cached,
     null_test_db: result.nullTestDb,
     manifest: result.manifest as Record<string, unknown>,
+  };
+}
+
+function webhookDocument({ webhook }: Job): JobDocument['webhook'] {
+  if (!webhook) return null;
+  const { url, status, attempts, lastAttemptAt, nextAttemptAt, lastStatus, lastError } = webhook;
+  return {
+    url,
+    status,
+    attempts,
+    last_attempt_at: lastAttemptAt === null ? null : time(lastAttemptAt),
+    next_attempt_at: nextAttemptAt === null ? null : time(nextAttemptAt),
+    last_status: lastStatus,
+    last_error: lastError,
   };
 }
 

@@ -103,7 +103,8 @@ export interface JobFailure {
 }
 
 /** `pending` until it was told, or given up. */
-export type WebhookStatus = 'pending' | 'delivered' | 'failed';
+export const WEBHOOK_STATUSES = ['pending', 'delivered', 'failed'] as const;
+export type WebhookStatus = (typeof WEBHOOK_STATUSES)[number];
 
 /** Whom the end of a job is told, and how far that has come. Times are milliseconds since 1970. */
 export interface JobWebhook {

@@ -103,8 +103,7 @@ export async function startApi(
   const logger = createLogger({ environment: 'production', logLevel: 'debug' }, { stream: lines });
   const metrics = createMetrics();
   const connection = await connectRedis({ redisUrl: redis.url, redisDb: 0 }, logger);
-  const storage =
-    otherStorage ?? (await openStorage({ storageUrl: undefined, dataDir: folder }));
+  const storage = otherStorage ?? (await openStorage({ storageUrl: undefined, dataDir: folder }));
   const handout = createHandout(connection, logger);
   const jobs = createJobs(connection, { handout, storage, jobTtl: 3600, logger });
   const workers = createWorkers(connection);
@@ -121,6 +120,8 @@ export async function startApi(
       corsOrigins: [],
       trustProxy: false,
       storageDownloads: 'proxy',
+      webhookSecret: undefined,
+      webhookAllowPrivate: false,
       ...config,
     },
     jobs,

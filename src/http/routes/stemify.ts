@@ -7,7 +7,7 @@ import { inSpan, type Tracer } from '../../observability/tracing.js';
 import type { Job } from '../../queue/job.js';
 import { admit, type AdmissionDependencies } from '../admission.js';
 import { contextOf } from '../context.js';
-import { readForm } from '../form.js';
+import { readForm, type FormSettings } from '../form.js';
 import { serve } from '../routing.js';
 import { IDEMPOTENCY_KEY } from '../schemas/stemify.js';
 import { checkUploadHeaders, receiveUpload, type UploadSettings } from '../upload.js';
@@ -15,6 +15,7 @@ import { jobUrl } from '../views.js';
 
 export interface StemifyDependencies extends AdmissionDependencies {
   upload: UploadSettings;
+  form: FormSettings;
   limit: RequestHandler;
   metrics: Metrics;
   tracer: Tracer;
@@ -38,7 +39,7 @@ export function stemifyRoute(router: Router, dependencies: StemifyDependencies):
         );
         const { id: requestId, tenant, signal } = contextOf(request);
         try {
-          const form = readForm(fields);
+          const form = readForm(fields, dependencies.form);
           if (!file) {
             throw new OxboardError('INVALID_OPTION', 'The form has no file. Send one as "file"');
           }

@@ -4,7 +4,7 @@
 import { z } from 'zod';
 import 'zod-openapi';
 import { FORMATS } from '../../options.js';
-import { JOB_STAGES, JOB_STATUSES } from '../../queue/job.js';
+import { JOB_STAGES, JOB_STATUSES, WEBHOOK_STATUSES } from '../../queue/job.js';
 
 export const jobStatus = z.enum(JOB_STATUSES).meta({ id: 'JobStatus' });
 const jobStage = z.enum(JOB_STAGES).meta({ id: 'JobStage' });
@@ -49,6 +49,20 @@ const result = z
   })
   .meta({ id: 'Result' });
 
+const webhook = z
+  .object({
+    url: z.string().meta({ description: 'callback_url' }),
+    status: z.enum(WEBHOOK_STATUSES).meta({
+      description: 'pending: it is still to be told; failed: given up',
+    }),
+    attempts: z.int().min(0),
+    last_attempt_at: time.nullable(),
+    next_attempt_at: time.nullable(),
+    last_status: z.int().nullable().meta({ description: 'What the receiver answered last' }),
+    last_error: z.string().nullable(),
+  })
+  .meta({ id: 'Webhook' });
+
 export const jobDocument = z
   .object({
     job_id: z.uuid(),
@@ -71,6 +85,7 @@ export const jobDocument = z
     events_url: url('Its progress by server-sent events'),
     ws_url: url('Its progress by WebSocket'),
     result: result.nullable(),
+    webhook: webhook.nullable().meta({ description: 'Null without callback_url' }),
   })
   .meta({ id: 'Job' });
 export type JobDocument = z.output<typeof jobDocument>;

@@ -71,6 +71,15 @@ export const stemifyForm = z
     stems: jobOptions.shape.stems.meta({
       description: 'Names of stems, between commas or in fields of their own; without it, all',
     }),
+    callback_url: z
+      .string()
+      .max(2048)
+      .optional()
+      .meta({
+        description:
+          'The job is posted there when it has ended. An http: or https: URL on the public Internet, ' +
+          'port 80 or 443; needs WEBHOOK_SECRET on the service',
+      }),
   })
   .meta({ id: 'StemifyForm' });
 
