@@ -4,13 +4,17 @@
 import { createServer } from 'node:http';
 import { createApi } from '../../http/app.js';
 import { createTenants } from '../../http/tenant.js';
+import { jobDocument } from '../../http/views.js';
 import { createHandout } from '../../queue/handout.js';
 import { createJobs } from '../../queue/jobs.js';
 import { observeQueue } from '../../queue/observation.js';
 import { connectRedis } from '../../queue/redis.js';
 import { createSweeper } from '../../queue/sweeper.js';
+import { createDeliveries } from '../../queue/webhooks.js';
 import { createWorkers } from '../../queue/workers.js';
 import { openStorage } from '../../storage/open.js';
+import { createDeliverer } from '../../webhooks/deliverer.js';
+import { createSender } from '../../webhooks/sender.js';
 import { packageVersion } from '../version.js';
 import { requireRedisUrl } from './environment.js';
 import { listen } from './ports.js';
@@ -31,12 +35,14 @@ export async function startApiProcess({
   const storage = await openStorage(config);
   const redis = await connectRedis({ redisUrl, redisDb }, logger);
   const handout = createHandout(redis, logger);
+  const downloads = createHandout(redis, logger, 'downloads');
+  const tenants = createTenants(config);
   const api = createApi({
     config,
-    jobs: createJobs(redis, { handout, storage, jobTtl, logger }),
+    jobs: createJobs(redis, { handout, downloads, storage, jobTtl, logger }),
     workers: createWorkers(redis),
     storage,
-    tenants: createTenants(config),
+    tenants,
     redisCommand: (args) => redis.send(args),
     logger,
     metrics,
@@ -51,9 +57,21 @@ export async function startApiProcess({
   await listen(server, { host: config.host, port: config.port, variable: 'PORT' });
 
   // While no worker runs, records and files end in time all the same.
-  const sweeper = createSweeper(redis, { handout, storage, jobTtl, logger, metrics });
+  const sweeper = createSweeper(redis, { handout, downloads, storage, jobTtl, logger, metrics });
   sweeper.start();
   const observation = observeQueue(redis, metrics, logger);
+  const { webhookSecret: secret, webhookAllowPrivate: allowPrivate } = config;
+  const deliverer =
+    secret === undefined
+      ? undefined
+      : createDeliverer({
+          deliveries: createDeliveries(redis),
+          sender: createSender({ secret, allowPrivate, version: packageVersion }),
+          document: (job) => jobDocument(job, tenants),
+          logger,
+          metrics,
+        });
+  deliverer?.start();
 
   return {
     facts: {},
@@ -61,11 +79,12 @@ export async function startApiProcess({
       observation.stop();
       const deadline = setTimeout(() => server.closeAllConnections(), graceMs);
       server.close();
-      await api.drain();
+      await Promise.all([api.drain(), deliverer?.stop(graceMs)]);
       server.closeAllConnections();
       clearTimeout(deadline);
       await sweeper.stop();
       await handout.close();
+      await downloads.close();
       await redis.close();
     },
   };

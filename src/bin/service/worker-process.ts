@@ -1,7 +1,11 @@
 /**
  * One worker process.
  */
+import path from 'node:path';
+import { fetchSong } from '../../audio/youtube/fetch-song.js';
 import { createClaims } from '../../queue/claims.js';
+import { startDownloader } from '../../queue/downloader/downloader.js';
+import { createDownloads } from '../../queue/downloads.js';
 import { createHandout } from '../../queue/handout.js';
 import { createJanitor } from '../../queue/janitor.js';
 import { observeQueue } from '../../queue/observation.js';
@@ -19,24 +23,45 @@ export async function startWorkerProcess({
   config,
   logger,
   metrics,
+  tracer,
 }: RoleDependencies): Promise<RunningRole> {
   const redisUrl = requireRedisUrl(config, 'worker');
   const { redisDb, jobTtl } = config;
   const storage = await openStorage(config);
   const redis = await connectRedis({ redisUrl, redisDb }, logger);
   const handout = createHandout(redis, logger);
-  const sweeper = createSweeper(redis, { handout, storage, jobTtl, logger, metrics });
+  const downloads = createHandout(redis, logger, 'downloads');
+  const claims = createClaims(redis, { handout, jobTtl, logger, metrics });
+  const sweeper = createSweeper(redis, { handout, downloads, storage, jobTtl, logger, metrics });
   const janitor = createJanitor(redis, { storage, logger });
   const pull = await startAutoPull({ config, logger });
   const worker = await startWorker({
     config,
-    claims: createClaims(redis, { handout, jobTtl, logger, metrics }),
+    claims,
     workers: createWorkers(redis),
     handout,
     storage,
     logger,
     metrics,
+    tracer,
     pulling: pull.state,
+  });
+  const youtube = {
+    ytDlpPath: config.ytDlpPath,
+    allowedHosts: config.youtubeHosts,
+    maxDuration: Math.min(config.maxDuration, config.youtubeMaxDuration),
+    maxFileSize: config.maxFileSize,
+    cacheDirectory: path.join(config.youtubeDownloadDir, 'cache'),
+  };
+  const downloader = await startDownloader({
+    downloads: createDownloads(redis, { claims, handout, downloads, jobTtl }),
+    handout: downloads,
+    storage,
+    fetchSong: (url, options) => fetchSong(url, youtube, options),
+    directory: config.youtubeDownloadDir,
+    maxDuration: youtube.maxDuration,
+    logger,
+    metrics,
   });
   sweeper.start();
   janitor.start();
@@ -52,7 +77,13 @@ export async function startWorkerProcess({
     },
     async stop(graceMs) {
       observation.stop();
-      await Promise.all([worker.stop({ graceMs }), pull.stop(), sweeper.stop(), janitor.stop()]);
+      await Promise.all([
+        worker.stop({ graceMs }),
+        downloader.stop({ graceMs }),
+        pull.stop(),
+        sweeper.stop(),
+        janitor.stop(),
+      ]);
       await redis.close();
     },
   };
