@@ -1,5 +1,5 @@
 /**
- * From an upload to a job: everything that can be known before a worker is asked is checked here.
+ * From an upload or a link to a job: everything that can be known before a worker is asked is checked here.
  */
 import { createHash, randomInt, randomUUID } from 'node:crypto';
 import { probe, type ProbedInput } from '../audio/probe.js';
@@ -8,7 +8,7 @@ import { OxboardError } from '../errors.js';
 import { invalidOption } from '../options.js';
 import type { TraceContext } from '../observability/tracing.js';
 import type { Job, JobRequest } from '../queue/job.js';
-import type { Jobs, WorkerModel, Workers } from '../queue/ports.js';
+import type { Admission, Jobs, WorkerModel, Workers } from '../queue/ports.js';
 import { planStems } from '../separation/stem-plan.js';
 import type { Storage } from '../storage/storage.js';
 import { withFieldNames, type Form } from './form.js';
@@ -24,8 +24,10 @@ const UNMEASURED_FACTOR = 1;
 /** The overlap with which workers measure. */
 const MEASURED_OVERLAP = 0.25;
 
+export type SentSong = { file: UploadedFile } | { youtubeUrl: string };
+
 export interface AdmissionRequest {
-  file: UploadedFile;
+  song: SentSong;
   form: Form;
   tenant: string;
   requestId: string;
@@ -38,53 +40,54 @@ export interface AdmissionDependencies {
   jobs: Jobs;
   workers: Workers;
   storage: Storage;
-  /** Seconds of audio. */
+  /** Seconds of audio; of that behind a link. */
   maxDuration: number;
+  youtubeMaxDuration: number;
 }
 
 /**
- * Makes a job of an upload, or finds the one that the same request made before. When it fails, nothing
- * of the upload is left in the storage for good.
+ * Makes a job of a song, or finds the one that the same request made before. When it fails, nothing of
+ * an upload is left in the storage for good.
  */
 export async function admit(
   request: AdmissionRequest,
-  { jobs, workers, storage, maxDuration }: AdmissionDependencies,
+  dependencies: AdmissionDependencies,
 ): Promise<{ job: Job; replayed: boolean }> {
-  const { file, form, tenant, requestId, trace, idempotencyKey, signal } = request;
-  const model = await chooseModel(form.model, workers);
+  const model = await chooseModel(request.form.model, dependencies.workers);
+  const { song } = request;
+  return 'file' in song
+    ? admitUpload(request, song.file, model, dependencies)
+    : admitLink(request, song.youtubeUrl, model, dependencies);
+}
+
+async function admitUpload(
+  request: AdmissionRequest,
+  file: UploadedFile,
+  model: WorkerModel,
+  { jobs, storage, maxDuration }: AdmissionDependencies,
+): Promise<{ job: Job; replayed: boolean }> {
+  const { form, signal } = request;
   const input = await probeSong(file, { maxDuration, signal });
-  checkOptions(form.options, model, input);
+  checkOptions(form.options, model, input.sampleRate);
 
   const durationSeconds = input.durationSeconds ?? null;
   const costSeconds = cost(durationSeconds ?? maxDuration, form.options, model);
-  const estimatedSeconds = costSeconds + (await jobs.waitSeconds(costSeconds));
   const id = randomUUID();
   const key = `uploads/${id}`;
   try {
     await storage.putFile(key, file.path, signal);
+    const source = {
+      kind: 'upload' as const,
+      key,
+      name: file.name,
+      sha256: file.sha256,
+      sizeBytes: file.sizeBytes,
+      durationSeconds,
+    };
     const admitted = await jobs.admit({
+      ...(await admission(request, jobs, costSeconds, file.sha256)),
       id,
-      tenant,
-      request: jobRequest(form.options, model.name, {
-        kind: 'upload',
-        key,
-        name: file.name,
-        sha256: file.sha256,
-        sizeBytes: file.sizeBytes,
-        durationSeconds,
-      }),
-      costSeconds,
-      estimatedSeconds,
-      requestId,
-      callbackUrl: form.callbackUrl,
-      trace,
-      idempotency:
-        idempotencyKey === undefined
-          ? undefined
-          : {
-              key: idempotencyKey,
-              fingerprint: fingerprint(file.sha256, form),
-            },
+      request: jobRequest(form.options, model.name, source),
     });
     if (admitted.replayed) await storage.remove(key);
     return admitted;
@@ -94,6 +97,54 @@ export async function admit(
     if (!unknown) await storage.remove(key).catch(() => undefined);
     throw error;
   }
+}
+
+/** What is behind the link is not known yet: worker, options and host are all that can be checked. */
+async function admitLink(
+  request: AdmissionRequest,
+  url: string,
+  model: WorkerModel,
+  { jobs, youtubeMaxDuration }: AdmissionDependencies,
+): Promise<{ job: Job; replayed: boolean }> {
+  const { options } = request.form;
+  checkOptions(options, model, model.sampleRate);
+  const costSeconds = cost(youtubeMaxDuration, options, model);
+  const source = {
+    kind: 'youtube' as const,
+    url,
+    key: null,
+    name: url,
+    sha256: null,
+    sizeBytes: null,
+    durationSeconds: null,
+    costPerSecond: costSeconds / youtubeMaxDuration,
+  };
+  return jobs.admit({
+    ...(await admission(request, jobs, costSeconds, url)),
+    id: randomUUID(),
+    request: jobRequest(options, model.name, source),
+  });
+}
+
+/** @param song what tells it from others that the client sends. */
+async function admission(
+  { form, tenant, requestId, trace, idempotencyKey }: AdmissionRequest,
+  jobs: Jobs,
+  costSeconds: number,
+  song: string,
+): Promise<Omit<Admission, 'id' | 'request'>> {
+  return {
+    tenant,
+    costSeconds,
+    estimatedSeconds: costSeconds + (await jobs.waitSeconds(costSeconds)),
+    requestId,
+    callbackUrl: form.callbackUrl,
+    trace,
+    idempotency:
+      idempotencyKey === undefined
+        ? undefined
+        : { key: idempotencyKey, fingerprint: fingerprint(song, form) },
+  };
 }
 
 async function chooseModel(name: string | undefined, workers: Workers): Promise<WorkerModel> {
@@ -149,10 +200,10 @@ function aboutUpload(error: unknown, file: UploadedFile, tooSlow: boolean): unkn
   return error;
 }
 
-function checkOptions(options: JobOptions, model: WorkerModel, input: ProbedInput): void {
+function checkOptions(options: JobOptions, model: WorkerModel, inputRate: number): void {
   withFieldNames(() => {
     planStems(model.sources, options);
-    resolveEncoding(options, { input: input.sampleRate, model: model.sampleRate });
+    resolveEncoding(options, { input: inputRate, model: model.sampleRate });
     const times = repetitions(options);
     if (times > MOST_REPETITIONS) {
       throw new OxboardError(
@@ -208,8 +259,8 @@ function jobRequest(options: JobOptions, model: string, source: JobRequest['sour
 }
 
 /** Of what the client asked for: neither a seed that we drew nor our default model is part of it. */
-function fingerprint(sha256: string, { model, options, callbackUrl }: Form): string {
-  const canonical = Object.entries({ ...options, model, sha256, callbackUrl })
+function fingerprint(song: string, { model, options, callbackUrl }: Form): string {
+  const canonical = Object.entries({ ...options, model, song, callbackUrl })
     .filter(([, value]) => value !== undefined)
     .sort(([a], [b]) => (a < b ? -1 : 1));
   return createHash('sha256').update(JSON.stringify(canonical)).digest('hex');

@@ -56,7 +56,9 @@ export function createApi(dependencies: ApiDependencies): Api {
     workers,
     storage,
     maxDuration: config.maxDuration,
+    youtubeMaxDuration: Math.min(config.maxDuration, config.youtubeMaxDuration),
     form: {
+      youtubeHosts: config.youtubeHosts,
       callbacks:
         config.webhookSecret === undefined
           ? undefined

@@ -16,6 +16,8 @@ export type ApiConfig = Pick<
   | 'dataDir'
   | 'maxFileSize'
   | 'maxDuration'
+  | 'youtubeHosts'
+  | 'youtubeMaxDuration'
   | 'rateLimit'
   | 'rateLimitPeriod'
   | 'corsOrigins'

@@ -1,6 +1,7 @@
 /**
  * From the fields of a form to the options of options.ts, and back.
  */
+import { parseYoutubeUrl } from '../audio/youtube/url.js';
 import { OxboardError } from '../errors.js';
 import { InvalidOptionError, invalidOption, nearestName, resolveOptions } from '../options.js';
 import type { JobRequest } from '../queue/job.js';
@@ -14,20 +15,19 @@ import {
   type JobOptions,
 } from './schemas/stemify.js';
 
-/** What the form will have one day, and what to say until then. */
-const NOT_IN_THIS_BUILD: Record<string, string> = {
-  youtube_url: 'This build takes files only, no links to YouTube',
-};
-
 export interface Form {
   /** Undefined: the service's default. */
   model: string | undefined;
   options: JobOptions;
+  /** Of the song, instead of a file. */
+  youtubeUrl: string | undefined;
   /** Where the end of the job is to be told. */
   callbackUrl: string | undefined;
 }
 
 export interface FormSettings {
+  /** Of links to videos. */
+  youtubeHosts: readonly string[];
   /** What callback URLs may be; undefined: the service has no webhooks. */
   callbacks: { allowPrivate: boolean } | undefined;
 }
@@ -35,16 +35,30 @@ export interface FormSettings {
 /**
  * @param fields texts, or arrays of texts; empty ones count as not given, as browsers send them.
  * @throws OxboardError INVALID_OPTION, with the form's name of the field; WEBHOOKS_DISABLED,
- * ADDRESS_NOT_PUBLIC.
+ * ADDRESS_NOT_PUBLIC, YOUTUBE_HOST_NOT_ALLOWED, YOUTUBE_PLAYLIST.
  */
-export function readForm(fields: Record<string, unknown>, { callbacks }: FormSettings): Form {
+export function readForm(
+  fields: Record<string, unknown>,
+  { callbacks, youtubeHosts }: FormSettings,
+): Form {
   const given = Object.entries(fields).filter(([, value]) => value !== '');
   for (const [name] of given) checkName(name);
-  const { model, callback_url: callback, ...rest } = Object.fromEntries(given);
+  const { model, callback_url: callback, youtube_url: link, ...rest } = Object.fromEntries(given);
   const name = modelName.optional().safeParse(model);
   if (!name.success) throw invalidOption('model', 'name of a model', model);
   const options = readOptions(rest);
-  return { model: name.data, options, callbackUrl: readCallback(callback, callbacks) };
+  return {
+    model: name.data,
+    options,
+    youtubeUrl: readLink(link, youtubeHosts),
+    callbackUrl: readCallback(callback, callbacks),
+  };
+}
+
+function readLink(given: unknown, hosts: readonly string[]): string | undefined {
+  if (given === undefined) return undefined;
+  if (typeof given === 'string') return parseYoutubeUrl(given, hosts);
+  throw invalidOption('youtube_url', 'URL of one video', given);
 }
 
 function readCallback(given: unknown, callbacks: FormSettings['callbacks']): string | undefined {
@@ -88,8 +102,6 @@ export function formOf(request: JobRequest): Record<string, unknown> {
 }
 
 function checkName(name: string): void {
-  const later = Object.hasOwn(NOT_IN_THIS_BUILD, name) ? NOT_IN_THIS_BUILD[name] : undefined;
-  if (later !== undefined) throw new OxboardError('INVALID_OPTION', `${later} (${name})`);
   if (name === 'file') {
     throw new OxboardError('INVALID_OPTION', 'The field "file" has to be a file, with a file name');
   }

@@ -165,6 +165,8 @@ const PATHS: Record<string, Methods> = {
           'INPUT_NOT_AUDIO',
           'INPUT_EMPTY',
           'INVALID_OPTION',
+          'YOUTUBE_HOST_NOT_ALLOWED',
+          'YOUTUBE_PLAYLIST',
           'WEBHOOKS_DISABLED',
           'ADDRESS_NOT_PUBLIC',
           'MODEL_NOT_FOUND',

@@ -27,6 +27,7 @@ export async function jobDocument(job: Job, tokens: UrlTokens): Promise<JobDocum
     attempts: job.attempts,
     estimated_duration: job.estimatedSeconds,
     file_name: request.source.name,
+    youtube_url: request.source.kind === 'youtube' ? request.source.url : null,
     duration_seconds: request.source.durationSeconds,
     model: request.model,
     options: formOf(request),

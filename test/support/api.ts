@@ -115,6 +115,8 @@ export async function startApi(
       dataDir: folder,
       maxFileSize: 2_000_000,
       maxDuration: 60,
+      youtubeHosts: ['www.youtube.com', 'youtu.be', '127.0.0.1:1234'],
+      youtubeMaxDuration: 30,
       rateLimit: 1_000_000,
       rateLimitPeriod: 3600,
       corsOrigins: [],

@@ -5,12 +5,17 @@ import type { Metrics } from '../../observability/metrics.js';
 import type { Logger } from '../../observability/logger.js';
 import { inSpan, type Tracer } from '../../observability/tracing.js';
 import type { Job } from '../../queue/job.js';
-import { admit, type AdmissionDependencies } from '../admission.js';
+import { admit, type AdmissionDependencies, type SentSong } from '../admission.js';
 import { contextOf } from '../context.js';
 import { readForm, type FormSettings } from '../form.js';
 import { serve } from '../routing.js';
 import { IDEMPOTENCY_KEY } from '../schemas/stemify.js';
-import { checkUploadHeaders, receiveUpload, type UploadSettings } from '../upload.js';
+import {
+  checkUploadHeaders,
+  receiveUpload,
+  type UploadedFile,
+  type UploadSettings,
+} from '../upload.js';
 import { jobUrl } from '../views.js';
 
 export interface StemifyDependencies extends AdmissionDependencies {
@@ -40,9 +45,7 @@ export function stemifyRoute(router: Router, dependencies: StemifyDependencies):
         const { id: requestId, tenant, signal } = contextOf(request);
         try {
           const form = readForm(fields, dependencies.form);
-          if (!file) {
-            throw new OxboardError('INVALID_OPTION', 'The form has no file. Send one as "file"');
-          }
+          const song = chooseSong(file, form.youtubeUrl);
           const { job, replayed } = await inSpan(
             tracer,
             'admission',
@@ -50,7 +53,7 @@ export function stemifyRoute(router: Router, dependencies: StemifyDependencies):
             async (span) => {
               const admitted = await admit(
                 {
-                  file,
+                  song,
                   form,
                   tenant,
                   requestId,
@@ -67,12 +70,13 @@ export function stemifyRoute(router: Router, dependencies: StemifyDependencies):
           );
           if (!replayed) {
             metrics.jobsTotal.inc({ status: 'pending' });
-            metrics.uploadBytes.observe(file.sizeBytes);
+            if (file) metrics.uploadBytes.observe(file.sizeBytes);
           }
           logger.info(replayed ? 'job_replayed' : 'job_admitted', {
             job_id: job.id,
             model: job.request.model,
-            size_bytes: file.sizeBytes,
+            source: job.request.source.kind,
+            size_bytes: job.request.source.sizeBytes,
             audio_seconds: job.request.source.durationSeconds,
             estimated_duration: job.estimatedSeconds,
           });
@@ -83,6 +87,21 @@ export function stemifyRoute(router: Router, dependencies: StemifyDependencies):
       },
     ],
   });
+}
+
+function chooseSong(file: UploadedFile | undefined, youtubeUrl: string | undefined): SentSong {
+  if (file && youtubeUrl !== undefined) {
+    throw new OxboardError(
+      'INVALID_OPTION',
+      'The form has a file and a youtube_url. Send only one of them',
+    );
+  }
+  if (file) return { file };
+  if (youtubeUrl !== undefined) return { youtubeUrl };
+  throw new OxboardError(
+    'INVALID_OPTION',
+    'The form has no song. Send a file as "file", or a link as "youtube_url"',
+  );
 }
 
 function idempotencyKey(given: string | undefined): string | undefined {

@@ -75,8 +75,11 @@ export const jobDocument = z
     finished_at: time.nullable(),
     attempts: z.int().min(0),
     estimated_duration: seconds,
-    file_name: z.string(),
-    duration_seconds: seconds.nullable().meta({ description: 'Of the song, as its header says' }),
+    file_name: z.string().meta({ description: 'Of the upload; or the title behind the link' }),
+    youtube_url: z.string().nullable().meta({ description: 'The link; null for an upload' }),
+    duration_seconds: seconds
+      .nullable()
+      .meta({ description: 'Of the song, as its header says; null while it is not known' }),
     model: z.string(),
     options: z.record(z.string(), z.unknown()).meta({
       description: 'The fields of the form that made it, complete with defaults and seed',

@@ -58,9 +58,16 @@ export const modelName = z.string().min(1).max(100);
 
 export const stemifyForm = z
   .strictObject({
-    file: z.unknown().meta({
-      description: 'The song: any kind of audio that ffmpeg reads',
-      override: { type: 'string', format: 'binary' },
+    file: z
+      .unknown()
+      .optional()
+      .meta({
+        description: 'The song: any kind of audio that ffmpeg reads. Either this or youtube_url',
+        override: { type: 'string', format: 'binary' },
+      }),
+    youtube_url: z.string().max(2048).optional().meta({
+      description:
+        'A link to a video with the song, instead of a file; to a host of YOUTUBE_ALLOWED_HOSTS',
     }),
     model: modelName.optional().meta({ description: "One of /models; without it, the service's" }),
     ...(Object.fromEntries(
