@@ -16,7 +16,7 @@ import { createSweeper } from '../../src/queue/sweeper.js';
 import { TIMING } from '../../src/queue/timing.js';
 import { startWorker, type WorkerConfig } from '../../src/queue/worker/worker.js';
 import { createWorkers } from '../../src/queue/workers.js';
-import { openStorage } from '../../src/storage/open.js';
+import { openStorage, type StorageConfig } from '../../src/storage/open.js';
 import type { Storage } from '../../src/storage/storage.js';
 import { temporaryFolder } from './audio.js';
 import { modelsDir } from './cli.js';
@@ -29,6 +29,7 @@ interface Context {
 
 const TENANT = 'all';
 const JOB_TTL = 3600;
+const FOLDER = { storageUrl: undefined };
 /** A lease that runs out soon, so that nobody has to wait for it. */
 export const LEASE_MS = 3_000;
 
@@ -36,15 +37,18 @@ export interface WorkerSettings {
   redisUrl: string;
   dataDir: string;
   config?: Partial<WorkerConfig>;
+  /** Instead of a folder in `dataDir`. */
+  place?: Omit<StorageConfig, 'dataDir'>;
   /** Instead of the service's own. */
   storage?: Storage;
 }
 
 /** A worker as its process composes it. */
-export async function composeWorker({ redisUrl, dataDir, config, storage: other }: WorkerSettings) {
+export async function composeWorker(settings: WorkerSettings) {
+  const { redisUrl, dataDir, config, place = FOLDER } = settings;
   const { logger, events } = recordingLogger();
   const metrics = createMetrics({ process: 'worker' });
-  const storage = other ?? (await openStorage({ storageUrl: undefined, dataDir }));
+  const storage = settings.storage ?? (await openStorage({ ...place, dataDir }));
   const redis = await connectRedis({ redisUrl, redisDb: 0 }, logger);
   const handout = createHandout(redis, logger);
   const timing = { ...TIMING, leaseMs: LEASE_MS };
@@ -107,7 +111,8 @@ export async function composeWorker({ redisUrl, dataDir, config, storage: other 
   };
 }
 
-export async function startService(context: Context) {
+/** @param place instead of a folder. */
+export async function startService(context: Context, place: WorkerSettings['place'] = FOLDER) {
   // Before the hooks that end Redis and remove the folder, of which nobody is to take leave any more.
   const closers: (() => Promise<void>)[] = [];
   context.after(async () => {
@@ -115,9 +120,9 @@ export async function startService(context: Context) {
   });
   const redisServer = await startRedis(context);
   const dataDir = temporaryFolder(context);
-  const settings = { redisUrl: redisServer.url, dataDir };
+  const settings = { redisUrl: redisServer.url, dataDir, place };
   const { logger } = recordingLogger();
-  const storage = await openStorage({ storageUrl: undefined, dataDir });
+  const storage = await openStorage({ ...place, dataDir });
   const redis = await connectRedis({ redisUrl: settings.redisUrl, redisDb: 0 }, logger);
   const handout = createHandout(redis, logger);
   const jobs = createJobs(redis, { handout, storage, jobTtl: JOB_TTL, logger });
