@@ -13,6 +13,8 @@ import { OxboardError } from '../errors.js';
 const GLOBAL_IPV6 = ipaddr.IPv6.parseCIDR('2000::/3');
 /** The prefix by which networks without IPv4 reach public hosts that have nothing else (RFC 6052). */
 const NAT64 = ipaddr.IPv6.parseCIDR('64:ff9b::/96');
+/** Never anything else, whoever resolves it (RFC 6761). */
+const LOOPBACK_NAME = /(^|\.)localhost\.?$/i;
 /** A public address that leads to the machine's host on Azure, where its secrets are told. */
 const AZURE_HOST = '168.63.129.16';
 
@@ -28,13 +30,14 @@ export function isPublicAddress(address: string): boolean {
 
 /**
  * Refuses a host, as it stands in a URL (IPv6 with or without brackets), that is an address and not
- * a public one. Names pass: they are for {@link publicLookup}.
+ * a public one, or a name of this machine itself. Other names pass: they are for
+ * {@link publicLookup}.
  *
  * @throws OxboardError ADDRESS_NOT_PUBLIC
  */
 export function assertPublicHost(host: string): void {
   const parsed = parse(host.replace(/^\[(.*)\]$/, '$1'));
-  if (parsed !== undefined && !isPublic(parsed)) throw notPublic(host);
+  if (parsed === undefined ? LOOPBACK_NAME.test(host) : !isPublic(parsed)) throw notPublic(host);
 }
 
 /** Resolves a name to all of its addresses, as `dns.lookup` with `all` does. */

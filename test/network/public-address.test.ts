@@ -99,7 +99,8 @@ describe('public addresses', () => {
     );
     // As URL reads them: digits of other scripts, a dot at the end, escapes.
     const odd = ['127.0.0.1.', '①②⑦.0.0.1', '%31%32%37.0.0.1', '127。0。0。1'];
-    for (const host of [...written, ...odd])
+    const names = ['localhost', 'LOCALHOST.', 'x.localhost'];
+    for (const host of [...written, ...odd, ...names])
       assert.throws(() => {
         assertPublicHost(new URL(`http://${host}/`).hostname);
       }, isRefusal);
