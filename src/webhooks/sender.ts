@@ -3,7 +3,7 @@
  * makes us read more than a little.
  */
 import type { LookupFunction } from 'node:net';
-import { Agent, request } from 'undici';
+import { Agent, errors, request } from 'undici';
 import { OxboardError } from '../errors.js';
 import { publicLookup } from '../network/public-address.js';
 import { parseCallbackUrl } from './callback-url.js';
@@ -84,6 +84,7 @@ export function createSender({
 /** What the client may know: neither addresses nor anything that the other end said. */
 function why(error: unknown): string {
   if (error instanceof OxboardError) return error.message;
+  if (error instanceof errors.HTTPParserError) return 'the receiver does not speak HTTP';
   const { code } = error as NodeJS.ErrnoException;
   return `the connection failed (${code ?? 'for an unknown reason'})`;
 }
