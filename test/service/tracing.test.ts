@@ -1,0 +1,261 @@
+/** Traces: of one upload over API and worker, and what an operator sees of their way to a collector. */
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { makeAudio, temporaryFolder } from '../support/audio.js';
+import { startCollector, type CollectedSpan } from '../support/collector.js';
+import { startRedis } from '../support/redis.js';
+import {
+  ask,
+  startService,
+  until,
+  untilCompleted,
+  untilJob,
+  type LogLine,
+  type TestService,
+} from '../support/service.js';
+
+const folder = temporaryFolder({ after });
+const redis = await startRedis({ after });
+const BASE = {
+  REDIS_URL: redis.url,
+  DATA_DIR: path.join(folder, 'data'),
+  DEMUCS_THREADS: '1',
+  OBSERVABILITY_ENABLE_TRACING: 'true',
+};
+const song = makeAudio(path.join(folder, 'song.wav'), '0.3*sin(330*t)', { seconds: 2 });
+
+/** A place in the trace of a client. */
+const place = (digit: string, sampled = true) => ({
+  traceId: digit.repeat(32),
+  traceparent: `00-${digit.repeat(32)}-${digit.repeat(16)}-0${sampled ? '1' : '0'}`,
+});
+
+async function post(
+  service: TestService,
+  file: string,
+  fields: Record<string, string>,
+  traceparent: string,
+): Promise<string> {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) form.set(name, value);
+  form.set('file', new Blob([readFileSync(file)]), path.basename(file));
+  const { body } = await ask<{ job_id: string }>(service, '/stemify?secret=hidden', {
+    method: 'POST',
+    headers: { traceparent },
+    body: form,
+  });
+  return body.job_id;
+}
+
+/** A float WAV with a NaN in it: nothing is wrong with its header. */
+function poisoned(): string {
+  const file = path.join(folder, 'nan.wav');
+  const samples = new Float32Array(44_100).map((_, at) => Math.sin(at / 20));
+  samples[30_000] = NaN;
+  const header = Buffer.alloc(44);
+  header.write('RIFF', 0);
+  header.writeUInt32LE(36 + samples.byteLength, 4);
+  header.write('WAVEfmt ', 8);
+  header.writeUInt32LE(16, 16);
+  header.writeUInt16LE(3, 20);
+  header.writeUInt16LE(1, 22);
+  header.writeUInt32LE(44_100, 24);
+  header.writeUInt32LE(44_100 * 4, 28);
+  header.writeUInt16LE(4, 32);
+  header.writeUInt16LE(32, 34);
+  header.write('data', 36);
+  header.writeUInt32LE(samples.byteLength, 40);
+  writeFileSync(file, Buffer.concat([header, Buffer.from(samples.buffer)]));
+  return file;
+}
+
+describe('with a collector', () => {
+  const good = place('a');
+  const bad = place('b');
+  const unsampled = place('c', false);
+  let spans: CollectedSpan[];
+  let logs: LogLine[];
+
+  before(async () => {
+    const collector = await startCollector({ after });
+    const env = {
+      ...BASE,
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+      // What is asserted below has arrived because the processes sent it when they were stopped.
+      OTEL_BSP_SCHEDULE_DELAY: '600000',
+    };
+    const services = await Promise.all([
+      startService({ after }, ['api'], env),
+      startService({ after }, ['worker'], env),
+    ]);
+    const [api] = services;
+    await untilCompleted(api, await post(api, song, { model: 'htdemucs_ft' }, good.traceparent));
+    const failing = await post(api, poisoned(), { model: 'toy' }, bad.traceparent);
+    await untilJob(api, failing, ({ status }) => status === 'failed');
+    await untilCompleted(api, await post(api, song, { model: 'toy' }, unsampled.traceparent));
+    await ask(api, '/health', { headers: { traceparent: place('d').traceparent } });
+    await ask(api, '/jobs', { headers: { traceparent: `${good.traceparent} and more` } });
+    assert.equal(collector.requests.length, 0);
+    await Promise.all(services.map((service) => service.kill('SIGTERM')));
+    assert.ok(collector.requests.every((request) => request.path === '/v1/traces'));
+    spans = collector.spans();
+    logs = services.flatMap((service) => service.logs());
+  });
+
+  const of = (traceId: string) => spans.filter((span) => span.traceId === traceId);
+  const only = (found: CollectedSpan[], name: string): CollectedSpan => {
+    const named = found.filter((span) => span.name === name);
+    assert.equal(named.length, 1, `${String(named.length)} spans ${name}`);
+    return named[0]!;
+  };
+  const childrenOf = (found: CollectedSpan[], { spanId }: CollectedSpan) =>
+    found.filter(({ parentSpanId }) => parentSpanId === spanId);
+
+  it('one upload is one trace, from the client over the API to the worker', () => {
+    const trace = of(good.traceId);
+    const request = only(trace, 'POST /api/v1/stemify');
+    assert.equal(request.parentSpanId, 'a'.repeat(16));
+    assert.equal(request.service, 'oxboard-api');
+    assert.equal(request.attributes['http.response.status_code'], 202);
+    assert.deepEqual(
+      childrenOf(trace, request).map(({ name }) => name),
+      ['upload', 'admission'],
+    );
+    const job = only(trace, 'job');
+    assert.equal(job.parentSpanId, only(trace, 'admission').spanId);
+    assert.equal(job.service, 'oxboard-worker');
+    assert.equal(job.attributes['oxboard.job.outcome'], 'completed');
+    assert.equal(job.attributes['oxboard.job.attempt'], 1);
+    assert.deepEqual(
+      childrenOf(trace, job).map(({ name }) => name),
+      ['loading', 'decoding', 'separating', 'encoding', 'storing'],
+    );
+    assert.ok(trace.every(({ failed }) => !failed));
+    assert.doesNotMatch(JSON.stringify(trace), /hidden/);
+  });
+
+  it('bag members and batches of segments are spans of the separation, of the time they took', () => {
+    const trace = of(good.traceId);
+    const separating = only(trace, 'separating');
+    const members = childrenOf(trace, separating);
+    assert.deepEqual(
+      members.map(({ name, attributes }) => [name, attributes['oxboard.member.index']]),
+      [0, 1, 2, 3].map((index) => ['member', index]),
+    );
+    assert.equal(new Set(members.map((span) => span.attributes['oxboard.member.file'])).size, 4);
+    for (const member of members) {
+      const batches = childrenOf(trace, member);
+      const segments = batches.map(({ attributes }) => Number(attributes['oxboard.segments']));
+      assert.ok(batches.length > 1);
+      assert.equal(
+        segments.reduce((sum, count) => sum + count, 0),
+        member.attributes['oxboard.segments'],
+      );
+      assert.equal(member.start, batches[0]!.start);
+      assert.equal(member.end, batches.at(-1)!.end);
+    }
+    // Networks take turns on the device: no two batches overlap by more than the clock's unit.
+    const batches = trace.filter(({ name }) => name === 'batch');
+    for (const [at, { start }] of batches.slice(1).entries()) {
+      assert.ok(start >= batches[at]!.end - 2);
+    }
+    const worked = batches.reduce((sum, { start, end }) => sum + end - start, 0);
+    assert.ok(worked > 0 && worked <= separating.end - separating.start + 2);
+  });
+
+  it('lines of the log bear the ids of the span in which they were written', () => {
+    const trace = of(good.traceId);
+    const idOf = (event: string) => {
+      const line = logs.find((one) => one.event === event && one.trace_id === good.traceId);
+      return trace.find(({ spanId }) => spanId === line?.span_id)?.name;
+    };
+    assert.equal(idOf('job_admitted'), 'POST /api/v1/stemify');
+    assert.equal(idOf('http_request'), 'POST /api/v1/stemify');
+    assert.equal(idOf('job_started'), 'job');
+    assert.equal(idOf('job_completed'), 'job');
+  });
+
+  it('what failed is marked, in the stage in which it did', () => {
+    const trace = of(bad.traceId);
+    assert.deepEqual(
+      trace.filter(({ failed }) => failed).map(({ name }) => name),
+      ['job', 'separating'],
+    );
+    const job = only(trace, 'job');
+    assert.equal(job.attributes['error.type'], 'INPUT_NOT_FINITE');
+    assert.equal(job.attributes['oxboard.job.outcome'], 'failed');
+  });
+
+  it('a client decides whether its trace is kept; the log has its id all the same', () => {
+    assert.deepEqual(of(unsampled.traceId), []);
+    const events = logs
+      .filter((line) => line.trace_id === unsampled.traceId)
+      .map(({ event }) => event);
+    assert.ok(events.includes('job_admitted') && events.includes('job_completed'));
+  });
+
+  it('a malformed place begins a trace of our own; probes of the health are none', () => {
+    const list = only(spans, 'GET /api/v1/jobs');
+    assert.match(list.traceId, /^[0-9a-f]{32}$/);
+    assert.notEqual(list.traceId, good.traceId);
+    assert.equal(list.parentSpanId, '');
+    assert.deepEqual(of(place('d').traceId), []);
+  });
+});
+
+describe('the way to the collector', () => {
+  const request = (api: TestService, digit: string) =>
+    ask(api, '/jobs', { headers: { traceparent: place(digit).traceparent } });
+
+  it('is told of once when it breaks, and when it is there again; nobody waits for it', async () => {
+    const collector = await startCollector({ after });
+    collector.status = 400;
+    const api = await startService({ after }, ['api'], {
+      ...BASE,
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+      OTEL_BSP_SCHEDULE_DELAY: '20',
+    });
+    const told = () =>
+      api
+        .logs()
+        .filter(({ level, event }) => level === 'warn' || event.startsWith('traces_'))
+        .map(({ event }) => event);
+    for (const tries of [1, 2, 3]) {
+      assert.equal((await request(api, '1')).status, 200);
+      await until('another try', () => collector.requests.length >= tries);
+    }
+    await until('the warning', () => told().length > 0);
+    collector.status = 200;
+    await request(api, '2');
+    await until('the news', () => told().length > 1);
+    assert.deepEqual(told(), ['traces_not_exported', 'traces_exported_again']);
+
+    const { type, body } = collector.requests.at(-1)!;
+    assert.equal(type, 'application/x-protobuf');
+    assert.ok(body.includes(Buffer.from(place('2').traceId, 'hex')));
+    assert.ok(body.includes('GET /api/v1/jobs'));
+
+    collector.status = undefined;
+    await request(api, '3');
+    const began = performance.now();
+    assert.equal((await api.kill('SIGTERM')).signal, 'SIGTERM');
+    assert.ok(performance.now() - began < 5_000);
+  });
+
+  it('need not be there: without an endpoint only the log has the ids, and nothing is said', async () => {
+    const api = await startService({ after }, ['api'], BASE);
+    await request(api, 'e');
+    const line = await until('the line', () =>
+      api.logs().find(({ event }) => event === 'http_request'),
+    );
+    assert.equal(line.trace_id, place('e').traceId);
+    assert.deepEqual(
+      api.logs().filter(({ level }) => level === 'warn' || level === 'error'),
+      [],
+    );
+    await api.kill('SIGTERM');
+  });
+});
