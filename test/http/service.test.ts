@@ -217,6 +217,7 @@ void describe('the OpenAPI document', () => {
     const fields = schema!.properties as Record<string, Record<string, unknown>>;
     assert.deepEqual(Object.keys(fields), [
       'file',
+      'youtube_url',
       'model',
       'output_format',
       'bit_depth',
@@ -230,6 +231,7 @@ void describe('the OpenAPI document', () => {
       'overlap',
       'segment',
       'seed',
+      'callback_url',
     ]);
     assert.deepEqual(fields.file?.format, 'binary');
     assert.deepEqual(fields.output_format?.enum, ['wav', 'flac', 'mp3', 'opus', 'm4a']);

@@ -142,7 +142,7 @@ void describe('a song that is posted', () => {
     [{ shift: '1' }, /Misspelled field "shift" should be "shifts"/],
     [{ 'x\ny': '1' }, /Unknown field "x\\r?\\ny"/],
     [{ constructor: '1' }, /Unknown field "constructor"/],
-    [{ youtube_url: 'https://youtu.be/x' }, /no links to YouTube/],
+    [{ youtube_url: 'https://youtu.be/x' }, /a file and a youtube_url. Send only one/],
   ];
   it('is refused with the name of the field that is wrong, and nothing is kept', async () => {
     const before = await uploads(api);
@@ -201,7 +201,10 @@ void describe('a song that is posted', () => {
       400,
       'REQUEST_INVALID',
     );
-    assert.match(assertProblem(await send(form(undefined)), 422, 'INVALID_OPTION'), /no file/);
+    assert.match(
+      assertProblem(await send(form(undefined)), 422, 'INVALID_OPTION'),
+      /no song\. Send a file/,
+    );
     const asText = assertProblem(await send(form(undefined, { file: 'x' })), 422, 'INVALID_OPTION');
     assert.match(asText, /has to be a file/);
 
