@@ -137,7 +137,11 @@ class TellingExporter implements SpanExporter {
 
 /** What the SDK finds wrong with its variables, and spans that it had to drop. */
 function logProblems(logger: Logger): void {
-  const tell = (problem: string) => logger.warn('tracing_problem', { problem });
+  // The part of the SDK that speaks comes first, values to look at last.
+  const tell = (...said: unknown[]) =>
+    logger.warn('tracing_problem', {
+      problem: said.filter((part) => typeof part === 'string').join(': '),
+    });
   const nothing = () => undefined;
   diag.setLogger(
     { error: tell, warn: tell, info: nothing, debug: nothing, verbose: nothing },

@@ -48,9 +48,12 @@ export async function startCollector(context: Context): Promise<Collector> {
   const server = createServer((request, response) => {
     void buffer(request).then((body) => {
       const { url: path = '', headers } = request;
-      collector.requests.push({ path, type: headers['content-type'] ?? '', body });
+      const { 'content-type': type = '' } = headers;
+      collector.requests.push({ path, type, body });
       if (collector.status === undefined) return;
-      response.writeHead(collector.status, { 'Content-Type': 'application/json' }).end('{}');
+      // An empty message, in either encoding.
+      const answer = type === 'application/json' ? '{}' : '';
+      response.writeHead(collector.status, { 'Content-Type': type }).end(answer);
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
