@@ -66,6 +66,7 @@ export function workerCommand(): Command {
       `${ENVIRONMENT}
 Examples:
   $ REDIS_URL=redis://queue:6379 STORAGE_URL=file:///mnt/shared oxboard worker
+  $ REDIS_URL=redis://queue:6379 STORAGE_URL=s3://bucket/prefix oxboard worker
   $ REDIS_URL=redis://queue:6379 DEMUCS_DEVICE=cuda:1 METRICS_PORT=9091 oxboard worker
 `,
     )

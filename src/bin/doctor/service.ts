@@ -6,7 +6,7 @@ import { access, constants, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import type { ServiceConfig } from '../../config.js';
 import type { Logger } from '../../observability/logger.js';
-import { peekEnvironment } from '../service/environment.js';
+import { peekEnvironment, takeAwsVariables } from '../service/environment.js';
 import { note, ok, type Check } from './check.js';
 import { checkRedisServer } from './machine.js';
 
@@ -28,7 +28,20 @@ export async function checkService(): Promise<Check[]> {
     const text = error instanceof Error ? error.message : String(error);
     return [note('service', text, 'correct the variable, or unset it'), await checkRedisServer()];
   }
-  return [await checkRedis(config), await checkDataDir(config)];
+  const storage = config.storageUrl === undefined ? [] : [await checkStorage(config)];
+  return [await checkRedis(config), ...storage, await checkDataDir(config)];
+}
+
+async function checkStorage(config: ServiceConfig): Promise<Check> {
+  takeAwsVariables();
+  const { openStorage } = await import('../../storage/open.js');
+  try {
+    await openStorage(config);
+    return ok('storage', `${String(config.storageUrl)} can be written`);
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    return note('storage', text, 'correct STORAGE_URL, or unset it for a folder in DATA_DIR');
+  }
 }
 
 /** The Redis that is named, else the program for one of our own. */

@@ -25,6 +25,12 @@ export function readEnvironment(): ServiceConfig {
  */
 export const peekEnvironment = (): ServiceConfig => readServiceConfig(withFile());
 
+/** For the AWS SDK, which looks into the environment itself. */
+export function takeAwsVariables(): void {
+  const variables = Object.entries(withFile()).filter(([name]) => name.startsWith('AWS_'));
+  Object.assign(process.env, Object.fromEntries(variables));
+}
+
 function withFile(): NodeJS.ProcessEnv {
   const file = path.resolve('.env');
   if (!existsSync(file)) return process.env;
