@@ -219,7 +219,7 @@ class RecordedSpan implements Span {
 }
 
 function asError(error: unknown): Error & { code?: string | undefined } {
-  if (!(error instanceof Error)) return new Error(String(error));
+  if (!(error instanceof Error)) return { name: 'Error', message: String(error) };
   const { name, message, stack, code } = error as Error & { code?: unknown };
   return {
     name,

@@ -4,6 +4,7 @@
  */
 import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
+import { inSpan, NO_TRACER, type Span, type Tracer } from '../observability/tracing.js';
 import type { Job } from '../queue/job.js';
 import type { Deliveries, DeliveryClaim } from '../queue/ports.js';
 import { delayAfter, RETRIES, type Retries } from './retries.js';
@@ -29,6 +30,8 @@ export interface DelivererDependencies {
   document: (job: Job) => Promise<object>;
   logger: Logger;
   metrics: Pick<Metrics, 'webhooks' | 'webhooksWaiting' | 'webhookSeconds'>;
+  /** Without it nothing is traced. */
+  tracer?: Tracer;
   retries?: Retries;
   pollMs?: number;
 }
@@ -39,6 +42,7 @@ export function createDeliverer({
   document,
   logger,
   metrics,
+  tracer = NO_TRACER,
   retries = RETRIES,
   pollMs = POLL,
 }: DelivererDependencies): Deliverer {
@@ -48,16 +52,25 @@ export function createDeliverer({
   let looking: Promise<void> | undefined;
   let stopped = false;
 
-  async function deliver({ job, token, url }: DeliveryClaim): Promise<void> {
+  const deliver = (claim: DeliveryClaim): Promise<void> =>
+    inSpan(
+      tracer,
+      'webhook',
+      { kind: 'client', parent: claim.job.trace ?? undefined },
+      async (span) => deliverWithin(span, claim),
+    );
+
+  async function deliverWithin(span: Span, { job, token, url }: DeliveryClaim): Promise<void> {
     const started = performance.now();
     const body = JSON.stringify(await document(job));
     const { signal } = breakOff;
     const outcome = await sender.send({ id: job.id, url, body, signal });
+    const error = errorOf(outcome);
     const state = await deliveries.settle(
       { job, token },
       {
         status: 'status' in outcome ? outcome.status : null,
-        error: errorOf(outcome),
+        error,
         ...('status' in outcome && isDelivered(outcome.status)
           ? { state: 'delivered' }
           : 'status' in outcome && outcome.status === GONE
@@ -66,6 +79,14 @@ export function createDeliverer({
       },
       retries.forMs,
     );
+    span.set({
+      'server.address': new URL(url).host,
+      'oxboard.job.id': job.id,
+      'oxboard.webhook.attempt': job.webhook?.attempts,
+      'oxboard.webhook.state': state,
+      'http.response.status_code': 'status' in outcome ? outcome.status : undefined,
+    });
+    if (error !== null) span.fail(error);
     const seconds = (performance.now() - started) / 1000;
     metrics.webhooks.inc({ outcome: state === 'pending' ? 'retried' : state });
     metrics.webhookSeconds.observe(seconds);

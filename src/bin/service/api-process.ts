@@ -70,6 +70,7 @@ export async function startApiProcess({
           document: (job) => jobDocument(job, tenants),
           logger,
           metrics,
+          tracer,
         });
   deliverer?.start();
 

@@ -62,6 +62,7 @@ export async function startWorkerProcess({
     maxDuration: youtube.maxDuration,
     logger,
     metrics,
+    tracer,
   });
   sweeper.start();
   janitor.start();

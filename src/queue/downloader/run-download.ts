@@ -4,8 +4,10 @@
 import { OxboardError } from '../../errors.js';
 import { withLogContext, type Logger } from '../../observability/logger.js';
 import type { Metrics } from '../../observability/metrics.js';
+import { NO_TRACER, type Tracer } from '../../observability/tracing.js';
 import type { Storage } from '../../storage/storage.js';
 import type { DownloadClaim, Downloads } from '../ports.js';
+import { AttemptTrace } from '../worker/attempt-trace.js';
 import { keepClaim, type ClaimKeeper } from '../worker/claim-keeper.js';
 import { describeFailure, isOutage, mayPass } from '../worker/failures.js';
 import { Interruption } from '../worker/interruption.js';
@@ -23,6 +25,8 @@ export interface DownloadContext {
   maxDuration: number;
   logger: Logger;
   metrics: Metrics;
+  /** Without it nothing is traced. */
+  tracer?: Tracer;
   /** Milliseconds between renewals of the claim. */
   renewalMs: number;
   /** Between tries that failed by something that may pass. */
@@ -37,7 +41,10 @@ type Outcome = string;
 /** Never rejects: what becomes of the job is told to the queue, the log and the metrics. */
 export function runDownload(context: DownloadContext, claim: DownloadClaim): Promise<void> {
   const { job, attempt } = claim;
-  return withLogContext({ job_id: job.id, request_id: job.requestId }, async () => {
+  const trace = new AttemptTrace(context.tracer ?? NO_TRACER, 'download', job, {
+    'oxboard.job.attempt': attempt,
+  });
+  const work = async () => {
     const { logger, metrics } = context;
     const began = performance.now();
     logger.info('download_started', { attempt });
@@ -45,10 +52,11 @@ export function runDownload(context: DownloadContext, claim: DownloadClaim): Pro
     const keeper = keepClaim(context.downloads, claim, context);
     let outcome: Outcome = 'lost';
     try {
-      outcome = await run(context, claim, keeper);
+      outcome = await run(context, claim, keeper, trace);
     } catch (error) {
       // Redis is away or the storage is; the claim runs out, and the job goes on elsewhere.
       logger.error('download_let_go', { error });
+      trace.fail(error);
     } finally {
       keeper.release();
       metrics.downloadsActive.dec();
@@ -56,14 +64,17 @@ export function runDownload(context: DownloadContext, claim: DownloadClaim): Pro
       const duration = (performance.now() - began) / 1000;
       logger.info('download_ended', { outcome, duration });
       if (outcome === 'completed') metrics.downloadSeconds.observe(duration);
+      trace.end(outcome);
     }
-  });
+  };
+  return trace.run(() => withLogContext({ job_id: job.id, request_id: job.requestId }, work));
 }
 
 async function run(
   context: DownloadContext,
   claim: DownloadClaim,
   keeper: ClaimKeeper,
+  trace: AttemptTrace,
 ): Promise<Outcome> {
   const { downloads, storage, maxDuration } = context;
   try {
@@ -79,6 +90,7 @@ async function run(
     await storage.remove(song.key);
     return await whyVoid(keeper);
   } catch (error) {
+    if (!(error instanceof Interruption)) trace.fail(error);
     return settle(context, claim, keeper, error);
   }
 }
