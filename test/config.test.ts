@@ -98,6 +98,48 @@ describe('the environment', () => {
     }
   });
 
+  it('takes a folder or a bucket as storage, and sends clients to a bucket only', () => {
+    const refused = (variables: Record<string, string>, message: RegExp) =>
+      assert.throws(() => readServiceConfig(variables), { code: 'INVALID_ENVIRONMENT', message });
+    for (const url of [
+      'file:///mnt/stems',
+      's3://bucket',
+      's3://my.bucket-1/',
+      's3://bucket/a/b-1/',
+    ])
+      assert.equal(readServiceConfig({ STORAGE_URL: url }).storageUrl, url);
+    for (const url of [
+      '/mnt/stems',
+      's3://',
+      's3://b',
+      's3:bucket',
+      's3://key:secret@bucket',
+      's3://bucket/../x',
+      's3://bucket//x',
+      's3://bucket/a b',
+      's3://bucket?region=eu',
+      'https://bucket.example.org',
+    ])
+      refused({ STORAGE_URL: url }, /STORAGE_URL/);
+    refused({ AWS_ENDPOINT_URL: 'minio:9000' }, /AWS_ENDPOINT_URL/);
+
+    const bucket = {
+      STORAGE_URL: 's3://bucket/prefix',
+      AWS_ENDPOINT_URL: 'https://all.example.org',
+      AWS_ENDPOINT_URL_S3: 'https://s3.example.org',
+      AWS_REGION: '',
+    };
+    const { s3Endpoint, s3Region, storageDownloads } = readServiceConfig(bucket);
+    assert.deepEqual(
+      [s3Endpoint, s3Region, storageDownloads],
+      ['https://s3.example.org', undefined, 'proxy'],
+    );
+    const redirect = { STORAGE_DOWNLOADS: 'redirect' };
+    assert.equal(readServiceConfig({ ...bucket, ...redirect }).storageDownloads, 'redirect');
+    refused(redirect, /STORAGE_DOWNLOADS=redirect needs an s3: URL/);
+    refused({ STORAGE_DOWNLOADS: 'direct' }, /proxy or redirect/);
+  });
+
   for (const [name, value, words] of [
     ['DEMUCS_DEVICE', 'gpu', 'auto, cpu, cuda or cuda:N'],
     ['DEMUCS_THREADS', '0', 'integer from 1 to 1024'],

@@ -8,7 +8,10 @@ const SECRET_NAME =
   /(^|[_\-.]|(?<=[a-z])(?=[A-Z]))(authorization|cookie|password|passwd|secret|token|credentials?|api[_-]?keys?)($|[_\-.]|(?=[A-Z]))/i;
 const IN_TEXT: readonly (readonly [RegExp, string])[] = [
   [/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/?#@]*@/gi, `$1${REDACTED}@`],
-  [/([?&](?:token|key|api_key|password|secret|signature|sig|x-amz-(?:signature|credential|security-token))=)[^\s&#"']+/gi, `$1${REDACTED}`],
+  [
+    /([?&](?:[\w-]+[_-])?(?:token|key|password|secret|signature|sig|credential)=)[^\s&#"']+/gi,
+    `$1${REDACTED}`,
+  ],
   [/\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*/g, REDACTED],
   [/\b(Bearer|Basic)\s+[\w.~+/=-]+/gi, `$1 ${REDACTED}`],
 ];

@@ -116,6 +116,7 @@ describe('logs', () => {
         claimToken: 'hush-10',
         nested: [{ password: 'hush-11', said: 'Authorization: Basic aHVzaC0xMg==' }],
         webhook_secret: 'hush-13',
+        signed: 'https://b.example.org/?X-Amz-Credential=hush-15&X-Amz-Signature=hush-16',
         apiKeys: ['hush-14'],
         alone: 'eyJhbGciOiJIUzI1NiJ9.aHVzaC0xMg.aHVzaC0xMg',
         kept: 'https://example.org/?page=2',
