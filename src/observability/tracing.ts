@@ -61,6 +61,7 @@ export async function inSpan<T>(
   options: SpanOptions,
   work: (span: Span) => Promise<T>,
 ): Promise<T> {
+  if (!tracer.enabled) return work(NO_SPAN);
   const span = tracer.start(name, options);
   try {
     return await span.run(() => work(span));
