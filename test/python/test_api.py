@@ -1,7 +1,8 @@
 """schemathesis against the running service: what its OpenAPI document promises, it keeps.
 
-Every response has a documented status, type and shape, and none is a 5xx, whatever is sent. Streams
-that last as long as a job are left out; they have tests of their own.
+Every response has a documented status, type and shape, and none is a 5xx, whatever is sent, and what
+needs an API key is refused without it. Streams that last as long as a job are left out; they have tests
+of their own.
 """
 
 import json
@@ -24,6 +25,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
+    ignored_auth,
     response_headers_conformance,
     response_schema_conformance,
     status_code_conformance,
@@ -38,7 +40,10 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
     unsupported_method,
+    ignored_auth,
 ]
+KEY = "key-of-the-test-4f1c0d5e7a"
+AUTHORIZATION = {"Authorization": f"Bearer {KEY}"}
 PATIENCE = 60
 EXAMPLES = 60
 
@@ -58,7 +63,8 @@ def free_port() -> int:
 
 
 def get(url: str) -> dict:
-    with urllib.request.urlopen(url, timeout=PATIENCE) as response:
+    request = urllib.request.Request(url, headers=AUTHORIZATION)
+    with urllib.request.urlopen(request, timeout=PATIENCE) as response:
         return json.load(response)
 
 
@@ -88,7 +94,8 @@ def post(url: str, content: bytes) -> str:
     boundary = "boundary-of-a-test"
     head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="song.wav"\r\n\r\n'
     body = head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
-    headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    content_type = f"multipart/form-data; boundary={boundary}"
+    headers = {"Content-Type": content_type} | AUTHORIZATION
     request = urllib.request.Request(f"{url}/api/v1/stemify", body, headers)
     with urllib.request.urlopen(request, timeout=PATIENCE) as response:
         return json.load(response)["job_id"]
@@ -110,6 +117,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         "DEMUCS_DEFAULT_MODEL": "toy",
         "DEMUCS_DEVICE": "cpu",
         "API_RATE_LIMIT": "1000000",
+        "API_KEYS": f"{KEY},key-of-another-8b2e6d",
+        "WEBHOOK_SECRET": "secret-of-the-test-1c9a3e5b7d",
     }
     log = (folder / "log").open("w")
     process = subprocess.Popen(
@@ -138,9 +147,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         until(completed, process)
         yield Service(url, job_id, content)
         assert ready()["status"] == "ready", "it does not survive what was sent"
-        events = [
-            json.loads(line) for line in (folder / "log").read_text().splitlines()
-        ]
+        told = (folder / "log").read_text()
+        assert KEY not in told
+        events = [json.loads(line) for line in told.splitlines()]
         crashes = [
             event
             for event in events
@@ -201,7 +210,9 @@ def test_what_is_documented_holds(
             suppress_health_check=list(HealthCheck),
         )
         def holds(case: schemathesis.Case) -> None:
-            case.call_and_validate(checks=CHECKS, timeout=PATIENCE)
+            case.call_and_validate(
+                checks=CHECKS, headers=AUTHORIZATION, timeout=PATIENCE
+            )
 
         try:
             holds()

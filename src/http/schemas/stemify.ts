@@ -88,7 +88,10 @@ export const stemifyForm = z
           'port 80 or 443; needs WEBHOOK_SECRET on the service',
       }),
   })
-  .meta({ id: 'StemifyForm' });
+  .meta({
+    id: 'StemifyForm',
+    override: { oneOf: [{ required: ['file'] }, { required: ['youtube_url'] }] },
+  });
 
 export const FIELD_NAMES = Object.keys(stemifyForm.shape);
 
