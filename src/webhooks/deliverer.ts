@@ -14,12 +14,14 @@ import type { Outcome, Sender } from './sender.js';
 const PLACES = 16;
 /** Milliseconds between looks for deliveries that are due. */
 const POLL = 1_000;
+/** Milliseconds that receivers have for their answers when we stop: who hangs must not hold that up. */
+const LAST_ANSWERS = 2_000;
 /** By this a receiver says that it wants no more of it. */
 const GONE = 410;
 
 export interface Deliverer {
   start(): void;
-  /** Takes up nothing more, and breaks off after `graceMs`: another process tries those again. */
+  /** Takes up nothing more, and soon breaks off what is left, which is tried again elsewhere. */
   stop(graceMs: number): Promise<void>;
 }
 
@@ -146,7 +148,10 @@ export function createDeliverer({
       stopped = true;
       clearTimeout(timer);
       await looking;
-      const deadline = setTimeout(() => breakOff.abort(new Error('The service stops')), graceMs);
+      const deadline = setTimeout(
+        () => breakOff.abort(new Error('The service stops')),
+        Math.min(graceMs, LAST_ANSWERS),
+      );
       await Promise.all(running);
       clearTimeout(deadline);
       await sender.close();
