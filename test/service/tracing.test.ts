@@ -1,8 +1,11 @@
 /** Traces: of one upload over API and worker, and what an operator sees of their way to a collector. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { makeAudio, temporaryFolder } from '../support/audio.js';
 import { startCollector, type CollectedSpan } from '../support/collector.js';
 import { startRedis } from '../support/redis.js';
@@ -80,8 +83,11 @@ describe('with a collector', () => {
 
   before(async () => {
     const collector = await startCollector({ after });
+    const receiver = await startCollector({ after });
     const env = {
       ...BASE,
+      WEBHOOK_SECRET: 'a secret of more than a few letters',
+      WEBHOOK_ALLOW_PRIVATE: 'true',
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
       OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
       // What is asserted below has arrived because the processes sent it when they were stopped.
@@ -92,7 +98,9 @@ describe('with a collector', () => {
       startService({ after }, ['worker'], env),
     ]);
     const [api] = services;
-    await untilCompleted(api, await post(api, song, { model: 'htdemucs_ft' }, good.traceparent));
+    const fields = { model: 'htdemucs_ft', callback_url: `${receiver.url}/done` };
+    await untilCompleted(api, await post(api, song, fields, good.traceparent));
+    await until('the webhook', () => receiver.requests.length > 0);
     const failing = await post(api, poisoned(), { model: 'toy' }, bad.traceparent);
     await untilJob(api, failing, ({ status }) => status === 'failed');
     await untilCompleted(api, await post(api, song, { model: 'toy' }, unsampled.traceparent));
@@ -135,6 +143,14 @@ describe('with a collector', () => {
     );
     assert.ok(trace.every(({ failed }) => !failed));
     assert.doesNotMatch(JSON.stringify(trace), /hidden/);
+  });
+
+  it('the webhook that tells of its end is part of it', () => {
+    const trace = of(good.traceId);
+    const webhook = only(trace, 'webhook');
+    assert.equal(webhook.parentSpanId, only(trace, 'admission').spanId);
+    assert.equal(webhook.attributes['http.response.status_code'], 200);
+    assert.equal(webhook.attributes['oxboard.webhook.state'], 'delivered');
   });
 
   it('bag members and batches of segments are spans of the separation, of the time they took', () => {
@@ -244,6 +260,23 @@ describe('the way to the collector', () => {
     assert.equal((await api.kill('SIGTERM')).signal, 'SIGTERM');
     assert.ok(performance.now() - began < 5_000);
   });
+
+  for (const [words, env, loads] of [
+    ['nothing of OpenTelemetry is loaded while tracing is off', {}, false],
+    ['nor when OTEL_SDK_DISABLED is set', { ...BASE, OTEL_SDK_DISABLED: 'true' }, false],
+    ['it is when tracing is on', BASE, true],
+  ] as const) {
+    it(words, async () => {
+      const child = fileURLToPath(new URL('children/tracer.ts', import.meta.url));
+      const { PATH } = process.env;
+      const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', child], {
+        env: { PATH, ...env },
+      });
+      const loaded = JSON.parse(stdout) as string[];
+      assert.equal(loaded.includes('@opentelemetry/sdk-trace-base'), loads);
+      if (!loads) assert.deepEqual(loaded, []);
+    });
+  }
 
   it('need not be there: without an endpoint only the log has the ids, and nothing is said', async () => {
     const api = await startService({ after }, ['api'], BASE);
