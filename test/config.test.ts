@@ -140,6 +140,31 @@ describe('the environment', () => {
     refused({ STORAGE_DOWNLOADS: 'direct' }, /proxy or redirect/);
   });
 
+  it('reads where traces go, and judges the variables of OpenTelemetry only when there are traces', () => {
+    const other = { OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', OTEL_TRACES_EXPORTER: 'zipkin' };
+    assert.equal(readServiceConfig(other).tracing, undefined);
+    const on = { OBSERVABILITY_ENABLE_TRACING: 'true' };
+    assert.throws(() => readServiceConfig({ ...on, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }), {
+      code: 'INVALID_ENVIRONMENT',
+      message: /http\/protobuf or http\/json .* OTEL_EXPORTER_OTLP_PROTOCOL .* "grpc"/,
+    });
+    const protocol = (more: NodeJS.ProcessEnv) => readServiceConfig({ ...on, ...more }).tracing;
+    const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://localhost:4318' };
+    const traces = {
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://collector.example.org/v1/traces',
+    };
+    const json = { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' };
+    assert.deepEqual(protocol({}), { protocol: undefined });
+    assert.deepEqual(protocol(endpoint), { protocol: 'http/protobuf' });
+    assert.deepEqual(protocol({ ...traces, ...json }), { protocol: 'http/json' });
+    const own = { OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'http/protobuf' };
+    assert.deepEqual(protocol({ ...endpoint, ...json, ...own }), { protocol: 'http/protobuf' });
+    assert.deepEqual(protocol({ ...endpoint, OTEL_TRACES_EXPORTER: 'none' }), {
+      protocol: undefined,
+    });
+    assert.equal(protocol({ ...endpoint, OTEL_SDK_DISABLED: 'true' }), undefined);
+  });
+
   for (const [name, value, words] of [
     ['DEMUCS_DEVICE', 'gpu', 'auto, cpu, cuda or cuda:N'],
     ['DEMUCS_THREADS', '0', 'integer from 1 to 1024'],
