@@ -3,7 +3,12 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, request as httpRequest, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import { Transform, type Readable } from 'node:stream';
@@ -18,6 +23,8 @@ export type Fault =
   | 'down'
   /** The connection stays, and nothing comes. */
   | 'silent'
+  /** Every answer takes its time. */
+  | 'slow'
   /** As a policy does that allows nothing. */
   | 'denied'
   /** As a store does whose disk or quota is full. */
@@ -50,23 +57,29 @@ export const s3Config = (s3: TestS3, bucket: string, prefix = ''): StorageConfig
   s3Endpoint: s3.url,
 });
 
+const SLOW_MS = 200;
 const OBJECT = /\/(results|uploads|checkpoints)\/[^?]/;
 
 export async function startS3(context: Context): Promise<TestS3> {
   Object.assign(process.env, CREDENTIALS);
   const moto = await startMoto(context);
   const door = createServer((request, response) => {
-    const { method = '', url = '', headers } = request;
+    const { method = '', url = '' } = request;
     s3.requests.push(`${method} ${url}`);
     if (s3.fault === 'silent') return;
     if (s3.fault === 'down') {
       request.socket.destroy();
       return;
     }
-    if (s3.fault) {
+    if (s3.fault === 'denied' || s3.fault === 'full') {
       refuse(response, s3.fault);
       return;
     }
+    if (s3.fault === 'slow') setTimeout(() => pass(request, response), SLOW_MS);
+    else pass(request, response);
+  });
+  const pass = (request: IncomingMessage, response: ServerResponse) => {
+    const { method = '', url = '', headers } = request;
     const inner = httpRequest(`${moto}${url}`, { method, headers }, (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       const body = /[?&]uploads/.test(url) ? answer.pipe(dated(s3.initiated)) : answer;
@@ -77,7 +90,7 @@ export async function startS3(context: Context): Promise<TestS3> {
     inner.on('error', () => response.destroy());
     response.on('close', () => inner.destroy());
     request.pipe(inner);
-  });
+  };
   door.listen(0, '127.0.0.1');
   await once(door, 'listening');
   context.after(() => {

@@ -138,6 +138,16 @@ describe('workers with a bucket between them', () => {
     });
   }
 
+  it('take the time that the bucket takes', async (context) => {
+    const service = await start(context);
+    const worker = await service.startWorker({ dataDir: temporaryFolder(context) });
+    s3.fault = 'slow';
+    const job = await service.finished((await service.admit(newSong(2), { segment: 1 })).id);
+    assert.deepEqual([job.status, job.attempts], ['completed', 1]);
+    const troubles = worker.logged.filter(({ event }) => /retried|failed|lost/.test(event));
+    assert.deepEqual(troubles, []);
+  });
+
   it('remove from it what no job knows', async (context) => {
     const service = await start(context);
     const worker = await service.startWorker({ dataDir: temporaryFolder(context) });

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import type { Logger } from '../../observability/logger.js';
 import type { CheckpointPart, Checkpoints } from '../../separation/checkpoints.js';
 import type { Storage } from '../../storage/storage.js';
+import { isOutage } from './failures.js';
 
 /** Written last: what is not described is not whole. */
 const DESCRIPTION = 'part.json';
@@ -32,9 +33,17 @@ export interface StoredCheckpointsOptions {
   logger: Logger;
 }
 
+interface WaitingPart extends CheckpointPart {
+  /** Of the files that are in the storage. */
+  sizes: number[];
+  stored: number;
+  workSeconds: number;
+}
+
 export class StoredCheckpoints implements Checkpoints {
   readonly #options: StoredCheckpointsOptions;
   readonly #began = performance.now();
+  readonly #waiting: WaitingPart[] = [];
   #earlierSeconds = 0;
   #resumed = false;
 
@@ -68,29 +77,45 @@ export class StoredCheckpoints implements Checkpoints {
     return parts;
   }
 
-  /** A part that cannot be kept costs work only if this worker dies: no reason to end the job. */
-  async add({ offset, frames, files }: CheckpointPart): Promise<void> {
+  /**
+   * A part that cannot be kept costs work only if this worker dies: no reason to end the job. While the
+   * storage is away parts wait for the next try, since none counts that comes after a gap.
+   */
+  async add(part: CheckpointPart): Promise<void> {
+    this.#waiting.push({ ...part, sizes: [], stored: 0, workSeconds: this.workSeconds });
+    for (let next = this.#waiting[0]; next; next = this.#waiting[0]) {
+      if (!(await this.#keep(next))) return;
+      this.#waiting.shift();
+    }
+  }
+
+  /** @returns false when it is to be tried again. */
+  async #keep(part: WaitingPart): Promise<boolean> {
     const { storage, signal, logger } = this.#options;
+    const { offset, frames, files, workSeconds } = part;
     const folder = this.#folder(offset);
     try {
-      const sizes = await Promise.all(files.map(async (file) => (await stat(file)).size));
-      for (const [index, file] of files.entries()) {
-        await storage.putFile(`${folder}/${String(index)}.f32`, file, signal);
+      for (let file = files[part.stored]; file !== undefined; file = files[part.stored]) {
+        const { size } = await stat(file);
+        await storage.putFile(`${folder}/${String(part.stored)}.f32`, file, signal);
+        part.sizes[part.stored++] = size;
       }
       const description: z.input<typeof descriptionSchema> = {
         offset,
         frames,
-        sizes,
-        workSeconds: this.workSeconds,
+        sizes: part.sizes,
+        workSeconds,
       };
       const bytes = Buffer.from(JSON.stringify(description));
       await storage.putBytes(`${folder}/${DESCRIPTION}`, bytes, signal);
     } catch (error) {
       signal.throwIfAborted();
       logger.warn('checkpoint_failed', { error });
+      if (isOutage(error)) return false;
       await Promise.all(files.map((file) => rm(file, { force: true })));
       await storage.removeAll(folder).catch(() => undefined);
     }
+    return true;
   }
 
   async #restore(key: string): Promise<CheckpointPart | undefined> {
@@ -113,6 +138,8 @@ export class StoredCheckpoints implements Checkpoints {
       return { offset, frames, files };
     } catch (error) {
       signal.throwIfAborted();
+      // Once the storage is back, nothing of it has to be computed again.
+      if (isOutage(error)) throw error;
       logger.warn('checkpoint_unusable', { key, error });
       return undefined;
     }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { StoredCheckpoints } from '../../../src/queue/worker/stored-checkpoints.js';
@@ -30,7 +30,7 @@ async function setting(context: TestContext) {
       return file;
     }),
   });
-  return { storage, stop, events, open, part };
+  return { folder, storage, stop, events, open, part };
 }
 
 describe('checkpoints in the storage', () => {
@@ -92,5 +92,35 @@ describe('checkpoints in the storage', () => {
     const reason = new Error('cancelled');
     stop.abort(reason);
     await assert.rejects(open().add(part(0, 10)), reason);
+  });
+
+  it('wait while the storage is away, and have no gap afterwards', async (context) => {
+    const { folder, open, part, events } = await setting(context);
+    const writer = open();
+    await writer.add(part(0, 10));
+    const place = path.join(folder, 'storage');
+    renameSync(place, `${place}.away`);
+    writeFileSync(place, 'in the way');
+    await writer.add(part(10, 5));
+    await writer.add(part(15, 5));
+    assert.deepEqual(
+      events.map(({ event }) => event),
+      ['checkpoint_failed', 'checkpoint_failed'],
+    );
+    await assert.rejects(open().parts(), { code: 'STORAGE_UNAVAILABLE' });
+    rmSync(place);
+    renameSync(`${place}.away`, place);
+    await writer.add(part(20, 10));
+    const parts = (await open().parts()).sort((a, b) => a.offset - b.offset);
+    assert.deepEqual(
+      parts.map(({ offset, frames }) => [offset, frames]),
+      [
+        [0, 10],
+        [10, 5],
+        [15, 5],
+        [20, 10],
+      ],
+    );
+    assert.equal(readFileSync(parts[2]!.files[1]!, 'utf8'), 'other from 15 '.repeat(5));
   });
 });
