@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict';
 import { hkdfSync } from 'node:crypto';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { after, describe, it } from 'node:test';
+import { runInThisContext } from 'node:vm';
 import { EventSource } from 'eventsource';
 import { base64url, decodeProtectedHeader, SignJWT } from 'jose';
 import { createTenants } from '../../src/http/tenant.js';
-import { complete, startApi, submit, takeJob, TOKEN_TTL, until } from '../support/api.js';
+import { complete, form, startApi, submit, takeJob, TOKEN_TTL, until } from '../support/api.js';
 import { assertProblem, call } from '../support/contract.js';
 import {
   ALICE,
@@ -58,6 +60,39 @@ void describe('a browser', () => {
     // A proxy that asks for a password of its own makes browsers send it along.
     const proxied = { headers: { Authorization: 'Basic dXNlcjpwYXNz' } };
     assert.equal((await call(api, stem, proxied)).status, 200);
+  });
+
+  it('and its server get to the stems by the example of the README', async (context) => {
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+    const example =
+      [...readme.matchAll(/^```js\n(.*?)^```$/gms)]
+        .map(([, code]) => code ?? '')
+        .find((code) => code.includes('events_url')) ?? '';
+    assert.ok(example.includes("'http://localhost:8000'"));
+    const sources: EventSource[] = [];
+    context.after(() => sources.forEach((source) => source.close()));
+    const audio = { src: '' };
+    const surroundings = {
+      key: ALICE,
+      form: form(api.song, { seed: '40' }),
+      audio,
+      EventSource: class extends EventSource {
+        constructor(url: string) {
+          super(url);
+          sources.push(this);
+        }
+      },
+    };
+    const code = example.replace('http://localhost:8000', api.url);
+    const names = Object.keys(surroundings).join(', ');
+    const run = runInThisContext(`(async ({ ${names} }) => {${code}})`) as (
+      given: typeof surroundings,
+    ) => Promise<void>;
+    await run(surroundings);
+    await complete(api, await takeJob(api), { vocals: VOCALS });
+    const src = await until(() => audio.src || undefined);
+    const played = await fetch(src, { headers: { Range: 'bytes=0-' } });
+    assert.deepEqual(Buffer.from(await played.arrayBuffer()), VOCALS);
   });
 
   it('of an allowed origin may send its key, and can read why it is refused', async () => {
