@@ -31,6 +31,8 @@ describe('jobs', () => {
       error: null,
       result: null,
       cached: false,
+      trace: null,
+      webhook: null,
     });
     assert.equal(await api.jobs.cancelOrRemove(asked.id, TENANT), 'cancelled');
   });
