@@ -165,6 +165,25 @@ describe('the environment', () => {
     assert.equal(protocol({ ...endpoint, OTEL_SDK_DISABLED: 'true' }), undefined);
   });
 
+  it('takes a secret for webhooks, in base64 where it says so, and does not tell it', () => {
+    const read = (WEBHOOK_SECRET: string) => readServiceConfig({ WEBHOOK_SECRET }).webhookSecret;
+    assert.equal(read(''), undefined);
+    for (const secret of ['x', 'a b', 'whsec', 'whsec_MDEyMzQ1Njc4OQ==']) {
+      assert.equal(read(secret), secret);
+    }
+    for (const secret of ['whsec_', 'whsec_MDEyMzQ1Njc4OQ', 'whsec_not base64']) {
+      assert.throws(
+        () => read(secret),
+        ({ code, message }: { code: string; message: string }) =>
+          code === 'INVALID_ENVIRONMENT' &&
+          message.includes('WEBHOOK_SECRET') &&
+          !message.includes(`"${secret}`),
+      );
+    }
+    assert.equal(readServiceConfig({}).webhookAllowPrivate, false);
+    assert.equal(readServiceConfig({ WEBHOOK_ALLOW_PRIVATE: 'true' }).webhookAllowPrivate, true);
+  });
+
   for (const [name, value, words] of [
     ['DEMUCS_DEVICE', 'gpu', 'auto, cpu, cuda or cuda:N'],
     ['DEMUCS_THREADS', '0', 'integer from 1 to 1024'],

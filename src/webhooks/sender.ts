@@ -50,7 +50,11 @@ export function createSender({
   answerMs = ANSWER_MS,
   lookup = publicLookup,
 }: SenderSettings): Sender {
-  const agent = new Agent({ connect: { timeout: answerMs, ...(!allowPrivate && { lookup }) } });
+  const agent = new Agent({
+    // A connection of its own for each: one that was kept may be closed by the other end just then.
+    pipelining: 0,
+    connect: { timeout: answerMs, ...(!allowPrivate && { lookup }) },
+  });
 
   return {
     async send({ id, url, body, signal }) {
