@@ -11,11 +11,11 @@ import { startService } from '../../support/worker.js';
 
 const folder = temporaryFolder({ after });
 let songs = 0;
-/** Noise that no other song has. */
+/** With a tone that no other song has. */
 const newSong = (seconds: number, name = `song-${++songs}.wav`) =>
   makeAudio(
     path.join(folder, name),
-    `0.3*(random(${songs})*2-1)|0.3*(random(${songs + 500})*2-1)`,
+    `0.2*(random(0)*2-1)+0.2*sin(${300 + songs}*2*PI*t)|0.3*(random(1)*2-1)`,
     {
       seconds,
     },
