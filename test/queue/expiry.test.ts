@@ -109,7 +109,7 @@ describe('files', () => {
     const failing = new Proxy(storage, {
       get(target, name: keyof Storage) {
         if (broken && name.startsWith('remove')) return () => Promise.reject(new Error('no'));
-        return target[name].bind(target);
+        return target[name]?.bind(target);
       },
     });
 
