@@ -28,6 +28,9 @@ const FLAGS = {
   fixup: 'never',
 };
 
+/** Besides deno, which it looks for by itself. This process is one, if it is new enough. */
+export const JS_RUNTIMES = [`node:${process.execPath}`, 'bun', 'quickjs'];
+
 /** Statuses of `env` when there is no Python, or it may not be run. */
 const NOT_STARTED = [126, 127];
 
@@ -90,8 +93,7 @@ export async function runYtDlp({
       ...FLAGS,
       format: FORMAT,
       cacheDir: cacheDirectory,
-      // Those of its own choice come first; this process is one, too, if it is new enough.
-      jsRuntimes: [`node:${process.execPath}`, 'bun', 'quickjs'],
+      jsRuntimes: JS_RUNTIMES,
       ...flags,
       // What comes after this is never an option, however it begins.
       ...(url !== undefined && { '--': [url] }),
@@ -99,7 +101,7 @@ export async function runYtDlp({
     {
       cwd: directory,
       extendEnv: false,
-      env: environment(directory, proxy),
+      env: environment(binary, directory, proxy),
       stdin: 'ignore',
       reject: false,
       maxBuffer: MOST_OUTPUT,
@@ -137,11 +139,10 @@ export async function runYtDlp({
 }
 
 /** No secrets of ours, no settings of the user's. */
-function environment(directory: string, proxy: string): Record<string, string> {
-  const { PATH = '', SSL_CERT_FILE, SSL_CERT_DIR } = process.env;
+function environment(binary: string, directory: string, proxy: string): Record<string, string> {
+  const { SSL_CERT_FILE, SSL_CERT_DIR } = process.env;
   return {
-    // Its launcher looks for Python there.
-    PATH: [PATH, path.dirname(process.execPath)].join(path.delimiter),
+    PATH: searchPath(binary),
     HOME: directory,
     TMPDIR: directory,
     LANG: 'C.UTF-8',
@@ -154,6 +155,10 @@ function environment(directory: string, proxy: string): Record<string, string> {
     all_proxy: proxy,
   };
 }
+
+/** For Python, and for a runtime of JavaScript that was installed with yt-dlp. */
+export const searchPath = (binary: string): string =>
+  [path.dirname(path.resolve(binary)), process.env.PATH ?? ''].join(path.delimiter);
 
 interface YtDlpResult {
   stdout: string;

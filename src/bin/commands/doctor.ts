@@ -4,15 +4,10 @@
 import { Command } from 'commander';
 import type { Check } from '../doctor/check.js';
 import { checkAddon, checkLibtorch, checkModels, checkSeparation } from '../doctor/engine.js';
-import {
-  checkEnvironment,
-  checkFfmpeg,
-  checkMemory,
-  checkSystem,
-  checkYtDlp,
-} from '../doctor/machine.js';
+import { checkEnvironment, checkFfmpeg, checkMemory, checkSystem } from '../doctor/machine.js';
 import { checkService } from '../doctor/service.js';
 import { tryNative } from '../doctor/trial.js';
+import { checkYtDlp } from '../doctor/yt-dlp.js';
 import { say } from '../report.js';
 
 interface Flags {

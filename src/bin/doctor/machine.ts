@@ -2,10 +2,7 @@
  * Checks of what surrounds the engine: settings, system, memory and other programs.
  */
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import os from 'node:os';
-import path from 'node:path';
 import { promisify } from 'node:util';
 import { ffmpegText } from '../../audio/ffmpeg.js';
 import { readConfig, type Config } from '../../config.js';
@@ -91,25 +88,7 @@ export async function checkRedisServer(): Promise<Check> {
   return note('redis-server', 'not found; only the service needs it', install('redis-server'));
 }
 
-/** Links to videos need it; nothing else does. */
-export async function checkYtDlp(): Promise<Check> {
-  const version = (await versionOf('yt-dlp')) ?? (await versionOf(bundledYtDlp()));
-  if (version) return ok('yt-dlp', version);
-  return note('yt-dlp', 'not found; only links to videos need it', 'pip install yt-dlp');
-}
-
-function bundledYtDlp(): string | undefined {
-  try {
-    const manifest = createRequire(import.meta.url).resolve('yt-dlp-exec/package.json');
-    const file = path.join(path.dirname(manifest), 'bin', 'yt-dlp');
-    return existsSync(file) ? file : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-async function versionOf(program: string | undefined): Promise<string | undefined> {
-  if (program === undefined) return undefined;
+async function versionOf(program: string): Promise<string | undefined> {
   try {
     const { stdout } = await promisify(execFile)(program, ['--version'], { timeout: 20_000 });
     return stdout.trim().split('\n')[0];
