@@ -6,6 +6,7 @@
 #include "cpu_allocator.h"
 #include "device.h"
 #include "error.h"
+#include "gpu_status.h"
 #include "js_error.h"
 #include "model_object.h"
 #include "session_object.h"
@@ -27,6 +28,23 @@ Napi::Value resolve(const Napi::CallbackInfo& info) {
   } catch (const Error& error) {
     throw jsError(info.Env(), error.code(), error.what());
   }
+}
+
+Napi::Value gpu(const Napi::CallbackInfo& info) {
+  const GpuStatus status = gpuStatus();
+  const auto gpus = Napi::Array::New(info.Env());
+  for (const Gpu& one : status.gpus) {
+    const auto entry = Napi::Object::New(info.Env());
+    entry.Set("name", one.name);
+    entry.Set("memoryBytes", static_cast<double>(one.memoryBytes));
+    gpus.Set(gpus.Length(), entry);
+  }
+  const auto result = Napi::Object::New(info.Env());
+  result.Set("cuda", status.cuda);
+  result.Set("driverCuda", status.driverCuda);
+  result.Set("gpus", gpus);
+  result.Set("reason", status.reason);
+  return result;
 }
 
 Napi::Value memory(const Napi::CallbackInfo& info) {
@@ -51,6 +69,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("defaultThreads", defaultThreads());
   exports.Set("devices", Napi::Function::New(env, devices));
   exports.Set("resolveDevice", Napi::Function::New(env, resolve));
+  exports.Set("gpu", Napi::Function::New(env, gpu));
   exports.Set("memory", Napi::Function::New(env, memory));
   exports.Set("loadModel", Napi::Function::New(env, ModelObject::load));
   exports.Set("fillSkeleton", Napi::Function::New(env, fillSkeletonFunction));

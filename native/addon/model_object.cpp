@@ -55,10 +55,14 @@ Napi::Value ModelObject::load(const Napi::CallbackInfo& info) {
   const std::string device = info[1].As<Napi::String>();
   const int threads = info[2].As<Napi::Number>();
   const bool optimize = info[3].As<Napi::Boolean>();
+  const DeviceOptions deviceOptions{info[4].ToBoolean()};
   auto loaded = std::make_shared<std::shared_ptr<const Model>>();
   return UnitOfWork::run(
       info.Env(), kLoadSlot, /*owner=*/nullptr,
-      [=] { *loaded = std::make_shared<const Model>(description, device, threads, optimize); },
+      [=] {
+        *loaded = std::make_shared<const Model>(description, openDevice(device, deviceOptions),
+                                                threads, optimize);
+      },
       [loaded](Napi::Env env) -> Napi::Value {
         return EnvironmentState::of(env).modelConstructor.New(
             {Napi::External<std::shared_ptr<const Model>>::New(env, loaded.get())});

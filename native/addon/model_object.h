@@ -13,7 +13,8 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
  public:
   static Napi::Function define(Napi::Env env);
 
-  /** load(description, device, threads, optimize): Promise<ModelObject>, see NativeBinding in
+  /**
+   * load(description, device, threads, optimize, tf32): Promise<ModelObject>, see NativeBinding in
    * src/native.ts.
    */
   static Napi::Value load(const Napi::CallbackInfo& info);

@@ -45,6 +45,14 @@ PlanOptions planOptions(const Napi::Object& object, const ModelDescription& mode
   return options;
 }
 
+Napi::Object toObject(Napi::Env env, const BatchReport& report) {
+  const auto object = Napi::Object::New(env);
+  object.Set("largestCall", static_cast<double>(report.largestCall));
+  object.Set("shrunkTo", static_cast<double>(report.shrunkTo));
+  object.Set("onCpu", static_cast<double>(report.onCpu));
+  return object;
+}
+
 }  // namespace
 
 Napi::Function SessionObject::define(Napi::Env env) {
@@ -141,12 +149,15 @@ Napi::Value SessionObject::push(const Napi::CallbackInfo& info) {
 Napi::Value SessionObject::step(const Napi::CallbackInfo& info) {
   idle(info);
   *running_ = true;
-  // Both stay alive until the step has ended, whatever JavaScript disposes of meanwhile.
+  // All stay alive until the step has ended, whatever JavaScript disposes of meanwhile.
   const std::shared_ptr<Session> session = session_;
   const std::shared_ptr<std::atomic<bool>> running = running_;
-  const auto work = [session, running] {
+  const auto request = session->model().steps().announce(session);
+  waiting_ = request;
+  const auto report = std::make_shared<BatchReport>();
+  const auto work = [session, running, request, report] {
     try {
-      session->step();
+      *report = session->model().steps().run(request);
     } catch (...) {
       *running = false;
       throw;
@@ -154,7 +165,7 @@ Napi::Value SessionObject::step(const Napi::CallbackInfo& info) {
     *running = false;
   };
   return UnitOfWork::run(info.Env(), session->model().device(), this, work,
-                         [](Napi::Env env) -> Napi::Value { return env.Undefined(); });
+                         [report](Napi::Env env) -> Napi::Value { return toObject(env, *report); });
 }
 
 Napi::Value SessionObject::take(const Napi::CallbackInfo& info) {
@@ -184,6 +195,9 @@ Napi::Value SessionObject::take(const Napi::CallbackInfo& info) {
 void SessionObject::stop(const Napi::CallbackInfo& info) {
   if (!session_) return;
   session_->stop();
+  // Another session's step may have taken this one's along: it is running then, and ends soon.
+  const auto request = waiting_.lock();
+  if (request && !session_->model().steps().withdraw(request)) return;
   if (EnvironmentState::of(info.Env()).cancelWaiting(this)) *running_ = false;
 }
 

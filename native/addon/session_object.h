@@ -6,6 +6,7 @@
 #include <atomic>
 #include <memory>
 
+#include "joint_steps.h"
 #include "session.h"
 
 namespace oxboard {
@@ -36,6 +37,8 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   Session& open(const Napi::CallbackInfo& info);
 
   std::shared_ptr<Session> session_;
+  // The step that was announced last.
+  std::weak_ptr<JointSteps::Request> waiting_;
   // Set by the JavaScript thread, cleared by the pool thread when the step has ended.
   std::shared_ptr<std::atomic<bool>> running_ = std::make_shared<std::atomic<bool>>(false);
 };

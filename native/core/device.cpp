@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "error.h"
+#include "gpu_status.h"
 
 namespace oxboard {
 namespace {
@@ -45,7 +46,8 @@ std::string resolveDevice(const std::string& requested) {
   std::string available;
   for (const std::string& device : devices) available += (available.empty() ? "" : ", ") + device;
   std::string message = "Device \"" + requested + "\" is not available. Available: " + available;
-  if (!at::hasCUDA()) message += ". This build of libtorch sees no CUDA device";
+  const std::string reason = gpuStatus().reason;
+  if (!reason.empty()) message += " (" + reason + ")";
   throw Error(ErrorCode::kDeviceUnavailable, message);
 }
 

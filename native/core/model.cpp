@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "cpu_allocator.h"
+#include "joint_steps.h"
 
 namespace oxboard {
 namespace {
@@ -21,12 +22,18 @@ Model::LiveCount::~LiveCount() {
   if (--liveModels == 0) trimCpuMemory();
 }
 
-Model::Model(ModelDescription description, std::string device, int threads, bool optimize)
-    : description_(std::move(description)), device_(std::move(device)), threads_(threads) {
+Model::Model(ModelDescription description, std::shared_ptr<ComputeDevice> device, int threads,
+             bool optimize)
+    : description_(std::move(description)),
+      deviceName_(device->name()),
+      steps_(std::make_unique<JointSteps>()) {
   for (const ModelDescription::Member& member : description_.members) {
-    networks_.push_back(std::make_unique<Network>(member.file, device_, optimize));
+    networks_.push_back(std::make_unique<Network>(member.file, deviceName_, optimize));
   }
+  runner_ = std::make_unique<BatchRunner>(std::move(device), threads, description_.name);
 }
+
+Model::~Model() = default;
 
 int64_t Model::weightBytes() const {
   int64_t bytes = 0;

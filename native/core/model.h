@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "batch_runner.h"
+#include "compute_device.h"
 #include "network.h"
 
 namespace oxboard {
@@ -25,6 +27,8 @@ struct ModelDescription {
   std::vector<Member> members;
 };
 
+class JointSteps;
+
 class Model {
  public:
   /** Models of this process that hold their networks, sessions' shares included. */
@@ -33,19 +37,26 @@ class Model {
   /**
    * Loads every member. That a network does what the description says is checked whenever it runs.
    *
-   * @param device as resolveDevice gives it.
    * @param threads threads of the CPU for one unit of work.
    * @param optimize see Network.
    * @throws Error kModelInvalid, kOutOfMemory.
    */
-  Model(ModelDescription description, std::string device, int threads, bool optimize);
+  Model(ModelDescription description, std::shared_ptr<ComputeDevice> device, int threads,
+        bool optimize);
+  ~Model();
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
 
   const ModelDescription& description() const { return description_; }
-  const std::string& device() const { return device_; }
-  int threads() const { return threads_; }
+  /** As resolveDevice gives it. */
+  const std::string& device() const { return deviceName_; }
   const Network& network(int member) const { return *networks_.at(member); }
+
+  /** Runs segments. For the one thread that has the device. */
+  BatchRunner& runner() const { return *runner_; }
+
+  /** The steps of sessions of this model that wait for the device. */
+  JointSteps& steps() const { return *steps_; }
 
   /** Bytes of all weights on the device. */
   int64_t weightBytes() const;
@@ -59,9 +70,10 @@ class Model {
 
   LiveCount liveCount_;  // first, so that it goes after the networks
   ModelDescription description_;
-  std::string device_;
-  int threads_;
+  std::string deviceName_;
   std::vector<std::unique_ptr<Network>> networks_;
+  std::unique_ptr<BatchRunner> runner_;
+  std::unique_ptr<JointSteps> steps_;
 };
 
 }  // namespace oxboard

@@ -2,11 +2,16 @@
 
 #include <torch/script.h>
 
+#include <optional>
+#include <utility>
+
 #include "cpu_allocator.h"
 #include "dconv_pass.h"
+#include "device_constants.h"
 #include "error.h"
 
 namespace oxboard {
+
 std::string libtorchReason(const std::exception& error) {
   const auto* c10Error = dynamic_cast<const c10::Error*>(&error);
   std::string text = c10Error ? c10Error->what_without_backtrace() : error.what();
@@ -20,29 +25,53 @@ std::string libtorchReason(const std::exception& error) {
 bool ranOutOfMemory(const std::exception& error, size_t failuresBefore) {
   // Not every allocation goes through our allocator, and the interpreter keeps only the text of
   // what such an allocation throws.
+  if (failedAllocations() != failuresBefore ||
+      dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr) {
+    return true;
+  }
   const std::string text = error.what();
-  return failedAllocations() != failuresBefore ||
-         dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
-         text.find("std::bad_alloc") != std::string::npos ||
-         text.find("CUDA out of memory") != std::string::npos;
+  for (const char* sign :
+       {"std::bad_alloc", "CUDA out of memory", "CUDA error: out of memory",
+        "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED", "CUFFT_ALLOC_FAILED"}) {
+    if (text.find(sign) != std::string::npos) return true;
+  }
+  return false;
 }
 
 struct Network::Graph {
-  torch::jit::Module module;
+  Graph(const torch::jit::Module& loaded, c10::Device device, bool optimize)
+      : frozen(torch::jit::freeze(loaded)), optimize(optimize) {
+    for (const at::Tensor& weight : loaded.parameters()) weightBytes += weight.nbytes();
+    for (const at::Tensor& buffer : loaded.buffers()) weightBytes += buffer.nbytes();
+    if (!device.is_cpu()) {
+      source = loaded;
+    } else if (optimize) {
+      fusedLayers = fuseDConv(frozen.get_method("forward").graph());
+    }
+  }
+
+  torch::jit::Module frozen;
+  /** As it was loaded, with the same weights as the frozen one; on other devices than the CPU. */
+  std::optional<torch::jit::Module> source;
+  bool optimize;
+  int64_t weightBytes = 0;
+  int fusedLayers = 0;
 };
 
-Network::Network(const std::string& file, const std::string& device, bool optimize) {
+Network::Network(const std::string& file, const std::string& device, bool optimize) : file_(file) {
   const size_t failuresBefore = failedAllocations();
   try {
-    torch::jit::Module module = torch::jit::load(file, c10::Device(device));
+    const c10::Device target(device);
+    torch::jit::Module module = torch::jit::load(file, target);
     module.eval();
-    for (const at::Tensor& weight : module.parameters()) weightBytes_ += weight.nbytes();
-    for (const at::Tensor& buffer : module.buffers()) weightBytes_ += buffer.nbytes();
-    module = torch::jit::freeze(module);
-    if (optimize && c10::Device(device).is_cpu()) {
-      fusedLayers_ = fuseDConv(module.get_method("forward").graph());
+    if (const auto constant = foreignDevice(module.get_method("forward").graph(), target)) {
+      throw Error(ErrorCode::kModelInvalid, file + " cannot run on " + device +
+                                                ": its graph holds " + *constant +
+                                                ". Export it without device constants");
     }
-    graph_ = std::make_unique<Graph>(Graph{std::move(module)});
+    graph_ = std::make_unique<Graph>(module, target, optimize);
+  } catch (const Error&) {
+    throw;
   } catch (const std::exception& error) {
     if (ranOutOfMemory(error, failuresBefore)) {
       throw Error(ErrorCode::kOutOfMemory, "Not enough memory for the weights in " + file);
@@ -52,11 +81,28 @@ Network::Network(const std::string& file, const std::string& device, bool optimi
   }
 }
 
+Network::Network(std::string file, std::unique_ptr<Graph> graph)
+    : file_(std::move(file)), graph_(std::move(graph)) {}
+
 Network::~Network() = default;
+
+const Network& Network::onHost() const {
+  if (!graph_->source) return *this;
+  if (!onHost_) {
+    auto graph =
+        std::make_unique<Graph>(graph_->source->deepcopy(at::kCPU), at::kCPU, graph_->optimize);
+    onHost_.reset(new Network(file_, std::move(graph)));
+  }
+  return *onHost_;
+}
+
+int64_t Network::weightBytes() const { return graph_->weightBytes; }
+
+int Network::fusedLayers() const { return graph_->fusedLayers; }
 
 at::Tensor Network::run(const at::Tensor& input) const {
   const c10::InferenceMode inference;
-  return graph_->module.forward({input}).toTensor();
+  return graph_->frozen.forward({input}).toTensor();
 }
 
 }  // namespace oxboard

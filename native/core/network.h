@@ -30,11 +30,19 @@ class Network {
    * Loads the graph in `file`, moves it to `device` ("cpu", "cuda:0") and freezes it.
    *
    * @param optimize whether chains of operators are replaced by fused ones of our own, on the CPU.
-   * @throws Error kModelInvalid when the file is no TorchScript or cannot be run on the device,
-   * kOutOfMemory when there is no room for its weights.
+   * @throws Error kModelInvalid when the file is no TorchScript, or when its graph names another
+   * device; kOutOfMemory when there is no room for its weights.
    */
   Network(const std::string& file, const std::string& device, bool optimize);
   ~Network();
+
+  /**
+   * The same network on the CPU, made when it is first asked for: where a device has no memory for
+   * a segment, the CPU runs it.
+   *
+   * @throws std::exception as libtorch throws it.
+   */
+  const Network& onHost() const;
 
   /**
    * Runs the network without gradients on the calling thread and its team.
@@ -45,17 +53,22 @@ class Network {
    */
   at::Tensor run(const at::Tensor& input) const;
 
+  /** Path of the TorchScript file. */
+  const std::string& file() const { return file_; }
+
   /** Bytes of all weights. */
-  int64_t weightBytes() const { return weightBytes_; }
+  int64_t weightBytes() const;
 
   /** How many chains of operators were replaced by fused ones. */
-  int fusedLayers() const { return fusedLayers_; }
+  int fusedLayers() const;
 
  private:
   struct Graph;
+  Network(std::string file, std::unique_ptr<Graph> graph);
+
+  std::string file_;
   std::unique_ptr<Graph> graph_;
-  int64_t weightBytes_ = 0;
-  int fusedLayers_ = 0;
+  mutable std::unique_ptr<Network> onHost_;
 };
 
 }  // namespace oxboard

@@ -1,8 +1,5 @@
 #include "session.h"
 
-#include <ATen/ATen.h>
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -31,12 +28,6 @@ std::string seconds(int64_t frames, int sampleRate) {
   char text[32];
   std::snprintf(text, sizeof text, "%.2f s", static_cast<double>(frames) / sampleRate);
   return text;
-}
-
-std::string shapeText(at::IntArrayRef shape) {
-  std::string text = "(";
-  for (size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
-  return text + ")";
 }
 
 }  // namespace
@@ -103,31 +94,48 @@ void Session::compact() {
   }
 }
 
-void Session::step() {
+BatchReport Session::step() {
+  std::vector<Segment> segments = beginStep();
+  const Call call = nextCall();
+  const BatchReport report =
+      model_->runner().run(model_->network(call.member), call.shape, segments);
+  endStep(segments);
+  return report;
+}
+
+Session::Call Session::nextCall() const {
+  const Batch& batch = batches_.front();
+  const ModelDescription& description = model_->description();
+  const Chunk& chunk = batch.chunks.front();
+  return {batch.member,
+          static_cast<int64_t>(batch.chunks.size()),
+          {description.channels, description.sources, chunk.inputLength + chunk.zeroTail}};
+}
+
+std::vector<Segment> Session::beginStep() {
   if (stop_.load()) throw Error(ErrorCode::kAborted, "stopped");
   if (batches_.empty() || framesWanted() > 0 || framesReady() > 0) {
     throw Error(ErrorCode::kInternal, "a step was asked for before its audio was there");
   }
   compact();
-  const Batch batch = batches_.front();
-  const size_t failuresBefore = failedAllocations();
-  try {
-    const StopScope scope(stop_);
-    runBatch(batch);
-  } catch (const Error&) {
-    throw;
-  } catch (const std::exception& error) {
-    if (stop_.load()) throw Error(ErrorCode::kAborted, "stopped");
-    if (ranOutOfMemory(error, failuresBefore)) {
-      throw Error(ErrorCode::kOutOfMemory,
-                  "Not enough memory to run a segment of " + model_->description().name);
-    }
-    throw Error(
-        ErrorCode::kInferenceFailed,
-        "libtorch could not run " + model_->description().name + ": " + libtorchReason(error));
+  const Call call = nextCall();
+  const int64_t length = call.shape.length;
+  std::vector<Segment> segments;
+  for (const Chunk& chunk : batches_.front().chunks) {
+    segments.push_back({&stop_, [this, chunk, length](float* input) { fill(chunk, input, length); },
+                        [this, chunk, call](const float* output) {
+                          accumulate(chunk, call.member, output, call.shape.length);
+                        }});
+  }
+  return segments;
+}
+
+void Session::endStep(const std::vector<Segment>& segments) {
+  for (const Segment& segment : segments) {
+    if (segment.error) std::rethrow_exception(segment.error);
   }
   batches_.pop_front();
-  chunksDone_ += static_cast<int64_t>(batch.chunks.size());
+  chunksDone_ += static_cast<int64_t>(segments.size());
   if (!batches_.empty()) return;
 
   // The first groups of a resumed plan may end before the frames that are wanted.
@@ -143,46 +151,17 @@ void Session::step() {
   openNextGroup();
 }
 
-void Session::runBatch(const Batch& batch) {
-  const ModelDescription& description = model_->description();
-  const int64_t count = static_cast<int64_t>(batch.chunks.size());
-  const int64_t inputLength = batch.chunks.front().inputLength;
-  const int64_t networkInput = inputLength + batch.chunks.front().zeroTail;
-  at::set_num_threads(model_->threads());
-
-  const c10::InferenceMode inference;
-  at::Tensor input = at::zeros({count, description.channels, networkInput});
+void Session::fill(const Chunk& chunk, float* samples, int64_t networkInput) const {
   const float mean = static_cast<float>(statistics_.mean);
   const float scale = static_cast<float>(statistics_.deviation + kDeviationFloor);
-  float* row = input.mutable_data_ptr<float>();
-  for (const Chunk& chunk : batch.chunks) {
-    const int64_t begin = std::max<int64_t>(chunk.inputStart, 0);
-    const int64_t end = std::min(chunk.inputStart + inputLength, plan_.options().length);
-    for (const std::vector<float>& channel : input_) {
-      for (int64_t f = begin; f < end; ++f) {
-        row[f - chunk.inputStart] = (channel[f - inputBase_] - mean) / scale;
-      }
-      row += networkInput;
+  const int64_t begin = std::max<int64_t>(chunk.inputStart, 0);
+  const int64_t end = std::min(chunk.inputStart + chunk.inputLength, plan_.options().length);
+  float* row = samples;
+  for (const std::vector<float>& channel : input_) {
+    for (int64_t f = begin; f < end; ++f) {
+      row[f - chunk.inputStart] = (channel[f - inputBase_] - mean) / scale;
     }
-  }
-
-  const at::Device device(model_->device());
-  const at::Tensor output =
-      model_->network(batch.member).run(input.to(device)).to(at::kCPU).contiguous();
-  const std::vector<int64_t> expected{count, description.sources, description.channels,
-                                      networkInput};
-  if (output.sizes() != at::IntArrayRef(expected) || output.scalar_type() != at::kFloat) {
-    throw Error(ErrorCode::kModelInvalid,
-                "Network " + description.members[batch.member].file + " gave " + output.toString() +
-                    " " + shapeText(output.sizes()) + " where its archive promises floats " +
-                    shapeText(expected));
-  }
-
-  const float* samples = output.const_data_ptr<float>();
-  const int64_t chunkSize = description.sources * description.channels * networkInput;
-  for (const Chunk& chunk : batch.chunks) {
-    accumulate(chunk, batch.member, samples, networkInput);
-    samples += chunkSize;
+    row += networkInput;
   }
 }
 

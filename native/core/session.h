@@ -45,12 +45,31 @@ class Session {
 
   /**
    * The unit of native work: runs one batch of chunks through one network on the calling thread.
-   * Finished frames must have been taken before.
+   * Finished frames must have been taken before. The same as beginStep, BatchRunner::run, endStep.
    *
    * @throws Error kAborted, kOutOfMemory, kInferenceFailed, kModelInvalid, kOutputNotFinite. The
    * session is of no more use after an error.
    */
-  void step();
+  BatchReport step();
+
+  /**
+   * The segments of the next step, to be run by the network and with the shape of nextCall(). They
+   * refer to this session.
+   *
+   * @throws Error kAborted, kInternal.
+   */
+  std::vector<Segment> beginStep();
+
+  /** @throws the error of the first segment that has one. */
+  void endStep(const std::vector<Segment>& segments);
+
+  /** What the next step runs. Only while there is one: not done(). */
+  struct Call {
+    int member = 0;
+    int64_t segments = 0;
+    SegmentShape shape;
+  };
+  Call nextCall() const;
 
   /** The bag member that the next step runs; -1 when there is none. */
   int nextMember() const { return batches_.empty() ? -1 : batches_.front().member; }
@@ -83,7 +102,7 @@ class Session {
  private:
   void openNextGroup();
   int64_t lastFrameRead(const Batch& batch) const;
-  void runBatch(const Batch& batch);
+  void fill(const Chunk& chunk, float* samples, int64_t networkInput) const;
   void accumulate(const Chunk& chunk, int member, const float* output, int64_t outputLength);
   void compact();
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "compute_device.h"
 #include "model.h"
 
 namespace oxboard::testing {
@@ -42,7 +43,8 @@ constexpr const char* kIdentity =
 /** A bag over toy files with two sources, two channels and segments of 100 frames. */
 inline std::shared_ptr<const Model> toyModel(const std::vector<const ToyFile*>& files,
                                              std::vector<std::vector<double>> weights = {},
-                                             int64_t minLength = 100) {
+                                             int64_t minLength = 100,
+                                             std::shared_ptr<ComputeDevice> device = nullptr) {
   ModelDescription description;
   description.name = "toy";
   description.sources = 2;
@@ -54,7 +56,8 @@ inline std::shared_ptr<const Model> toyModel(const std::vector<const ToyFile*>& 
     description.members.push_back(
         {files[i]->path(), weights.empty() ? std::vector<double>{1, 1} : weights[i]});
   }
-  return std::make_shared<const Model>(description, "cpu", 2, true);
+  if (!device) device = openDevice("cpu");
+  return std::make_shared<const Model>(description, device, 2, true);
 }
 
 }  // namespace oxboard::testing

@@ -11,6 +11,7 @@ import {
 import { join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { fetchCuda, SPACE_NEEDED as CUDA_SPACE_NEEDED } from './cuda.mjs';
 import {
   emptyFolder,
   folderSize,
@@ -23,6 +24,7 @@ import {
 import { SetupError } from './report.mjs';
 import { attempt } from './run.mjs';
 import { ensurePip, ensurePython } from './tools.mjs';
+import { unpack } from './unpack.mjs';
 
 export const pinned = packageJson.libtorch.version;
 
@@ -70,7 +72,8 @@ function fromEnvironment() {
 }
 
 function fromEarlierRun() {
-  return [join(home, 'torch'), join(home, 'libtorch')]
+  // The CUDA build is there because somebody asked for it, and runs on CPUs as well.
+  return [join(home, 'cuda/torch'), join(home, 'torch'), join(home, 'libtorch')]
     .map(inspect)
     .find((found) => found && releaseOf(found.version) === pinned);
 }
@@ -130,20 +133,6 @@ async function download(url, file, onProgress) {
   } finally {
     clearTimeout(timer);
   }
-}
-
-async function unpack(archive, partial, step, name) {
-  let progress = '';
-  step.doing(`unpacking ${name}`, () => progress);
-  const script = join(root, 'scripts/setup/unpack.py');
-  const result = await attempt('libtorch-unpack', 'python3', [script, archive, partial], {
-    onLine: (line) => {
-      const [done, total] = line.split(' ').map(Number);
-      if (total) progress = `${megabytes(done)} of ${megabytes(total)}`;
-    },
-  });
-  rmSync(archive, { force: true });
-  return result.ok ? undefined : result.tail.split('\n').at(-1);
 }
 
 async function officialArchive(partial, step) {
@@ -241,22 +230,32 @@ function keep(partial) {
   return undefined;
 }
 
-function checkSpace() {
+function checkSpace(needed) {
   const { bavail, bsize } = statfsSync(home);
-  if (bavail * bsize >= SPACE_NEEDED) return;
+  if (bavail * bsize >= needed) return;
   throw new SetupError(
-    `libtorch needs ${megabytes(SPACE_NEEDED)} while it is unpacked, and ${home} has ${megabytes(bavail * bsize)} left.`,
+    `libtorch needs ${megabytes(needed)} while it is unpacked, and ${home} has ${megabytes(bavail * bsize)} left.`,
     'Make room, or set LIBTORCH to an unpacked libtorch elsewhere. Then run this again.',
   );
 }
 
-async function fetchLibtorch(step) {
+async function prepareHome(step, spaceNeeded) {
   mkdirSync(home, { recursive: true });
   for (const entry of readdirSync(home)) {
     if (entry.startsWith('partial-')) rmSync(join(home, entry), { recursive: true, force: true });
   }
-  checkSpace();
+  checkSpace(spaceNeeded);
   await ensurePython(step);
+}
+
+async function fetchCudaLibtorch(step) {
+  await prepareHome(step, CUDA_SPACE_NEEDED);
+  await ensurePip(step);
+  return fetchCuda(step, { home, pinned, inspect });
+}
+
+async function fetchLibtorch(step) {
+  await prepareHome(step, SPACE_NEEDED);
   const partial = emptyFolder(join(home, `partial-${process.pid}`));
   const failures = [];
   const failed = (name, reason) => {
@@ -287,21 +286,28 @@ async function fetchLibtorch(step) {
   );
 }
 
+/** A CUDA libtorch finds NVIDIA's libraries in its own folder or in `nvidia/` beside it. */
+function nvidiaWarning({ folder, cuda }) {
+  const beside = isFolder(join(folder, '../nvidia'));
+  const inside = readdirSync(join(folder, 'lib')).some((file) => file.startsWith('libcudart'));
+  if (!cuda || beside || inside) return undefined;
+  return `the NVIDIA libraries are not beside ${folder}: torch/ and nvidia/ belong side by side`;
+}
+
 /** Finds or fetches libtorch, in the order of the documentation. */
 export async function ensureLibtorch(step, { cuda = false } = {}) {
   const there = locate();
-  if (cuda && !there?.cuda) {
+  if (cuda && there?.origin === 'LIBTORCH' && !there.cuda) {
     throw new SetupError(
-      there?.origin === 'LIBTORCH'
-        ? `--cuda: LIBTORCH ('${there.folder}') is a CPU build.`
-        : '--cuda needs a CUDA build of libtorch, and LIBTORCH is not set.',
-      `Install one (pip install torch==${pinned} in a venv brings the NVIDIA libraries with it) and set\n` +
-        'LIBTORCH to its folder: .../site-packages/torch. Without --cuda the CPU build is set up.',
+      `--cuda: LIBTORCH ('${there.folder}') is a CPU build.`,
+      'Set LIBTORCH to a CUDA build (.../site-packages/torch), or unset it to have one fetched.',
     );
   }
-  const found = there ?? (await fetchLibtorch(step));
-  const warning = versionWarning(found);
-  if (warning) step.note(`warning: ${warning}`);
+  const found =
+    cuda && !there?.cuda ? await fetchCudaLibtorch(step) : (there ?? (await fetchLibtorch(step)));
+  for (const warning of [versionWarning(found), nvidiaWarning(found)]) {
+    if (warning) step.note(`warning: ${warning}`);
+  }
   const build = found.cuda ? 'CUDA' : 'CPU';
   const where = found.origin ? ` from ${found.origin}` : ' (already done)';
   return { text: `ok: ${found.version}, ${build}${where}`, value: found };

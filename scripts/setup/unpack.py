@@ -1,4 +1,6 @@
-"""Unpacks the C++ half of a torch wheel or of a libtorch archive: unpack.py ARCHIVE FOLDER.
+"""Unpacks the C++ half of a torch wheel or of a libtorch archive: unpack.py [--cuda] ARCHIVE FOLDER.
+
+With --cuda the archive may be a CUDA build, or one of the NVIDIA packages that belong beside it.
 
 Prints "<bytes done> <bytes in all>" lines. The rest of a wheel (Python code, its bindings, tests)
 is of no use here and takes as much room again.
@@ -12,6 +14,7 @@ WANTED = re.compile(
     r"""(torch|libtorch)/(lib|include|share)/
       | torch\.libs/
       | torch/version\.py$
+      | nvidia/.*\.so(\.[0-9.]+)?$
       | libtorch/build-version$""",
     re.VERBOSE,
 )
@@ -23,11 +26,12 @@ UNWANTED = re.compile(
 
 
 def main() -> None:
-    archive, folder = sys.argv[1:]
+    *options, archive, folder = sys.argv[1:]
     with zipfile.ZipFile(archive) as package:
         entries = package.infolist()
         # Without the NVIDIA packages beside it, not even its CPU half can be loaded.
-        if any("/lib/libtorch_cuda." in entry.filename for entry in entries):
+        cuda = any("/lib/libtorch_cuda." in entry.filename for entry in entries)
+        if cuda and "--cuda" not in options:
             sys.exit("a CUDA build, of no use without its NVIDIA packages")
         entries = [
             entry

@@ -1,0 +1,33 @@
+#include "compute_device.h"
+
+#include <ATen/ATen.h>
+
+#include <limits>
+
+#include "cuda_device.h"
+#include "network.h"
+
+namespace oxboard {
+namespace {
+
+class CpuDevice final : public ComputeDevice {
+ public:
+  std::string name() const override { return "cpu"; }
+  bool sharesCalls() const override { return false; }
+  at::Tensor hostBuffer(at::IntArrayRef shape) const override { return at::zeros(shape); }
+  at::Tensor run(const Network& network, const at::Tensor& input) override {
+    return network.run(input).contiguous();
+  }
+  int64_t freeBytes() const override { return std::numeric_limits<int64_t>::max(); }
+  int64_t peakBytesOfRun() const override { return 0; }
+  void reclaim() override {}
+};
+
+}  // namespace
+
+std::shared_ptr<ComputeDevice> openDevice(const std::string& name, DeviceOptions options) {
+  if (name == "cpu") return std::make_shared<CpuDevice>();
+  return openCudaDevice(name, options);
+}
+
+}  // namespace oxboard
