@@ -1,4 +1,6 @@
-"""Unpacks the C++ half of a torch wheel or of a libtorch archive: unpack.py [--cuda] ARCHIVE FOLDER.
+"""Unpacks the C++ half of a torch wheel or of a libtorch archive.
+
+unpack.py [--cuda] ARCHIVE FOLDER
 
 With --cuda the archive may be a CUDA build, or one of the NVIDIA packages that belong beside it.
 
