@@ -83,6 +83,7 @@ const engineVariables = z.object({
   DEMUCS_DEFAULT_MODEL: variable(z.string(), 'name of an installed model'),
   DEMUCS_DEVICE: variable(z.string().regex(DEVICE_PATTERN), 'auto, cpu, cuda or cuda:N'),
   DEMUCS_GPU_ENABLED: variable(flag, 'true or false'),
+  DEMUCS_TF32: variable(flag, 'true or false'),
   DEMUCS_THREADS: variable(integer(1, 1024), 'integer from 1 to 1024'),
   HF_TOKEN: variable(z.string(), 'access token of Hugging Face'),
 });
@@ -183,6 +184,8 @@ export interface Config {
   defaultModel: string | undefined;
   device: string | undefined;
   threads: number | undefined;
+  /** Whether GPUs may compute with reduced precision. */
+  tf32: boolean;
   /** For repositories of Hugging Face that ask for one. */
   hubToken: string | undefined;
 }
@@ -327,9 +330,9 @@ function engineConfig(data: z.output<typeof engineVariables>): Config {
   return {
     modelsDir: data.DEMUCS_MODELS_PATH,
     defaultModel: data.DEMUCS_DEFAULT_MODEL,
-    // The device says more than the switch for GPUs, and wins over it.
-    device: data.DEMUCS_DEVICE ?? (data.DEMUCS_GPU_ENABLED === false ? 'cpu' : undefined),
+    device: data.DEMUCS_GPU_ENABLED === false ? 'cpu' : data.DEMUCS_DEVICE,
     threads: data.DEMUCS_THREADS,
+    tf32: data.DEMUCS_TF32 ?? false,
     hubToken: data.HF_TOKEN,
   };
 }

@@ -19,6 +19,7 @@ export type { Manifest } from './engine/manifest.js';
 export type { ModelDescription } from './models/archive.js';
 export type {
   LoadOptions,
+  MemoryShortage,
   Progress,
   ProgressBatch,
   SeparateOptions,

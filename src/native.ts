@@ -45,6 +45,28 @@ export interface NativeModel {
   dispose(): void;
 }
 
+/** How the segments of a step came through. All 0 where another session's step took them along. */
+export interface NativeStepReport {
+  /** Most segments that ran in one call. */
+  largestCall: number;
+  /** Memory of the GPU ran out, and no more segments than this are tried at a time; else 0. */
+  shrunkTo: number;
+  /** Segments that the GPU had no memory for even alone, and that the CPU ran. */
+  onCpu: number;
+}
+
+/** What stands between this process and an NVIDIA GPU. */
+export interface NativeGpuStatus {
+  /** Version of CUDA in libtorch, such as `13.0`; empty in a CPU build. */
+  cuda: string;
+  /** Newest CUDA that the driver serves; empty without a driver. */
+  driverCuda: string;
+  /** In the order of their numbers in `cuda:N`. */
+  gpus: { name: string; memoryBytes: number }[];
+  /** Why no GPU can be used; empty when one can. */
+  reason: string;
+}
+
 /** One separation. All but `stop` and `dispose` throw while a step runs. */
 export interface NativeSession {
   /** First frame of the song to push. */
@@ -65,7 +87,7 @@ export interface NativeSession {
    */
   push(channels: readonly Float32Array[]): boolean;
   /** The unit of native work: runs one batch of segments on the libuv threadpool. */
-  step(): Promise<void>;
+  step(): Promise<NativeStepReport>;
   /** Takes up to `frames` finished frames: for each requested source, one array per channel. */
   take(frames: number): Float32Array[][];
   /** Ends a running step within one operator. */
@@ -112,6 +134,7 @@ export interface NativeBinding {
   devices(): string[];
   /** @throws an Error with code DEVICE_UNAVAILABLE. */
   resolveDevice(requested: string): string;
+  gpu(): NativeGpuStatus;
   /** The arena for CPU tensors, in bytes, and how many models hold their networks. */
   memory(): { capacity: number; inUse: number; peakInUse: number; models: number };
   loadModel(
@@ -119,6 +142,7 @@ export interface NativeBinding {
     device: string,
     threads: number,
     optimize: boolean,
+    tf32: boolean,
   ): Promise<NativeModel>;
   /** Writes a network file: the graph of a skeleton with published weights. */
   fillSkeleton(task: NativeSkeletonTask): Promise<void>;
@@ -199,6 +223,10 @@ const CAUSES: readonly [RegExp, string][] = [
   [
     /lib(torch|c10|gomp|omp)\S*: (cannot open|no such)|Library not loaded/i,
     'libtorch was moved or removed since it was built',
+  ],
+  [
+    /lib(cu[a-z]+|nv[a-z0-9]+|nccl)\S*: (cannot open|no such)/i,
+    'libtorch is a CUDA build, and the NVIDIA libraries (the folder nvidia/) are not beside it',
   ],
   [/undefined symbol|symbol not found/i, 'libtorch is another release than it is built with'],
   [/NODE_MODULE_VERSION/, 'it is built for another version of Node.js'],

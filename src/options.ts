@@ -50,6 +50,19 @@ export interface ProgressBatch {
   seconds: number;
 }
 
+/** A GPU had too little memory. The separation goes on, slower; its result is whole. */
+export interface MemoryShortage {
+  /** `cuda:N` */
+  device: string;
+  model: string;
+  /** Segments that are tried at a time from now on. */
+  batchSize: number;
+  /** Segments that the CPU had to run, because the GPU had no memory for even one. */
+  onCpu: number;
+  /** The same in words. */
+  message: string;
+}
+
 export const DEVICE_PATTERN = /^(auto|cpu|cuda(:\d{1,3})?)$/;
 
 export const loadOptions = z.strictObject({
@@ -57,8 +70,13 @@ export const loadOptions = z.strictObject({
   device: expected(z.string().regex(DEVICE_PATTERN), 'auto, cpu, cuda or cuda:N').default('auto'),
   threads: integer(1, 1024).optional(),
   optimize: expected(z.boolean(), 'boolean').default(true),
+  tf32: expected(z.boolean(), 'boolean').default(false),
   warmUp: expected(z.boolean(), 'boolean').default(true),
   signal: abortSignal.optional(),
+  onMemoryShort: expected(
+    z.custom<(shortage: MemoryShortage) => void>((value) => typeof value === 'function'),
+    'function',
+  ).optional(),
 });
 
 export const separateOptions = z.strictObject({
@@ -68,7 +86,7 @@ export const separateOptions = z.strictObject({
   segment: expected(z.number().positive(), 'number of seconds above 0').optional(),
   transitionPower: expected(z.number().min(1).max(10), 'number from 1 to 10').default(1),
   seed: integer(0, 2 ** 32 - 1).optional(),
-  batchSize: integer(1, 64).default(1),
+  batchSize: integer(1, 64).optional(),
   signal: abortSignal.optional(),
   onProgress: expected(
     z.custom<(progress: Progress) => void>((value) => typeof value === 'function'),

@@ -10,6 +10,7 @@ describe('the environment', () => {
       defaultModel: undefined,
       device: undefined,
       threads: undefined,
+      tf32: false,
       hubToken: undefined,
     };
     assert.deepEqual(readConfig({}), unset);
@@ -25,6 +26,7 @@ describe('the environment', () => {
       DEMUCS_DEFAULT_MODEL: 'htdemucs',
       DEMUCS_DEVICE: 'cuda:1',
       DEMUCS_THREADS: '4',
+      DEMUCS_TF32: 'true',
       HF_TOKEN: 'hf_x',
     };
     assert.deepEqual(readConfig(variables), {
@@ -32,14 +34,15 @@ describe('the environment', () => {
       defaultModel: 'htdemucs',
       device: 'cuda:1',
       threads: 4,
+      tf32: true,
       hubToken: 'hf_x',
     });
   });
 
-  it('switches GPUs off, unless a device is named', () => {
+  it('switches GPUs off, whatever device is named', () => {
     assert.equal(readConfig({ DEMUCS_GPU_ENABLED: 'False' }).device, 'cpu');
     assert.equal(readConfig({ DEMUCS_GPU_ENABLED: 'true' }).device, undefined);
-    assert.equal(readConfig({ DEMUCS_GPU_ENABLED: '0', DEMUCS_DEVICE: 'cuda' }).device, 'cuda');
+    assert.equal(readConfig({ DEMUCS_GPU_ENABLED: '0', DEMUCS_DEVICE: 'cuda' }).device, 'cpu');
   });
 
   it('takes as proxies to trust what Express takes, and stops the start at anything else', () => {

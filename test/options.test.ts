@@ -91,8 +91,8 @@ describe('options', () => {
   }
 
   it('have defaults', () => {
-    const { overlap, shifts, batchSize } = resolveOptions(separateOptions, undefined);
-    assert.deepEqual({ overlap, shifts, batchSize }, { overlap: 0.25, shifts: 0, batchSize: 1 });
+    const { overlap, shifts } = resolveOptions(separateOptions, undefined);
+    assert.deepEqual({ overlap, shifts }, { overlap: 0.25, shifts: 0 });
   });
 
   it('are refused with what was expected and what was received', () => {

@@ -20,6 +20,8 @@ export interface Manifest {
   };
   device: string;
   threads: number;
+  /** Whether the GPU was allowed products of reduced precision; never on the CPU. */
+  tf32: boolean;
   /** Where the shifts came from; drawn when the caller gave none. */
   seed: number;
   options: {
@@ -44,6 +46,7 @@ export interface ManifestFacts {
   model: ModelDescription;
   device: string;
   threads: number;
+  tf32: boolean;
   stems: string[];
   seed: number;
   shifts: number;
@@ -68,6 +71,7 @@ export function makeManifest(facts: ManifestFacts): Manifest {
     },
     device: facts.device,
     threads: facts.threads,
+    tf32: facts.tf32,
     seed: facts.seed,
     options: {
       stems,

@@ -10,6 +10,7 @@ import {
   type NativeModel,
   type NativePlan,
   type NativeSession,
+  type NativeStepReport,
 } from '../native.js';
 import type { Progress, ProgressBatch } from '../options.js';
 import type { AudioSource } from '../source.js';
@@ -24,7 +25,9 @@ export interface Run {
   /** Ends the run within one operator of the network; the run then throws its reason. */
   signal: AbortSignal;
   /** Told of each step while it runs, so that others can wait for the device to be let go. */
-  onStep: (step: Promise<void>) => void;
+  onStep: (step: Promise<unknown>) => void;
+  /** Told how each step came through. */
+  onReport: (report: NativeStepReport) => void;
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
@@ -65,9 +68,10 @@ export async function* runSession(run: Run): AsyncGenerator<FinishedBlock, void,
         const step = session.step();
         run.onStep(step);
         stepping = true;
-        await step.finally(() => {
+        const report = await step.finally(() => {
           stepping = false;
         });
+        run.onReport(report);
         signal.throwIfAborted();
         const seconds = (performance.now() - began) / 1000;
         batch = { member, segments: session.chunksDone - chunksDone, seconds };

@@ -2,7 +2,8 @@
  * What models will run on, known before any is loaded.
  */
 import { loadNative } from '../native.js';
-import { loadOptions, resolveOptions, separateOptions, type LoadOptions } from '../options.js';
+import { loadOptions, resolveOptions, type LoadOptions } from '../options.js';
+import { defaultBatchSize, usesTf32 } from './batches.js';
 import { version } from './manifest.js';
 
 export interface Runtime {
@@ -17,17 +18,17 @@ export interface Runtime {
 }
 
 /** @throws OxboardError DEVICE_UNAVAILABLE, NATIVE_MISSING, NATIVE_UNLOADABLE, OUT_OF_MEMORY, INVALID_OPTION */
-export function resolveRuntime(options: Pick<LoadOptions, 'device' | 'threads'>): Runtime {
+export function resolveRuntime(options: Pick<LoadOptions, 'device' | 'threads' | 'tf32'>): Runtime {
   const requested = resolveOptions(loadOptions, options);
   const native = loadNative();
   const device = native.resolveDevice(requested.device);
   const threads = requested.threads ?? native.defaultThreads;
-  const { batchSize } = resolveOptions(separateOptions, {});
   const facts = {
     processor: process.arch,
     device: device.replace(/:.*/, ''),
     threads,
-    batchSize,
+    batchSize: defaultBatchSize(device),
+    ...(usesTf32(device, requested.tf32) && { tf32: true }),
     oxboard: version,
     libtorch: native.libtorchVersion,
   };

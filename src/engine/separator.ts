@@ -5,7 +5,13 @@ import { randomInt } from 'node:crypto';
 import { OxboardError } from '../errors.js';
 import { verifyModel, type ModelDescription } from '../models/archive.js';
 import { defaultModel, findModel } from '../models/library.js';
-import { fromNative, loadNative, type NativeModel, type NativePlan } from '../native.js';
+import {
+  fromNative,
+  loadNative,
+  type NativeModel,
+  type NativePlan,
+  type NativeStepReport,
+} from '../native.js';
 import {
   invalidOption,
   loadOptions,
@@ -13,6 +19,7 @@ import {
   resolveOptions,
   separateOptions,
   type LoadOptions,
+  type MemoryShortage,
   streamOptions,
   type ResolvedSeparateOptions,
   type ResolvedStreamOptions,
@@ -20,6 +27,7 @@ import {
   type StreamOptions,
 } from '../options.js';
 import type { AudioArrays, AudioSource } from '../source.js';
+import { defaultBatchSize, shortageOf, usesTf32, warnOfShortage } from './batches.js';
 import { makeManifest, type Manifest } from './manifest.js';
 import { runSession } from './run.js';
 import { drawShifts, maxShift } from './shifts.js';
@@ -64,24 +72,29 @@ export class Separator {
   readonly device: string;
   /** CPU threads of one unit of work. */
   readonly threads: number;
+  /** Whether the GPU computes with reduced precision. */
+  readonly tf32: boolean;
   /** Bytes of the model's weights on the device. */
   readonly weightBytes: number;
 
   readonly #native: NativeModel;
   readonly #disposal = new AbortController();
   readonly #running = new Set<Promise<unknown>>();
+  readonly #onMemoryShort: (shortage: MemoryShortage) => void;
 
   private constructor(
     model: ModelDescription,
-    device: string,
-    threads: number,
+    runtime: { device: string; threads: number; tf32: boolean },
     native: NativeModel,
+    onMemoryShort: (shortage: MemoryShortage) => void,
   ) {
     this.model = model;
-    this.device = device;
-    this.threads = threads;
+    this.device = runtime.device;
+    this.threads = runtime.threads;
+    this.tf32 = runtime.tf32;
     this.weightBytes = native.weightBytes;
     this.#native = native;
+    this.#onMemoryShort = onMemoryShort;
   }
 
   /**
@@ -95,16 +108,15 @@ export class Separator {
     if (name !== undefined && typeof name !== 'string') {
       throw invalidOption('name', 'string', name);
     }
-    const { modelsDir, device, threads, optimize, warmUp, signal } = resolveOptions(
-      loadOptions,
-      options,
-    );
+    const resolvedOptions = resolveOptions(loadOptions, options);
+    const { modelsDir, threads, optimize, warmUp, signal, onMemoryShort } = resolvedOptions;
     signal?.throwIfAborted();
     const folder = { modelsDir };
     const installed = await (name === undefined ? defaultModel(folder) : findModel(name, folder));
     const native = loadNative();
     try {
-      const resolved = native.resolveDevice(device);
+      const device = native.resolveDevice(resolvedOptions.device);
+      const tf32 = usesTf32(device, resolvedOptions.tf32);
       await verifyModel(installed, signal);
       const { description, directory } = installed;
       const count = threads ?? native.defaultThreads;
@@ -117,11 +129,17 @@ export class Separator {
             weights,
           })),
         },
-        resolved,
+        device,
         count,
         optimize,
+        tf32,
       );
-      const separator = new Separator(description, resolved, count, model);
+      const separator = new Separator(
+        description,
+        { device, threads: count, tf32 },
+        model,
+        onMemoryShort ?? warnOfShortage,
+      );
       try {
         signal?.throwIfAborted();
         if (warmUp) await separator.#warmUp(signal);
@@ -169,7 +187,11 @@ export class Separator {
   stream(source: AudioArrays | AudioSource, options: StreamOptions = {}): SeparationStream {
     const resolved = resolveOptions(streamOptions, options);
     const job = {
-      options: { ...resolved, seed: resolved.seed ?? randomInt(2 ** 32) },
+      options: {
+        ...resolved,
+        seed: resolved.seed ?? randomInt(2 ** 32),
+        batchSize: resolved.batchSize ?? defaultBatchSize(this.device),
+      },
       stems: this.#resolveStems(resolved),
       segment: this.#resolveSegment(resolved),
       source: openSource(source, this.model),
@@ -227,6 +249,7 @@ export class Separator {
       source: openSource({ sampleRate, channels: song }, this.model),
       signal: signal ?? new AbortController().signal,
       onStep: this.#onStep,
+      onReport: this.#onReport,
     });
     while (!(await run.next()).done);
   }
@@ -292,6 +315,7 @@ export class Separator {
         model: this.model,
         device: this.device,
         threads: this.threads,
+        tf32: this.tf32,
         stems,
         seed: options.seed,
         shifts: options.shifts,
@@ -306,6 +330,7 @@ export class Separator {
       source,
       signal,
       onStep: this.#onStep,
+      onReport: this.#onReport,
       onProgress: options.onProgress,
     });
     for await (const { offset, frames, rows } of blocks) {
@@ -315,16 +340,21 @@ export class Separator {
   }
 
   /** Lets dispose() wait for a step that runs. */
-  readonly #onStep = (step: Promise<void>): void => {
+  readonly #onStep = (step: Promise<unknown>): void => {
     this.#running.add(step);
     const done = () => this.#running.delete(step);
     step.then(done, done);
+  };
+
+  readonly #onReport = (report: NativeStepReport): void => {
+    const shortage = shortageOf(report, { device: this.device, model: this.model.name });
+    if (shortage) this.#onMemoryShort(shortage);
   };
 }
 
 /** One separation with its options checked and completed. */
 interface Job {
-  options: ResolvedStreamOptions & { seed: number };
+  options: ResolvedStreamOptions & { seed: number; batchSize: number };
   stems: string[];
   /** Sample frames of a chunk. */
   segment: number;

@@ -82,6 +82,12 @@ export function createMetrics(labels: Record<string, string> = {}) {
       labelNames: ['model'],
       registers,
     }),
+    gpuMemoryShort: new Counter({
+      name: 'demucs_gpu_memory_short_total',
+      help: 'Times that a GPU had too little memory, by what came of it: smaller_batch, or cpu where not even one segment fitted',
+      labelNames: ['model', 'outcome'],
+      registers,
+    }),
     modelLoadSeconds: new Histogram({
       name: 'demucs_model_load_seconds',
       help: 'Time that loading a model took',

@@ -84,6 +84,19 @@ describe('oxboard doctor', () => {
     assert.doesNotMatch(stdout, /problem/);
   });
 
+  it('says which devices there are, and why no GPU is used', async () => {
+    const auto = await oxboard(['doctor', '--quick']);
+    const devices = /^ok +devices +(.*)$/m.exec(auto.stdout)?.[1] ?? '';
+    assert.match(devices, /^cpu.*\d CPU threads/);
+    assert.match(auto.stdout, /^(ok|note) +libtorch +\d+\.\d+\.\d+\S*, (CPU|CUDA \d+\.\d)/m);
+    // Either there is a GPU, or what keeps this process from one is said.
+    const hasGpu = devices.includes('cuda:0');
+    assert.equal(/no GPU is used: \w/.test(devices), !hasGpu, devices);
+    if (!hasGpu) return;
+    const off = await oxboard(['doctor', '--quick'], { env: { DEMUCS_GPU_ENABLED: 'false' } });
+    assert.match(off.stdout, /no GPU is used: the environment says cpu/);
+  });
+
   it('tries the default model of the models folder, unless in a hurry', async () => {
     const args = ['--models-dir', modelsDir];
     const env = { DEMUCS_DEFAULT_MODEL: 'toy' };
@@ -205,7 +218,7 @@ describe('oxboard doctor', () => {
     problem(absent.check('separation'), /"absent" is not installed/, /models list/);
 
     const device = await examine(staged, { tries: true, env: { DEMUCS_DEVICE: 'cuda:99' } });
-    problem(device.check('separation'), /cuda:99/, /DEMUCS_DEVICE/);
+    problem(device.check('separation'), /cuda:99.*Available: cpu/, /DEMUCS_DEVICE/);
 
     const empty = path.join(staged.folder, 'none');
     const folder = await examine(staged, { args: ['--models-dir', empty] });

@@ -81,6 +81,7 @@ async function separateShifted(
     'cpu',
     2,
     true,
+    false,
   );
   const song = await measureSource(openSource({ sampleRate, channels }, description));
   const session = new native.Session(model, {

@@ -53,7 +53,7 @@ async function* examine(flags: Flags): AsyncGenerator<Check, void, undefined> {
 
   const trial = await tryNative();
   yield await checkLibtorch(trial.native);
-  yield* checkAddon(trial);
+  yield* checkAddon(trial, config.device);
 
   yield* await checkFfmpeg();
   yield* await checkService();

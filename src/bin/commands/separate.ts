@@ -16,6 +16,7 @@ import {
   outputOptions,
   separateOptions,
   type LoadOptions,
+  type MemoryShortage,
   type ResolvedOutputOptions,
   type ResolvedSeparateOptions,
 } from '../../options.js';
@@ -112,6 +113,7 @@ async function prepare(flags: Flags): Promise<Job> {
     modelsDir: flags.modelsDir ?? config.modelsDir,
     device: flags.device ?? config.device,
     threads: flags.threads ?? config.threads,
+    tf32: config.tf32,
   });
   const options = resolveFlags(separateOptions, flags);
   const output = resolveFlags(outputOptions, flags);
@@ -215,7 +217,8 @@ async function loadSeparator(model: InstalledModel, options: LoadOptions): Promi
   if (description.notice) say(`Note: ${name}: ${description.notice}`);
   else if (embedded) say(`Note: ${name} is the small model that comes with OX Board Demucs`);
   // The song's own first segment makes the checks of a warm-up.
-  const separator = await Separator.load(name, { ...options, warmUp: false });
+  const onMemoryShort = ({ message }: MemoryShortage) => say(`Warning: ${message}`);
+  const separator = await Separator.load(name, { ...options, warmUp: false, onMemoryShort });
   const { device, threads } = separator;
   const plural = threads === 1 ? '' : 's';
   say(`Running on ${device}${device === 'cpu' ? ` with ${String(threads)} thread${plural}` : ''}`);

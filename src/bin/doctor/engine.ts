@@ -26,19 +26,43 @@ export async function checkLibtorch(native: TrialReport['native']): Promise<Chec
     return native ? { ...check, status: 'note' } : check;
   }
   if (version === undefined) return problem('libtorch', 'not found', SETUP);
-  const text = `${version}${folder === undefined ? '' : ` in ${folder}`}`;
+  const cuda = native?.gpu.cuda ?? '';
+  const kind = native ? (cuda === '' ? ', CPU' : `, CUDA ${cuda}`) : '';
+  const text = `${version}${kind}${folder === undefined ? '' : ` in ${folder}`}`;
   return version.split('+')[0] === pinned
     ? ok('libtorch', text)
     : note('libtorch', `${text}; this package is tested with ${pinned}`, SETUP);
 }
 
-export function checkAddon({ native, error }: TrialReport): Check[] {
+/** @param configured the device of the environment. */
+export function checkAddon(
+  { native, error }: TrialReport,
+  configured: string | undefined,
+): Check[] {
   if (native) {
-    const threads = `${String(native.defaultThreads)} CPU threads`;
-    return [ok('addon', 'loads'), ok('devices', `${native.devices.join(', ')}; ${threads}`)];
+    return [ok('addon', 'loads'), ok('devices', describeDevices(native, configured))];
   }
   const mend = error?.code === 'OUT_OF_MEMORY' ? MORE_MEMORY : SETUP;
   return [problem('addon', error?.message ?? 'it said nothing', mend)];
+}
+
+/** Which devices there are, which the environment chooses, and why no GPU is used. */
+function describeDevices(
+  { devices, gpu, defaultThreads }: NonNullable<TrialReport['native']>,
+  configured: string | undefined,
+): string {
+  const names = devices.map((device) => {
+    const [, index] = device.split(':');
+    const found = index === undefined ? undefined : gpu.gpus[Number(index)];
+    return found ? `${device} (${found.name}, ${(found.memoryBytes / 1e9).toFixed(1)} GB)` : device;
+  });
+  const why =
+    configured === 'cpu' && devices.length > 1
+      ? 'the environment says cpu (DEMUCS_GPU_ENABLED, DEMUCS_DEVICE)'
+      : gpu.reason;
+  const driver = gpu.driverCuda === '' ? '' : `; driver for CUDA ${gpu.driverCuda}`;
+  const threads = `${String(defaultThreads)} CPU threads`;
+  return `${names.join(', ')}; ${threads}${driver}${why === '' ? '' : `; no GPU is used: ${why}`}`;
 }
 
 export async function checkModels(modelsDir: string | undefined): Promise<Check[]> {

@@ -13,7 +13,8 @@ const report = (line: Partial<TrialReport>) => process.stdout.write(`${JSON.stri
 try {
   const native = loadNative();
   const { libtorchVersion, defaultThreads } = native;
-  report({ native: { libtorchVersion, defaultThreads, devices: native.devices() } });
+  const [devices, gpu] = [native.devices(), native.gpu()];
+  report({ native: { libtorchVersion, defaultThreads, devices, gpu } });
   const [, , argument] = process.argv;
   if (argument !== undefined) {
     const { model, ...options } = JSON.parse(argument) as Trial;

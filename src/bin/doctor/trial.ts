@@ -5,13 +5,19 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import type { NativeGpuStatus } from '../../native.js';
 import type { LoadOptions } from '../../options.js';
 
 export type Trial = { model: string } & Pick<LoadOptions, 'modelsDir' | 'device' | 'threads'>;
 
 export interface TrialReport {
   /** The addon, once it is loaded. */
-  native?: { libtorchVersion: string; defaultThreads: number; devices: string[] };
+  native?: {
+    libtorchVersion: string;
+    defaultThreads: number;
+    devices: string[];
+    gpu: NativeGpuStatus;
+  };
   /** The model, once each of its networks ran. */
   separation?: { device: string; threads: number; seconds: number; peakBytes: number };
   error?: { code: string; message: string };

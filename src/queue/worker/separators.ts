@@ -7,6 +7,7 @@ import { OxboardError } from '../../errors.js';
 import { findModel } from '../../models/library.js';
 import type { Logger } from '../../observability/logger.js';
 import type { Metrics } from '../../observability/metrics.js';
+import type { MemoryShortage } from '../../options.js';
 import { isOutOfMemory } from './failures.js';
 import { modelHash } from './installed.js';
 
@@ -14,6 +15,7 @@ export interface SeparatorsOptions {
   modelsDir: string | undefined;
   device: string;
   threads: number;
+  tf32?: boolean;
   /** Models that stay loaded while nobody uses them. */
   kept: number;
   logger: Logger;
@@ -119,10 +121,18 @@ export class Separators {
   }
 
   async #load(name: string, warmUp: boolean, signal: AbortSignal): Promise<Separator> {
-    const { modelsDir, device, threads, logger, metrics } = this.#options;
+    const { modelsDir, device, threads, tf32 = false, logger, metrics } = this.#options;
     const began = performance.now();
     const load = () =>
-      Separator.load(name, { ...(modelsDir && { modelsDir }), device, threads, warmUp, signal });
+      Separator.load(name, {
+        ...(modelsDir && { modelsDir }),
+        device,
+        threads,
+        tf32,
+        warmUp,
+        signal,
+        onMemoryShort: (shortage) => this.#onMemoryShort(shortage),
+      });
     const separator = await load().catch(async (error: unknown) => {
       if (!isOutOfMemory(error)) throw error;
       logger.warn('model_load_retried', { model: name, error });
@@ -134,6 +144,18 @@ export class Separators {
     metrics.modelLoadSeconds.observe({ model: name }, duration);
     logger.info('model_loaded', { model: name, duration, device, threads });
     return separator;
+  }
+
+  #onMemoryShort({ device, model, batchSize, onCpu, message }: MemoryShortage): void {
+    const { logger, metrics } = this.#options;
+    logger.warn('gpu_memory_short', {
+      device,
+      model,
+      batch_size: batchSize,
+      on_cpu: onCpu,
+      message,
+    });
+    metrics.gpuMemoryShort.inc({ model, outcome: onCpu === 0 ? 'smaller_batch' : 'cpu' });
   }
 
   #disposeUnused(entry: Entry): void {

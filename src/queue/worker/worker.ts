@@ -39,6 +39,7 @@ export interface WorkerConfig {
   autoPull: boolean;
   device: string | undefined;
   threads: number | undefined;
+  tf32?: boolean;
   maxDuration: number;
   dataDir: string;
   workerConcurrency: number;
@@ -87,8 +88,12 @@ export interface RunningWorker {
  */
 export async function startWorker(dependencies: WorkerDependencies): Promise<RunningWorker> {
   const { config, logger } = dependencies;
-  const { device, threads } = config;
-  const runtime = resolveRuntime({ ...(device && { device }), ...(threads && { threads }) });
+  const { device, threads, tf32 } = config;
+  const runtime = resolveRuntime({
+    ...(device && { device }),
+    ...(threads && { threads }),
+    ...(tf32 && { tf32 }),
+  });
   const chosen = await currentDefault(config);
   const folder = await openWorkFolder(path.join(config.dataDir, 'work'));
   const speeds = await Speeds.open(config.dataDir, runtime.signature);
@@ -134,6 +139,7 @@ class Worker implements RunningWorker {
       modelsDir: config.modelsDir,
       device: runtime.device,
       threads: runtime.threads,
+      tf32: config.tf32 ?? false,
       kept: Math.max(FEWEST_MODELS_KEPT, config.workerConcurrency),
       logger,
       metrics,
