@@ -40,7 +40,7 @@ export interface YoutubeSource {
   url: string;
   /** In the storage. */
   key: string | null;
-  /** The link, and later the title. */
+  /** The link; later on its title, as the name of a file. */
   name: string;
   sha256: string | null;
   sizeBytes: number | null;

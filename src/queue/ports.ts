@@ -204,7 +204,7 @@ export interface Downloads extends Pick<Claims, 'renew' | 'onRevoked' | 'progres
 export interface DownloadedSong {
   /** In the storage. */
   key: string;
-  /** Its title. */
+  /** As of a file: its title and the extension of its kind. */
   name: string;
   sha256: string;
   sizeBytes: number;

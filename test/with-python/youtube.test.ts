@@ -79,7 +79,7 @@ describe('a song behind a link', () => {
     const onProgress = (fraction: number) => void fractions.push(fraction);
     const song = await fetch(site.url('/My%20song.mp3'), {}, { onProgress });
     assert.deepEqual(readFileSync(song.path), SONG);
-    assert.equal(song.title, 'My song');
+    assert.equal(song.name, 'My song.mp3');
     assert.ok(fractions.length > 1);
     assert.deepEqual(
       fractions,

@@ -16,6 +16,8 @@ import { isYoutube, manyVideos, parseYoutubeUrl } from './url.js';
 const LOOK_MS = 180_000;
 const DOWNLOAD_MS = 1_200_000;
 
+const LONGEST_TITLE = 190;
+
 export interface YoutubeSettings {
   /** See findYtDlp. */
   ytDlpPath: string | undefined;
@@ -31,7 +33,8 @@ export interface YoutubeSettings {
 
 export interface FetchedSong {
   path: string;
-  title: string;
+  /** As of a file: its title and the extension of its kind. */
+  name: string;
 }
 
 export interface FetchOptions {
@@ -46,7 +49,8 @@ const bytes = z.number().positive().nullish().catch(null);
 /** As much of yt-dlp's description of a video as is needed. */
 const description = z.looseObject({
   _type: z.string().default('video'),
-  title: z.string().nullish().catch(null),
+  title: z.string().catch(''),
+  ext: z.string().catch(''),
   duration: z.number().nullish().catch(null),
   live_status: z.string().nullish().catch(null),
   is_live: z.boolean().nullish().catch(null),
@@ -114,7 +118,7 @@ export async function fetchSong(
       LOOK_MS,
       signal,
     );
-    const { title } = check(JSON.parse(json), settings);
+    const video = check(JSON.parse(json), settings);
     const infoFile = path.join(directory, 'info.json');
     await writeFile(infoFile, json);
 
@@ -145,7 +149,7 @@ export async function fetchSong(
     const { size } = await stat(file).catch(() => ({ size: 0 }));
     if (size === 0) throw explainFailure(`ERROR: Did not get any data\n${said}`, undefined);
     if (size > maxFileSize) throw tooLarge(maxFileSize);
-    return { path: file, title: title ?? new URL(url).host };
+    return { path: file, name: nameOf(video) };
   } finally {
     await guard.close();
   }
@@ -174,6 +178,17 @@ function check(info: unknown, { maxDuration, maxFileSize }: YoutubeSettings) {
   const size = video.filesize ?? video.filesize_approx ?? 0;
   if (size > maxFileSize) throw tooLarge(maxFileSize);
   return video;
+}
+
+/** A title is whatever its author likes; a name is one line, without folders. */
+function nameOf({ title, ext }: { title: string; ext: string }): string {
+  const clean = title
+    .toWellFormed()
+    .replaceAll(/[\p{Cc}\u2028-\u202e\u2066-\u2069\ufffd/\\]/gu, '_')
+    .trim();
+  const extension = /^[a-z0-9]{1,8}$/.test(ext) ? ext : 'audio';
+  const shown = Array.from(clean === '' ? 'song' : clean).slice(0, LONGEST_TITLE);
+  return `${shown.join('')}.${extension}`;
 }
 
 const PROGRESS = 'oxboard';

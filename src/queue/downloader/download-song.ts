@@ -9,19 +9,30 @@ import { pipeline } from 'node:stream/promises';
 import { writeError } from '../../audio/disk.js';
 import { probe, tooLong } from '../../audio/probe.js';
 import { OxboardError } from '../../errors.js';
+import type { Logger } from '../../observability/logger.js';
 import type { Storage } from '../../storage/storage.js';
 import type { DownloadedSong } from '../ports.js';
 import { downloadsOf } from '../records.js';
+import { isOutage } from '../worker/failures.js';
+import { withRetries, type Patience } from '../worker/patience.js';
 
 /** Gets what a link leads to; see fetchSong. */
 export type SongFetcher = (
   url: string,
   options: { directory: string; signal: AbortSignal; onProgress: (fraction: number) => void },
-) => Promise<{ path: string; title: string }>;
+) => Promise<{ path: string; name: string }>;
 
 /** @throws OxboardError; `signal.reason`. Nothing is left behind. */
 export async function downloadSong(
-  context: { storage: Storage; fetchSong: SongFetcher; directory: string; maxDuration: number },
+  context: {
+    storage: Storage;
+    fetchSong: SongFetcher;
+    directory: string;
+    maxDuration: number;
+    /** With what is to be stored. */
+    patience: Patience;
+    logger: Logger;
+  },
   {
     jobId,
     url,
@@ -39,6 +50,8 @@ export async function downloadSong(
   try {
     await mkdir(context.directory, { recursive: true });
     directory = await mkdtemp(path.join(context.directory, 'song-'));
+    // What cannot be kept is not asked for, again and again.
+    await context.storage.check();
     const song = await context.fetchSong(url, { directory, signal, onProgress });
     const durationSeconds = await lengthOf(song.path, signal);
     if (durationSeconds !== null && durationSeconds > context.maxDuration) {
@@ -49,8 +62,13 @@ export async function downloadSong(
     await pipeline(createReadStream(song.path), hash, { signal });
     // A name that no other attempt has: of two, the one that is believed dead may end last.
     const key = `${downloadsOf(jobId)}/${randomUUID()}`;
-    await context.storage.putFile(key, song.path, signal);
-    return { key, name: song.title, sha256: hash.digest('hex'), sizeBytes, durationSeconds };
+    await withRetries(() => context.storage.putFile(key, song.path, signal), {
+      patience: context.patience,
+      mayPass: isOutage,
+      onRetry: (error) => context.logger.warn('song_not_stored', { error }),
+      signal,
+    });
+    return { key, name: song.name, sha256: hash.digest('hex'), sizeBytes, durationSeconds };
   } catch (error) {
     signal.throwIfAborted();
     throw writeError(error, context.directory);
