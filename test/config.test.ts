@@ -187,6 +187,24 @@ describe('the environment', () => {
     assert.equal(readServiceConfig({ WEBHOOK_ALLOW_PRIVATE: 'true' }).webhookAllowPrivate, true);
   });
 
+  it('takes hosts of links as they stand in URLs, and stops the start at anything else', () => {
+    const hosts = (YOUTUBE_ALLOWED_HOSTS: string) =>
+      readServiceConfig({ YOUTUBE_ALLOWED_HOSTS }).youtubeHosts;
+    assert.ok(hosts('').includes('www.youtube.com'));
+    assert.deepEqual(hosts('YouTu.be, 127.0.0.1:8080'), ['youtu.be', '127.0.0.1:8080']);
+    assert.deepEqual(hosts('["[::1]:8080"]'), ['[::1]:8080']);
+    for (const text of [
+      'https://youtu.be',
+      'youtu.be/',
+      '*.youtube.com',
+      'a b',
+      'youtu.be:0',
+      ',',
+    ]) {
+      assert.throws(() => hosts(text), { code: 'INVALID_ENVIRONMENT', message: /ALLOWED_HOSTS/ });
+    }
+  });
+
   for (const [name, value, words] of [
     ['DEMUCS_DEVICE', 'gpu', 'auto, cpu, cuda or cuda:N'],
     ['DEMUCS_THREADS', '0', 'integer from 1 to 1024'],

@@ -123,12 +123,13 @@ export async function fetchSong(
     await writeFile(infoFile, json);
 
     const tooMuch = new AbortController();
-    const file = path.join(directory, 'song');
+    const file = path.join(directory, NAME);
     const output = await run(
       {
         flags: {
           loadInfoJson: infoFile,
-          output: file,
+          // In its directory: a whole path may have signs that mean something to it.
+          output: NAME,
           maxFilesize: String(maxFileSize),
           noMtime: true,
           newline: true,
@@ -191,6 +192,7 @@ function nameOf({ title, ext }: { title: string; ext: string }): string {
   return `${shown.join('')}.${extension}`;
 }
 
+const NAME = 'song';
 const PROGRESS = 'oxboard';
 
 function readProgress(line: string): { done: number; total: number | undefined } | undefined {
