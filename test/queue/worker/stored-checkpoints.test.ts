@@ -40,8 +40,8 @@ describe('checkpoints in the storage', () => {
     assert.deepEqual(await first.parts(), []);
     assert.equal(first.resumed, false);
     await first.add(part(0, 10));
-    await first.add(part(10, 5));
     const spent = first.workSeconds;
+    await first.add(part(10, 5));
 
     const next = open();
     const parts = (await next.parts()).sort((a, b) => a.offset - b.offset);
@@ -57,7 +57,7 @@ describe('checkpoints in the storage', () => {
       ['vocals from 10 '.repeat(5), 'other from 10 '.repeat(5)],
     );
     assert.ok(next.resumed);
-    assert.ok(next.workSeconds >= spent * 0.9);
+    assert.ok(next.workSeconds >= spent);
     assert.deepEqual(await open('checkpoints/job/other').parts(), []);
     assert.deepEqual(await open('checkpoints/jo').parts(), []);
   });
