@@ -6,13 +6,14 @@ const REDACTED = '[redacted]';
 /** Whole words of a field's name: `api_key`, `claimToken` and `set-cookie`, but not `tokenizer`. */
 const SECRET_NAME =
   /(^|[_\-.]|(?<=[a-z])(?=[A-Z]))(authorization|cookie|password|passwd|secret|token|credentials?|api[_-]?keys?)($|[_\-.]|(?=[A-Z]))/i;
+/** Each looks only so far from where it begins: strangers write texts that would keep it for long. */
 const IN_TEXT: readonly (readonly [RegExp, string])[] = [
-  [/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/?#@]*@/gi, `$1${REDACTED}@`],
+  [/(\b[a-z][a-z0-9+.-]{0,30}:\/\/)[^\s/?#@]*@/gi, `$1${REDACTED}@`],
   [
     /([?&](?:[\w-]+[_-])?(?:token|key|password|secret|signature|sig|credential)=)[^\s&#"']+/gi,
     `$1${REDACTED}`,
   ],
-  [/\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*/g, REDACTED],
+  [/\beyJ[\w-]{8,300}\.[\w-]+\.[\w-]*/g, REDACTED],
   [/\b(Bearer|Basic)\s+[\w.~+/=-]+/gi, `$1 ${REDACTED}`],
 ];
 
