@@ -98,6 +98,7 @@ function bringing(context: TestContext): { song: string; fetchSong: SongFetcher 
 /** Comes never, unless it is told to stop. */
 const never: SongFetcher = (_url, { signal }) =>
   new Promise((_resolve, reject) => {
+    signal.throwIfAborted();
     signal.addEventListener('abort', () => reject(signal.reason as Error));
   });
 

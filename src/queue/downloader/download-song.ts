@@ -52,6 +52,7 @@ export async function downloadSong(
     directory = await mkdtemp(path.join(context.directory, 'song-'));
     // What cannot be kept is not asked for, again and again.
     await context.storage.check();
+    signal.throwIfAborted();
     const song = await context.fetchSong(url, { directory, signal, onProgress });
     const durationSeconds = await lengthOf(song.path, signal);
     if (durationSeconds !== null && durationSeconds > context.maxDuration) {
