@@ -75,12 +75,10 @@ export const jobDocument = z
     finished_at: time.nullable(),
     attempts: z.int().min(0),
     estimated_duration: seconds,
-    file_name: z
-      .string()
-      .meta({
-        description:
-          'Of the upload; with a link, that until it is downloaded, then the title with an extension',
-      }),
+    file_name: z.string().meta({
+      description:
+        'Of the upload; with a link, that until it is downloaded, then the title with an extension',
+    }),
     youtube_url: z.string().nullable().meta({ description: 'The link; null for an upload' }),
     duration_seconds: seconds
       .nullable()
