@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { ERROR_CODES, httpStatusOf, type ErrorCode } from '../../src/errors.js';
 import { health, modelList, readiness } from '../../src/http/schemas/service.js';
+import { openStorage } from '../../src/storage/open.js';
+import { temporaryFolder } from '../support/audio.js';
 import { ANNOUNCEMENT, startApi, submit, takeJob, until } from '../support/api.js';
 import { assertProblem, call, document } from '../support/contract.js';
 
@@ -58,6 +60,23 @@ void describe('models and health', () => {
     const ready = await call(service, '/health/ready');
     assert.equal(ready.status, 503);
     assert.deepEqual(ready.body, { status: 'not_ready', missing: ['workers'] });
+  });
+
+  it('readiness does not write into the storage as often as strangers ask for it', async (context) => {
+    const storage = await openStorage({ storageUrl: undefined, dataDir: temporaryFolder(context) });
+    let looks = 0;
+    const check = storage.check.bind(storage);
+    storage.check = () => {
+      looks++;
+      return check();
+    };
+    const service = await startApi(context, { storage });
+    const began = performance.now();
+    for (let at = 0; at < 20; at++) {
+      assert.equal((await call(service, '/health/ready')).status, 200);
+    }
+    const seconds = (performance.now() - began) / 1000;
+    assert.ok(looks >= 1 && looks <= 1 + seconds, `${looks} in ${seconds} s`);
   });
 
   it('without Redis the process is alive, the service is not, and all says so until it is back', async (context) => {

@@ -6,6 +6,9 @@ import type { Storage } from '../../storage/storage.js';
 import { serve } from '../routing.js';
 import type { Health, ModelList, Readiness } from '../schemas/service.js';
 
+/** Milliseconds: looking writes an object, which costs something, and anyone may ask for it. */
+const STORAGE_LOOKS = 1_000;
+
 export interface ServiceDependencies {
   jobs: Jobs;
   workers: Workers;
@@ -17,6 +20,7 @@ export interface ServiceDependencies {
 /** What the service tells of itself: models and health. */
 export function serviceRoutes(router: Router, dependencies: ServiceDependencies): void {
   const { jobs, workers, storage, version, isStopping } = dependencies;
+  let writableAt = -Infinity;
 
   serve(router, '/models', 'key', {
     get: async (_request, response) => {
@@ -67,12 +71,18 @@ export function serviceRoutes(router: Router, dependencies: ServiceDependencies)
   async function missingNow(): Promise<('redis' | 'storage' | 'workers')[]> {
     const missing = await findMissing([
       { name: 'redis', check: async () => jobs.counts() },
-      { name: 'storage', check: async () => storage.check() },
+      { name: 'storage', check: requireStorage },
       { name: 'workers', check: requireWorker },
     ]);
     const names = missing.map(({ name }) => name as 'redis' | 'storage' | 'workers');
     // Without Redis nothing is known of workers.
     return names.includes('redis') ? names.filter((name) => name !== 'workers') : names;
+  }
+
+  async function requireStorage(): Promise<void> {
+    if (performance.now() - writableAt < STORAGE_LOOKS) return;
+    await storage.check();
+    writableAt = performance.now();
   }
 
   async function requireWorker(): Promise<void> {
