@@ -17,10 +17,11 @@ FROM base AS build
 RUN apt-get update \
     && apt-get install -y --no-install-recommends cmake g++ make python3-pip python3-venv \
     && rm -rf /var/lib/apt/lists/*
-# A folder of its own, which its user can bring up to date while the container runs.
+# A folder of its own, which its user can bring up to date while the container runs. YouTube asks for
+# a JavaScript runtime, and yt-dlp for a newer Node.js than the one here: deno comes along.
 ARG YT_DLP_VERSION=2026.10.26
 RUN python3 -m venv /opt/yt-dlp \
-    && /opt/yt-dlp/bin/pip install --no-cache-dir "yt-dlp==${YT_DLP_VERSION}"
+    && /opt/yt-dlp/bin/pip install --no-cache-dir "yt-dlp[default,deno]==${YT_DLP_VERSION}"
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
