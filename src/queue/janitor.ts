@@ -8,6 +8,7 @@ import type { Storage } from '../storage/storage.js';
 import type { RedisConnection } from './redis.js';
 import { PREFIX } from './scripts/prelude.js';
 import { ORPHANS } from './scripts/sweeping.js';
+import { within } from './within.js';
 
 /** Milliseconds: between two rounds of all workers together, and until a round is looked for. */
 const INTERVAL = 3_600_000;
@@ -15,6 +16,8 @@ const POLL = 60_000;
 /** Milliseconds that an object is left alone: its record may be on the way. */
 const YOUNG = 3_600_000;
 const AT_ONCE = 500;
+/** Milliseconds that a round has to notice that it is to end; a storage that hangs does not let it. */
+const LAST_WORDS = 2_000;
 
 const KINDS = ['uploads', 'checkpoints', 'results'] as const;
 
@@ -92,7 +95,7 @@ export function createJanitor(
     },
     async stop() {
       stopping?.abort();
-      await running;
+      if (running) await within(LAST_WORDS, running).catch(() => undefined);
     },
   };
 }

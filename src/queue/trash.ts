@@ -6,9 +6,12 @@ import type { Logger } from '../observability/logger.js';
 import type { Storage } from '../storage/storage.js';
 import type { RedisConnection } from './redis.js';
 import { PREFIX } from './scripts/prelude.js';
+import { within } from './within.js';
 
 const KEY = `${PREFIX}trash`;
 const AT_ONCE = 100;
+/** Milliseconds for one entry: a storage that hangs is to hold up neither clients nor sweeps nor a stop. */
+const PATIENCE = 3_000;
 
 /** Removes `entries`, up to the first that fails; what is left stays for {@link emptyTrash}. */
 export async function discard(
@@ -21,8 +24,10 @@ export async function discard(
 ): Promise<void> {
   for (const entry of entries) {
     try {
-      if (entry.endsWith('/')) await storage.removeAll(entry.slice(0, -1));
-      else await storage.remove(entry);
+      const removed = entry.endsWith('/')
+        ? storage.removeAll(entry.slice(0, -1))
+        : storage.remove(entry);
+      await within(PATIENCE, removed);
       await connection.send(['SREM', KEY, entry]);
     } catch (error) {
       logger.warn('files_not_removed', { key: entry, error });

@@ -1,0 +1,62 @@
+/** What is promised while the storage takes connections and answers nothing. */
+import assert from 'node:assert/strict';
+import { after, describe, it } from 'node:test';
+import { createJanitor } from '../../src/queue/janitor.js';
+import { createJobs } from '../../src/queue/jobs.js';
+import { createSweeper } from '../../src/queue/sweeper.js';
+import type { Storage } from '../../src/storage/storage.js';
+import { admission, claimed, quiet, startQueue, statusOf, TENANT, worker } from './harness.js';
+
+const queue = await startQueue({ after });
+const member = await queue.join();
+await member.workers.announce(worker('worker'));
+
+const silence = new Promise<never>(() => undefined);
+const storage = new Proxy(queue.storage, {
+  get: (_target, name: keyof Storage) =>
+    name === 'list'
+      ? async function* () {
+          yield await silence;
+        }
+      : () => silence,
+});
+const { connection, handout } = member;
+const common = { handout, storage, jobTtl: 3600, logger: quiet };
+
+/** Seconds that it takes. */
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const began = performance.now();
+  await work();
+  return (performance.now() - began) / 1000;
+}
+
+describe('a storage that hangs', { timeout: 30_000 }, () => {
+  it('holds up no client that cancels a job, and nothing of it is forgotten', async () => {
+    const jobs = createJobs(connection, common);
+    const { job } = await jobs.admit(admission());
+    const seconds = await timed(() => jobs.cancelOrRemove(job.id, TENANT));
+    assert.ok(seconds < 8, `${seconds} s`);
+    assert.equal(await statusOf(member, job), 'cancelled');
+    const trash = (await connection.send(['SMEMBERS', 'oxboard:trash'])) as string[];
+    assert.ok([...trash].includes(`uploads/${job.id}`));
+  });
+
+  it('holds up no sweep, which finds jobs whose worker is lost', async () => {
+    await connection.send(['SADD', 'oxboard:trash', 'uploads/of-another']);
+    const sweeper = createSweeper(connection, common);
+    await member.jobs.admit(admission());
+    const claim = await claimed(member);
+    await connection.send(['ZADD', 'oxboard:leases', '1', claim.job.id]);
+    const seconds = await timed(async () => {
+      assert.equal((await sweeper.sweep()).requeued, 1);
+    });
+    assert.ok(seconds < 8, `${seconds} s`);
+  });
+
+  it('holds up no stop', async () => {
+    const janitor = createJanitor(connection, { storage, logger: quiet });
+    janitor.start();
+    const seconds = await timed(() => janitor.stop());
+    assert.ok(seconds < 6, `${seconds} s`);
+  });
+});
