@@ -6,8 +6,9 @@ import { after, describe, it, type TestContext } from 'node:test';
 import { EventSource } from 'eventsource';
 import { WebSocket } from 'ws';
 import { readiness } from '../../src/http/schemas/service.js';
-import { complete, startApi, submit, takeJob, until, type TestApi } from '../support/api.js';
+import { complete, startApi, submit, takeJob, type TestApi } from '../support/api.js';
 import { assertProblem, call } from '../support/contract.js';
+import { until } from '../support/until.js';
 
 interface Message {
   id: string;

@@ -8,8 +8,9 @@ import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jobDocument } from '../../src/http/schemas/jobs.js';
-import { form, startApi, submit, until, type TestApi } from '../support/api.js';
+import { form, startApi, submit, type TestApi } from '../support/api.js';
 import { assertDocumented, assertProblem, call } from '../support/contract.js';
+import { until } from '../support/until.js';
 
 const MAX = 200_000;
 const api = await startApi({ after }, { config: { maxFileSize: MAX } });

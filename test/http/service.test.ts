@@ -8,8 +8,9 @@ import { ERROR_CODES, httpStatusOf, type ErrorCode } from '../../src/errors.js';
 import { health, modelList, readiness } from '../../src/http/schemas/service.js';
 import { openStorage } from '../../src/storage/open.js';
 import { temporaryFolder } from '../support/audio.js';
-import { ANNOUNCEMENT, startApi, submit, takeJob, until } from '../support/api.js';
+import { ANNOUNCEMENT, startApi, submit, takeJob } from '../support/api.js';
 import { assertProblem, call, document } from '../support/contract.js';
+import { until } from '../support/until.js';
 
 const api = await startApi({ after }, { config: { corsOrigins: ['https://board.example'] } });
 

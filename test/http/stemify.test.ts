@@ -12,11 +12,11 @@ import {
   startApi,
   submit,
   takeJob,
-  until,
   type TestApi,
 } from '../support/api.js';
 import { makeAudio, temporaryFolder } from '../support/audio.js';
 import { assertProblem, call } from '../support/contract.js';
+import { until } from '../support/until.js';
 
 /** Everything that lies in the folder of the service, uploads in the storage apart. */
 function leftovers({ folder }: TestApi): string[] {

@@ -8,7 +8,7 @@ import { after, describe, it } from 'node:test';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { apiDocument } from '../../src/http/openapi.js';
 import { jobDocument, jobList } from '../../src/http/schemas/jobs.js';
-import { complete, form, post, startApi, submit, takeJob, until } from '../support/api.js';
+import { complete, form, post, startApi, submit, takeJob } from '../support/api.js';
 import { assertProblem, call } from '../support/contract.js';
 import {
   ALICE,
@@ -23,6 +23,7 @@ import {
   urlsOf,
   VOCALS,
 } from '../support/tenants.js';
+import { until } from '../support/until.js';
 
 const api = await startApi({ after }, { apiKeys: [ALICE, BOB], config: { corsOrigins: [ORIGIN] } });
 

@@ -8,7 +8,7 @@ import { runInThisContext } from 'node:vm';
 import { EventSource } from 'eventsource';
 import { base64url, decodeProtectedHeader, SignJWT } from 'jose';
 import { createTenants } from '../../src/http/tenant.js';
-import { complete, form, startApi, submit, takeJob, TOKEN_TTL, until } from '../support/api.js';
+import { complete, form, startApi, submit, takeJob, TOKEN_TTL } from '../support/api.js';
 import { assertProblem, call } from '../support/contract.js';
 import {
   ALICE,
@@ -23,6 +23,7 @@ import {
   urlsOf,
   VOCALS,
 } from '../support/tenants.js';
+import { until } from '../support/until.js';
 
 const api = await startApi(
   { after },

@@ -11,10 +11,11 @@ import { createDeliveries } from '../../src/queue/webhooks.js';
 import { createDeliverer } from '../../src/webhooks/deliverer.js';
 import type { Retries } from '../../src/webhooks/retries.js';
 import { createSender } from '../../src/webhooks/sender.js';
-import { complete, form, post, startApi, submit, takeJob, until } from '../support/api.js';
+import { complete, form, post, startApi, submit, takeJob } from '../support/api.js';
 import { assertProblem, call } from '../support/contract.js';
 import { recordingLogger } from '../support/logs.js';
 import { silence, startReceiver, status, type Delivery } from '../support/receiver.js';
+import { until } from '../support/until.js';
 
 const SECRET = 'whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=';
 const RETRIES: Retries = { firstMs: 100, mostMs: 400, forMs: 60_000 };

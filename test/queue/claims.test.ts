@@ -11,10 +11,10 @@ import {
   startQueue,
   statusOf,
   TENANT,
-  until,
   worker,
   type Member,
 } from './harness.js';
+import { until } from '../support/until.js';
 
 const LEASE = 100;
 const queue = await startQueue({ after });

@@ -12,7 +12,8 @@ import type { SongFetcher } from '../../src/queue/downloader/download-song.js';
 import type { Storage } from '../../src/storage/storage.js';
 import { makeAudio, temporaryFolder } from '../support/audio.js';
 import { recordingLogger } from '../support/logs.js';
-import { admission, startQueue, TENANT, until } from './harness.js';
+import { admission, startQueue, TENANT } from './harness.js';
+import { until } from '../support/until.js';
 
 async function start(
   context: TestContext,

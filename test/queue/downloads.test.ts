@@ -3,16 +3,8 @@ import assert from 'node:assert/strict';
 import { after, afterEach, describe, it } from 'node:test';
 import type { Job } from '../../src/queue/job.js';
 import type { DownloadedSong } from '../../src/queue/ports.js';
-import {
-  admission,
-  claimed,
-  result,
-  startQueue,
-  statusOf,
-  TENANT,
-  until,
-  worker,
-} from './harness.js';
+import { admission, claimed, result, startQueue, statusOf, TENANT, worker } from './harness.js';
+import { until } from '../support/until.js';
 
 const URL = 'https://www.youtube.com/watch?v=abcdefghijk';
 const LEASE = 100;

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import type { Job, JobEvent } from '../../src/queue/job.js';
-import { admission, claimed, result, startQueue, TENANT, until, worker } from './harness.js';
+import { admission, claimed, result, startQueue, TENANT, worker } from './harness.js';
+import { until } from '../support/until.js';
 
 const queue = await startQueue({ after }, { timing: { progressMs: 0 } });
 const [api, one] = await Promise.all([queue.join(), queue.join()]);

@@ -17,9 +17,9 @@ import {
   startQueue,
   statusOf,
   TENANT,
-  until,
   worker,
 } from './harness.js';
+import { until } from '../support/until.js';
 
 const queue = await startQueue({ after }, { jobTtl: 1 });
 const { storage } = queue;

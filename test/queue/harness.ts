@@ -3,7 +3,6 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../src/observability/logger.js';
 import { createClaims } from '../../src/queue/claims.js';
 import { createDownloads } from '../../src/queue/downloads.js';
@@ -103,21 +102,6 @@ export const result = (id: string = randomUUID()): JobResult => ({
   nullTestDb: null,
   manifest: {},
 });
-
-/** Resolves as soon as `condition` gives something; fails after some seconds. */
-export async function until<T>(
-  condition: () => Promise<T | undefined | false> | T | undefined | false,
-  what = 'what was waited for',
-  seconds = 15,
-): Promise<T> {
-  const deadline = performance.now() + seconds * 1000;
-  for (;;) {
-    const value = await condition();
-    if (value !== undefined && value !== false) return value;
-    if (performance.now() > deadline) throw new Error(`${what} did not happen`);
-    await sleep(10);
-  }
-}
 
 export type Member = Awaited<ReturnType<QueueUnderTest['join']>>;
 export type QueueUnderTest = Awaited<ReturnType<typeof startQueue>>;

@@ -10,11 +10,11 @@ import {
   startQueue,
   statusOf,
   TENANT,
-  until,
   worker,
   type Member,
 } from './harness.js';
 import { connectRedis } from '../../src/queue/redis.js';
+import { until } from '../support/until.js';
 
 const away = { code: 'REDIS_UNAVAILABLE' };
 

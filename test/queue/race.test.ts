@@ -4,7 +4,8 @@ import { after, it } from 'node:test';
 import { isFinished, type JobEvent } from '../../src/queue/job.js';
 import type { Claim } from '../../src/queue/ports.js';
 import { randomNumbers } from '../support/random.js';
-import { admission, result, startQueue, TENANT, until, worker, type Member } from './harness.js';
+import { admission, result, startQueue, TENANT, worker, type Member } from './harness.js';
+import { until } from '../support/until.js';
 
 async function collect(stream: AsyncIterable<JobEvent>): Promise<JobEvent[]> {
   const events: JobEvent[] = [];
@@ -87,7 +88,7 @@ it('a thousand jobs: none lost, none ended twice, none ever goes back', async (c
     const { pending, processing } = await api.jobs.counts();
     return pending + processing > 0;
   };
-  await until(async () => !(await busy()), 'the end of all jobs', 60);
+  await until(async () => !(await busy()), 'the end of all jobs', 60 * 1000);
   over = true;
   await Promise.all(working);
 

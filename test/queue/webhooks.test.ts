@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import type { Job } from '../../src/queue/job.js';
 import { createDeliveries } from '../../src/queue/webhooks.js';
-import { admission, claimed, result, startQueue, TENANT, until, worker } from './harness.js';
+import { admission, claimed, result, startQueue, TENANT, worker } from './harness.js';
+import { until } from '../support/until.js';
 
 const URL = 'https://example.org/hook';
 const LEASE_MS = 300;

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, it } from 'node:test';
 import { createWorkers } from '../../src/queue/workers.js';
-import { model, startQueue, until, worker } from './harness.js';
+import { model, startQueue, worker } from './harness.js';
+import { until } from '../support/until.js';
 
 const queue = await startQueue({ after });
 const { workers, connection } = await queue.join();

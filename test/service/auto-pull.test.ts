@@ -8,7 +8,7 @@ import { currentDefault } from '../../src/queue/worker/installed.js';
 import { temporaryFolder } from '../support/audio.js';
 import { modelsDir } from '../support/cli.js';
 import { skeleton, writePublished } from '../support/published.js';
-import { until } from '../support/service.js';
+import { until } from '../support/until.js';
 
 const NAME = 'htdemucs_6s';
 const silent = { error: ignore, warn: ignore, info: ignore, debug: ignore };
@@ -30,10 +30,10 @@ describe('DEMUCS_AUTO_PULL', () => {
     };
     const pull = await startAutoPull({ config, logger: silent, source, retryMs: 200 });
     context.after(() => pull.stop());
-    const failed = await until('the failure', () => {
+    const failed = await until(() => {
       const state = pull.state();
       return state?.status === 'waiting' && state;
-    });
+    }, 'the failure');
     assert.deepEqual([failed.model, failed.error?.code], [NAME, 'DOWNLOAD_NOT_FOUND']);
     assert.ok(!JSON.stringify(failed).includes(source), 'no path of this machine');
     const before = await currentDefault(config);
@@ -43,11 +43,11 @@ describe('DEMUCS_AUTO_PULL', () => {
     writePublished(path.join(source, '5c90dfd2.safetensors'), skeleton('htdemucs_6'), {
       sparse: true,
     });
-    await until('the model', () => {
+    await until(() => {
       const state = pull.state();
       if (state?.status === 'pulling') seen.set(state.progress, state);
       return state === null;
-    });
+    }, 'the model');
     assert.ok(seen.size > 0);
     assert.equal((await currentDefault(config)).name, NAME);
 

@@ -9,11 +9,11 @@ import {
   processesOf,
   startService,
   submit,
-  until,
   untilCompleted,
   untilJob,
   type TestService,
 } from '../support/service.js';
+import { until } from '../support/until.js';
 
 const folder = temporaryFolder({ after });
 /** Hundreds of segments: there is a middle to be stopped in. */
@@ -48,7 +48,7 @@ describe('a service', { concurrency: true }, () => {
     assert.equal(signal, 'SIGTERM');
     assert.ok(performance.now() - started < 20_000);
     await streamed;
-    await until('the end of its processes', () => processesOf(service).length === 0);
+    await until(() => processesOf(service).length === 0, 'the end of its processes');
 
     const next = await startService({ after }, ['serve'], {
       ...SETTINGS,
@@ -64,7 +64,7 @@ describe('a service', { concurrency: true }, () => {
     const id = await submit(service, song, { model: 'slow' });
     await untilJob(service, id, ({ stage }) => stage === 'separating');
     void service.kill('SIGTERM');
-    await until('the stop', () => service.logs().some(({ event }) => event === 'stopping'));
+    await until(() => service.logs().some(({ event }) => event === 'stopping'), 'the stop');
     // Terminals and npm tell the same signal twice; this is another one.
     const again = setInterval(() => void service.kill('SIGINT'), 100);
     const started = performance.now();
@@ -72,7 +72,7 @@ describe('a service', { concurrency: true }, () => {
     clearInterval(again);
     assert.equal(signal, 'SIGINT');
     assert.ok(performance.now() - started < 5_000);
-    await until('the end of its processes', () => processesOf(service).length === 0);
+    await until(() => processesOf(service).length === 0, 'the end of its processes');
   });
 
   it('that is killed takes all its processes along, and loses no job', async () => {
@@ -80,7 +80,7 @@ describe('a service', { concurrency: true }, () => {
     const id = await submit(service, song, FIELDS);
     await untilMiddle(service, id);
     await service.kill('SIGKILL');
-    await until('the end of its processes', () => processesOf(service).length === 0);
+    await until(() => processesOf(service).length === 0, 'the end of its processes');
 
     const next = await startService({ after }, ['serve'], {
       ...SETTINGS,

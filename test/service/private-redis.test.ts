@@ -6,10 +6,10 @@ import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createClient } from 'redis';
 import { temporaryFolder } from '../support/audio.js';
+import { until } from '../support/until.js';
 
 const OWNER = fileURLToPath(new URL('children/redis-owner.ts', import.meta.url));
 const folder = temporaryFolder({ after });
@@ -51,14 +51,6 @@ async function withClient<T>(
     return await work(client);
   } finally {
     client.destroy();
-  }
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 15_000;
-  while (!(await condition())) {
-    assert.ok(performance.now() < deadline, 'it did not come true within 15 seconds');
-    await sleep(20);
   }
 }
 

@@ -12,11 +12,11 @@ import {
   jobOf,
   startService,
   submit,
-  until,
   untilCompleted,
   untilJob,
 } from '../support/service.js';
 import { promtool } from '../support/promtool.js';
+import { until } from '../support/until.js';
 
 const folder = temporaryFolder({ after });
 const THREADS = '1';
@@ -132,10 +132,10 @@ describe('serve', () => {
   });
 
   it('tells the metrics of all its processes as one, as Prometheus wants them', async () => {
-    const text = await until('the figures of the last job', async () => {
+    const text = await until(async () => {
       const metrics = await scrape();
       return valueOf(metrics, 'demucs_jobs_active') === 0 && metrics;
-    });
+    }, 'the figures of the last job');
     assert.deepEqual(promtool(['check', 'metrics'], text), { status: 0, said: '' });
 
     const admitted = service.logs().filter(({ event }) => event === 'job_admitted').length;
@@ -189,9 +189,9 @@ describe('serve', () => {
     for (const name of ['api-1', 'api-2']) {
       const pid = service.pids(name).at(-1)!;
       process.kill(pid, 'SIGKILL');
-      await until('another process', () => service.pids(name).at(-1) !== pid);
+      await until(() => service.pids(name).at(-1) !== pid, 'another process');
     }
-    await until('answers', () => ask(service, '/health/ready').catch(() => undefined));
+    await until(() => ask(service, '/health/ready').catch(() => undefined), 'answers');
     const text = await scrape();
     assert.equal(valueOf(text, series), admitted);
     assert.equal(valueOf(text, 'demucs_process_restarts_total{role="api"}'), 2);

@@ -4,7 +4,8 @@ import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { makeAudio, temporaryFolder } from '../support/audio.js';
 import { startRedis } from '../support/redis.js';
-import { ask, startService, submit, until, untilCompleted } from '../support/service.js';
+import { ask, startService, submit, untilCompleted } from '../support/service.js';
+import { until } from '../support/until.js';
 
 const folder = temporaryFolder({ after });
 const redis = await startRedis({ after }, { tcp: true });
@@ -55,10 +56,10 @@ describe('api and workers', () => {
       Array.from({ length: 4 }, (_, at) => submit(api, song(20 + at), { model: 'htdemucs' })),
     );
     await redis.stop();
-    const { body, headers } = await until('the refusal', async () => {
+    const { body, headers } = await until(async () => {
       const answer = await ask<{ code: string }>(api, '/jobs');
       return answer.status === 503 && answer;
-    });
+    }, 'the refusal');
     assert.equal(body.code, 'REDIS_UNAVAILABLE');
     assert.match(headers.get('content-type') ?? '', /^application\/problem\+json/);
     const ready = await ask<{ missing: string[] }>(api, '/health/ready');
@@ -67,7 +68,7 @@ describe('api and workers', () => {
     assert.equal((await ask(api, '/health/live')).status, 200);
 
     await redis.start();
-    await until('readiness', async () => (await ask(api, '/health/ready')).status === 200);
+    await until(async () => (await ask(api, '/health/ready')).status === 200, 'readiness');
     for (const id of ids) await untilCompleted(api, id);
     await untilCompleted(api, await submit(api, song(40)));
   });

@@ -7,14 +7,8 @@ import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { temporaryFolder } from '../support/audio.js';
 import { oxboard } from '../support/cli.js';
-import {
-  freePort,
-  launch,
-  NPM_START,
-  processesOf,
-  startService,
-  until,
-} from '../support/service.js';
+import { freePort, launch, NPM_START, processesOf, startService } from '../support/service.js';
+import { until } from '../support/until.js';
 
 const folder = temporaryFolder({ after });
 
@@ -30,7 +24,7 @@ async function refused(
   assert.deepEqual({ status, signal }, { status: exitStatus, signal: null }, stderr);
   assert.match(stderr, /^oxboard: /m);
   assert.doesNotMatch(stderr, /^\s+at .*:\d+/m);
-  await until('the end of its processes', () => processesOf(service).length === 0);
+  await until(() => processesOf(service).length === 0, 'the end of its processes');
 }
 
 describe('a start is refused', () => {
@@ -130,6 +124,6 @@ describe('the commands that serve', () => {
     assert.equal(response.status, 200);
     const { signal } = await service.kill('SIGTERM');
     assert.equal(signal, 'SIGTERM');
-    await until('the end of its processes', () => processesOf(service).length === 0);
+    await until(() => processesOf(service).length === 0, 'the end of its processes');
   });
 });

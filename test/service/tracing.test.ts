@@ -12,12 +12,12 @@ import { startRedis } from '../support/redis.js';
 import {
   ask,
   startService,
-  until,
   untilCompleted,
   untilJob,
   type LogLine,
   type TestService,
 } from '../support/service.js';
+import { until } from '../support/until.js';
 
 const folder = temporaryFolder({ after });
 const redis = await startRedis({ after });
@@ -100,7 +100,7 @@ describe('with a collector', () => {
     const [api] = services;
     const fields = { model: 'htdemucs_ft', callback_url: `${receiver.url}/done` };
     await untilCompleted(api, await post(api, song, fields, good.traceparent));
-    await until('the webhook', () => receiver.requests.length > 0);
+    await until(() => receiver.requests.length > 0, 'the webhook');
     const failing = await post(api, poisoned(), { model: 'toy' }, bad.traceparent);
     await untilJob(api, failing, ({ status }) => status === 'failed');
     await untilCompleted(api, await post(api, song, { model: 'toy' }, unsampled.traceparent));
@@ -243,12 +243,12 @@ describe('the way to the collector', () => {
         .map(({ event }) => event);
     for (const tries of [1, 2, 3]) {
       assert.equal((await request(api, '1')).status, 200);
-      await until('another try', () => collector.requests.length >= tries);
+      await until(() => collector.requests.length >= tries, 'another try');
     }
-    await until('the warning', () => told().length > 0);
+    await until(() => told().length > 0, 'the warning');
     collector.status = 200;
     await request(api, '2');
-    await until('the news', () => told().length > 1);
+    await until(() => told().length > 1, 'the news');
     assert.deepEqual(told(), ['traces_not_exported', 'traces_exported_again']);
 
     const { type, body } = collector.requests.at(-1)!;
@@ -283,8 +283,9 @@ describe('the way to the collector', () => {
   it('need not be there: without an endpoint only the log has the ids, and nothing is said', async () => {
     const api = await startService({ after }, ['api'], BASE);
     await request(api, 'e');
-    const line = await until('the line', () =>
-      api.logs().find(({ event }) => event === 'http_request'),
+    const line = await until(
+      () => api.logs().find(({ event }) => event === 'http_request'),
+      'the line',
     );
     assert.equal(line.trace_id, place('e').traceId);
     assert.deepEqual(

@@ -11,7 +11,8 @@ import { makeAudio, temporaryFolder } from '../support/audio.js';
 import { recordingLogger } from '../support/logs.js';
 import { silence, startReceiver, status } from '../support/receiver.js';
 import { startRedis } from '../support/redis.js';
-import { ask, startService, until, type JobDocument } from '../support/service.js';
+import { ask, startService, type JobDocument } from '../support/service.js';
+import { until } from '../support/until.js';
 
 const KEY = 'the-key-of-the-tenant-of-this-test';
 const SECRET = 'a secret of the service and its receivers';
@@ -65,14 +66,14 @@ describe('a webhook', () => {
     const webhook = new Webhook(SECRET, { format: 'raw' });
     for (const { body: text, headers } of [killed!, told!]) webhook.verify(text, headers);
 
-    const job = await until('the delivery', async () => {
+    const job = await until(async () => {
       const answer = await ask<JobDocument & { webhook: { status: string; attempts: number } }>(
         service,
         `/jobs/${id}`,
         WITH_KEY,
       );
       return answer.body.webhook.status === 'delivered' && answer.body;
-    });
+    }, 'the delivery');
     assert.equal(job.webhook.attempts, 2);
 
     // What the receiver was told is enough to fetch the stems: it has no key.

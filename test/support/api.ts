@@ -247,13 +247,3 @@ export async function complete(
   if (!(await claims.complete(claim, result))) throw new Error('The claim is void');
   return result;
 }
-
-/** Waits for something that comes about by itself. */
-export async function until<T>(look: () => T | undefined | Promise<T | undefined>): Promise<T> {
-  for (const end = Date.now() + 10_000; ;) {
-    const found = await look();
-    if (found !== undefined) return found;
-    if (Date.now() > end) throw new Error('It did not come about within 10 s');
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}

@@ -7,10 +7,10 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { temporaryFolder } from './audio.js';
 import { modelsDir } from './cli.js';
+import { until } from './until.js';
 
 const OXBOARD = fileURLToPath(new URL('../../dist/bin/cli.js', import.meta.url));
 /** What `npm start` runs. */
@@ -20,7 +20,6 @@ type Context = Parameters<typeof temporaryFolder>[0];
 
 /** Milliseconds: long enough for a slow machine that does other things as well. */
 const PATIENCE = 60_000;
-const POLL = 50;
 
 export type LogLine = { event: string; process?: string; job_id?: string } & Record<
   string,
@@ -54,21 +53,6 @@ export async function freePort(): Promise<number> {
   server.close();
   await once(server, 'close');
   return port;
-}
-
-/** Waits for `condition` to give something. */
-export async function until<T>(
-  what: string,
-  condition: () => T | undefined | false | Promise<T | undefined | false>,
-  milliseconds = PATIENCE,
-): Promise<T> {
-  const deadline = performance.now() + milliseconds;
-  for (;;) {
-    const found = await condition();
-    if (found !== undefined && found !== false) return found;
-    assert.ok(performance.now() < deadline, `${what} did not come true in ${milliseconds} ms`);
-    await sleep(POLL);
-  }
 }
 
 /** Starts a command of ours; resolves at once, also when it will fail. */
@@ -140,8 +124,9 @@ export async function startService(
   program = OXBOARD,
 ): Promise<TestService> {
   const service = await launch(context, command, env, program);
-  const ready = until('the start', () =>
-    service.logs().some(({ event }) => event === 'service_ready'),
+  const ready = until(
+    () => service.logs().some(({ event }) => event === 'service_ready'),
+    'the start',
   );
   const failed = service.ended.then(({ stderr }) => {
     throw new Error(`oxboard ${command.join(' ')} ended:\n${stderr}`);
@@ -215,7 +200,6 @@ export async function untilJob(
   milliseconds = PATIENCE,
 ): Promise<JobDocument> {
   return until(
-    'the state of the job',
     async () => {
       const job = await jobOf(service, id);
       if (job && condition(job)) return job;
@@ -223,6 +207,7 @@ export async function untilJob(
       assert.ok(!over, `the job ended as ${JSON.stringify(job)}`);
       return undefined;
     },
+    'the state of the job',
     milliseconds,
   );
 }

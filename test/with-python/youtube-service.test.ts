@@ -16,11 +16,11 @@ import {
   jobOf,
   startService,
   submit,
-  until,
   untilCompleted,
   untilJob,
   type TestService,
 } from '../support/service.js';
+import { until } from '../support/until.js';
 
 const folder = temporaryFolder({ after });
 const song = makeAudio(path.join(folder, 'A song.mp3'), 'random(1)|random(2)', { seconds: 3 });
@@ -56,11 +56,11 @@ async function downloading(service: TestService, id: string, link: string): Prom
   const before = site.asked.length;
   await untilJob(service, id, ({ stage }) => stage === 'downloading');
   const times = () => site.asked.slice(before).filter((path) => path === link).length;
-  await until('the download', () => times() === 2);
+  await until(() => times() === 2, 'the download');
 }
 const downloads = ({ dataDir }: TestService) => path.join(dataDir, 'downloads');
 const noYtDlp = (service: TestService) =>
-  until('the end of yt-dlp', () => downloadersIn(downloads(service)).length === 0);
+  until(() => downloadersIn(downloads(service)).length === 0, 'the end of yt-dlp');
 /** Leftovers of downloads; what yt-dlp knows of a site is none. */
 const leftovers = (service: TestService) =>
   readdirSync(downloads(service), { recursive: true, encoding: 'utf8' }).filter((name) =>
@@ -110,10 +110,10 @@ describe('a link that is posted', { concurrency: true }, () => {
     const service = await start();
     const failed = async (link: string, code: string) => {
       const id = await post(service, link);
-      const job = await until('the end', async () => {
+      const job = await until(async () => {
         const now = await jobOf(service, id);
         return now?.status === 'failed' && now;
-      });
+      }, 'the end');
       assert.equal(job.error?.code, code);
     };
     await Promise.all([
@@ -137,7 +137,7 @@ describe('a link that is posted', { concurrency: true }, () => {
     assert.equal(status, 204);
     await noYtDlp(service);
     assert.equal((await jobOf(service, id))?.status, 'cancelled');
-    await until('no leftovers', () => leftovers(service).length === 0);
+    await until(() => leftovers(service).length === 0, 'no leftovers');
 
     const other = await post(service, '/cancelled.mp3');
     await downloading(service, other, '/cancelled.mp3');

@@ -1,0 +1,29 @@
+/**
+ * Waiting for what comes about by itself.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Long enough for two slow and busy cores. */
+const PATIENCE = 60_000;
+const POLL = 20;
+
+/**
+ * Resolves as soon as `condition` gives something.
+ *
+ * @param what for the error when that takes longer than `milliseconds`.
+ */
+export async function until<T>(
+  condition: () => T | undefined | false | Promise<T | undefined | false>,
+  what = String(condition),
+  milliseconds = PATIENCE,
+): Promise<T> {
+  const deadline = performance.now() + milliseconds;
+  for (;;) {
+    const found = await condition();
+    if (found !== undefined && found !== false) return found;
+    if (performance.now() > deadline) {
+      throw new Error(`${what} did not come about within ${String(milliseconds)} ms`);
+    }
+    await sleep(POLL);
+  }
+}
