@@ -1,11 +1,23 @@
 /** What is promised while the storage takes connections and answers nothing. */
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
+import { createMetrics } from '../../src/observability/metrics.js';
+import { NO_TRACER } from '../../src/observability/tracing.js';
 import { createJanitor } from '../../src/queue/janitor.js';
 import { createJobs } from '../../src/queue/jobs.js';
 import { createSweeper } from '../../src/queue/sweeper.js';
+import { runJob, type JobContext } from '../../src/queue/worker/run-job.js';
 import type { Storage } from '../../src/storage/storage.js';
-import { admission, claimed, quiet, startQueue, statusOf, TENANT, worker } from './harness.js';
+import {
+  admission,
+  claimed,
+  quiet,
+  result,
+  startQueue,
+  statusOf,
+  TENANT,
+  worker,
+} from './harness.js';
 
 const queue = await startQueue({ after });
 const member = await queue.join();
@@ -51,6 +63,28 @@ describe('a storage that hangs', { timeout: 30_000 }, () => {
       assert.equal((await sweeper.sweep()).requeued, 1);
     });
     assert.ok(seconds < 8, `${seconds} s`);
+    await member.jobs.cancelOrRemove(claim.job.id, TENANT);
+  });
+
+  it('keeps no place of a worker whose job has ended', async () => {
+    const equal = { sha256: 'equal', options: { seed: 1 } };
+    await member.jobs.admit(admission(equal));
+    await member.claims.complete(await claimed(member), result());
+    const { job } = await member.jobs.admit(admission(equal));
+    const claim = await claimed(member);
+    assert.ok(claim.cached);
+    const context = {
+      ...{ claims: member.claims, storage, logger: quiet, metrics: createMetrics() },
+      ...{
+        tracer: NO_TRACER,
+        renewalMs: 5_000,
+        patience: [],
+        stopping: new AbortController().signal,
+      },
+    };
+    const seconds = await timed(() => runJob(context as unknown as JobContext, claim));
+    assert.ok(seconds < 8, `${seconds} s`);
+    assert.equal(await statusOf(member, job), 'completed');
   });
 
   it('holds up no stop', async () => {

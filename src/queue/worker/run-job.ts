@@ -5,6 +5,7 @@ import { withLogContext } from '../../observability/logger.js';
 import type { Tracer } from '../../observability/tracing.js';
 import type { JobResult } from '../job.js';
 import type { Claim, Claims } from '../ports.js';
+import { within } from '../within.js';
 import { AttemptTrace } from './attempt-trace.js';
 import { keepClaim, type ClaimKeeper } from './claim-keeper.js';
 import { describeFailure, isOutage, isOutOfMemory, mayPass } from './failures.js';
@@ -24,6 +25,9 @@ export interface JobContext extends SeparationContext {
   /** Aborted by an Interruption when the worker has to end now. */
   stopping: AbortSignal;
 }
+
+/** Milliseconds: what a storage that hangs does not remove in time is in the trash of the queue, too. */
+const REMOVAL_MS = 3_000;
 
 /** As the metric of attempts names them. */
 type Outcome = 'completed' | 'failed' | 'cancelled' | 'handed_back' | 'lost';
@@ -178,7 +182,8 @@ class Attempt {
 
   async #removeCheckpoints(): Promise<void> {
     const { storage, logger } = this.#context;
-    await storage.removeAll(checkpointsOf(this.#claim.job.id)).catch((error: unknown) => {
+    const removed = storage.removeAll(checkpointsOf(this.#claim.job.id));
+    await within(REMOVAL_MS, removed).catch((error: unknown) => {
       logger.warn('checkpoints_not_removed', { error });
     });
   }
