@@ -33,7 +33,7 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY src src
 RUN npm run build && npm prune --omit=dev
 # Of libtorch only what is loaded.
-RUN rm -rf .libtorch/torch/include .libtorch/torch/share
+RUN find .libtorch -type d \( -name include -o -name share \) -prune -exec rm -r {} +
 
 FROM base
 ENV NODE_ENV=production \
