@@ -63,10 +63,10 @@ void describe('a browser', () => {
     assert.equal((await call(api, stem, proxied)).status, 200);
   });
 
-  it('and its server get to the stems by the example of the README', async (context) => {
-    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  it('and its server get to the stems by the example of docs/service.md', async (context) => {
+    const page = readFileSync(new URL('../../docs/service.md', import.meta.url), 'utf8');
     const example =
-      [...readme.matchAll(/^```js\n(.*?)^```$/gms)]
+      [...page.matchAll(/^```js\n(.*?)^```$/gms)]
         .map(([, code]) => code ?? '')
         .find((code) => code.includes('events_url')) ?? '';
     assert.ok(example.includes("'http://localhost:8000'"));
