@@ -18,7 +18,7 @@ import { until } from '../support/until.js';
 async function start(
   context: TestContext,
   fetchSong: SongFetcher,
-  { maxDuration = 60, broken = false } = {},
+  { maxDuration = 60, away }: { maxDuration?: number; away?: () => Promise<never> } = {},
 ) {
   const queue = await startQueue(context);
   const { jobs, downloads, downloadTickets, sweeper } = await queue.join();
@@ -28,8 +28,7 @@ async function start(
   const storage = new Proxy(queue.storage, {
     get(target, name: keyof Storage) {
       const own = target[name]?.bind(target);
-      if (!broken || (name !== 'putFile' && name !== 'check')) return own;
-      return () => Promise.reject(new OxboardError('STORAGE_UNAVAILABLE', 'no'));
+      return away && (name === 'putFile' || name === 'check') ? away : own;
     },
   });
   const downloader = await startDownloader({
@@ -188,12 +187,22 @@ describe('a downloader', () => {
   it('waits for a storage that is away, instead of failing the job', async (context) => {
     let fetched = 0;
     const fetchSong: SongFetcher = () => Promise.reject(new Error(String(fetched++)));
-    const service = await start(context, fetchSong, { broken: true });
+    const away = () => Promise.reject(new OxboardError('STORAGE_UNAVAILABLE', 'no'));
+    const service = await start(context, fetchSong, { away });
     await until(async () => (await service.outcomes()).handed_back);
     assert.equal(fetched, 0, 'what could not be kept');
     const { status, error } = await service.job();
     assert.deepEqual({ status, error }, { status: 'processing', error: null });
     await service.downloader.stop({ graceMs: 0 });
+  });
+
+  it('does not wait for a storage that hangs when it has to leave', async (context) => {
+    const away = () => new Promise<never>(() => undefined);
+    const service = await start(context, never, { away });
+    await until(async () => (await service.job()).stage === 'downloading');
+    await service.downloader.stop({ graceMs: 0 });
+    assert.deepEqual(await service.outcomes(), { handed_back: 1 });
+    assert.deepEqual(service.leftovers(), []);
   });
 
   it('hands back what it has to leave, and lets go of what was cancelled', async (context) => {

@@ -118,7 +118,7 @@ export async function fetchSong(
       LOOK_MS,
       signal,
     );
-    const video = check(JSON.parse(json), settings);
+    const video = check(parsed(json), settings);
     const infoFile = path.join(directory, 'info.json');
     await writeFile(infoFile, json);
 
@@ -156,12 +156,22 @@ export async function fetchSong(
   }
 }
 
+/** Undefined when yt-dlp did not say what it was asked for. */
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}
+
 function check(info: unknown, { maxDuration, maxFileSize }: YoutubeSettings) {
-  const parsed = description.safeParse(info);
-  if (!parsed.success) {
+  if (info === undefined) throw explainFailure('', undefined);
+  const { success, data } = description.safeParse(info);
+  if (!success) {
     throw new OxboardError('YOUTUBE_UNAVAILABLE', 'There is no video behind the link');
   }
-  const { _type: type, live_status: live, duration, ...video } = parsed.data;
+  const { _type: type, live_status: live, duration, ...video } = data;
   if (type !== 'video') throw manyVideos();
   if (video.is_live === true || live === 'is_live' || live === 'is_upcoming') {
     throw new OxboardError(

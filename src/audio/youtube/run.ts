@@ -121,15 +121,17 @@ export async function runYtDlp({
   signal.addEventListener('abort', kill, { once: true });
   if (onLine && child.stdout) createInterface({ input: child.stdout }).on('line', onLine);
   try {
-    const { stdout, stderr, failed, shortMessage, exitCode } = await child;
+    const { stdout, stderr, failed, shortMessage, exitCode, code } = await child;
     signal.throwIfAborted();
-    if (failed && (exitCode === undefined || NOT_STARTED.includes(exitCode))) {
+    if (failed && (code !== undefined || NOT_STARTED.includes(exitCode ?? 0))) {
       throw new OxboardError(
         'YOUTUBE_BINARY_MISSING',
         `${binary} does not start (${stderr.trim() || shortMessage}). Install it anew with: ${INSTALL_YT_DLP}`,
       );
     }
-    if (failed) throw new YtDlpFailure(stderr);
+    // Without a status it was killed, or said too much; its own words do not tell that.
+    if (failed)
+      throw new YtDlpFailure(exitCode === undefined ? `${stderr}\n${shortMessage}` : stderr);
     return { stdout, stderr };
   } finally {
     signal.removeEventListener('abort', kill);
@@ -166,6 +168,8 @@ interface YtDlpResult {
   failed: boolean;
   shortMessage: string;
   exitCode?: number;
+  /** Of the system, when it could not be started. */
+  code?: string;
 }
 
 /** As much of yt-dlp-exec as is used; its own types know an older yt-dlp. */

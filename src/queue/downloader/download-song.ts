@@ -13,6 +13,7 @@ import type { Logger } from '../../observability/logger.js';
 import type { Storage } from '../../storage/storage.js';
 import type { DownloadedSong } from '../ports.js';
 import { downloadsOf } from '../records.js';
+import { unlessAborted } from '../within.js';
 import { isOutage } from '../worker/failures.js';
 import { withRetries, type Patience } from '../worker/patience.js';
 
@@ -51,8 +52,7 @@ export async function downloadSong(
     await mkdir(context.directory, { recursive: true });
     directory = await mkdtemp(path.join(context.directory, 'song-'));
     // What cannot be kept is not asked for, again and again.
-    await context.storage.check();
-    signal.throwIfAborted();
+    await unlessAborted(signal, context.storage.check());
     const song = await context.fetchSong(url, { directory, signal, onProgress });
     const durationSeconds = await lengthOf(song.path, signal);
     if (durationSeconds !== null && durationSeconds > context.maxDuration) {

@@ -7,6 +7,7 @@ import type { Metrics } from '../../observability/metrics.js';
 import { NO_TRACER, type Tracer } from '../../observability/tracing.js';
 import type { Storage } from '../../storage/storage.js';
 import type { DownloadClaim, Downloads } from '../ports.js';
+import { within } from '../within.js';
 import { AttemptTrace } from '../worker/attempt-trace.js';
 import { keepClaim, type ClaimKeeper } from '../worker/claim-keeper.js';
 import { describeFailure, isOutage, mayPass } from '../worker/failures.js';
@@ -34,6 +35,9 @@ export interface DownloadContext {
   /** Aborted by an Interruption when the downloader has to end now. */
   stopping: AbortSignal;
 }
+
+/** Milliseconds. */
+const REMOVAL_MS = 3_000;
 
 /** As the metric of downloads names it: the code of a failure is one, too. */
 type Outcome = string;
@@ -76,7 +80,7 @@ async function run(
   keeper: ClaimKeeper,
   trace: AttemptTrace,
 ): Promise<Outcome> {
-  const { downloads, storage, maxDuration } = context;
+  const { downloads, maxDuration } = context;
   try {
     const { source } = claim.job.request;
     if (source.kind !== 'youtube') throw new OxboardError('INTERNAL', 'The job has no link');
@@ -87,12 +91,19 @@ async function run(
     };
     const done = await untilAnswered(() => downloads.downloaded(claim, song, cost), keeper.signal);
     if (done) return 'completed';
-    await storage.remove(song.key);
+    await removeSong(context, song.key);
     return await whyVoid(keeper);
   } catch (error) {
     if (!(error instanceof Interruption)) trace.fail(error);
     return settle(context, claim, keeper, error);
   }
+}
+
+/** What a storage that hangs does not remove in time is the janitor's. */
+async function removeSong({ storage, logger }: DownloadContext, key: string): Promise<void> {
+  await within(REMOVAL_MS, storage.remove(key)).catch((error: unknown) => {
+    logger.warn('song_not_removed', { error });
+  });
 }
 
 async function download(
