@@ -38,6 +38,17 @@ bool ranOutOfMemory(const std::exception& error, size_t failuresBefore) {
   return false;
 }
 
+namespace {
+
+/** Weights that lose nothing by it lie in half precision on the disk. */
+void restoreWeights(const torch::jit::Module& module) {
+  for (const at::Tensor& weight : module.parameters()) {
+    if (weight.scalar_type() == at::kHalf) weight.set_data(weight.to(at::kFloat));
+  }
+}
+
+}  // namespace
+
 struct Network::Graph {
   Graph(const torch::jit::Module& loaded, c10::Device device, bool optimize)
       : frozen(torch::jit::freeze(loaded)), optimize(optimize) {
@@ -64,6 +75,7 @@ Network::Network(const std::string& file, const std::string& device, bool optimi
     const c10::Device target(device);
     torch::jit::Module module = torch::jit::load(file, target);
     module.eval();
+    restoreWeights(module);
     if (const auto constant = foreignDevice(module.get_method("forward").graph(), target)) {
       throw Error(ErrorCode::kModelInvalid, file + " cannot run on " + device +
                                                 ": its graph holds " + *constant +

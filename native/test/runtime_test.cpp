@@ -91,6 +91,18 @@ TEST_CASE("networks: a file that is no TorchScript is refused in one line") {
   std::remove(path.c_str());
 }
 
+TEST_CASE("networks: weights that were stored in half precision are restored") {
+  const at::Tensor kernel = at::tensor({0.5f, 0.0f, 0.0f, 0.25f}).reshape({2, 2, 1});
+  const testing::ToyFile file("def forward(self, x):\n  return torch.conv1d(x, self.kernel)\n",
+                              {{"kernel", kernel.to(at::kHalf)}});
+  const Network network(file.path(), "cpu", true);
+  const at::Tensor output = network.run(at::ones({1, 2, 3}));
+  CHECK((output.scalar_type() == at::kFloat));
+  CHECK(output[0][0][0].item<float>() == 0.5f);
+  CHECK(output[0][1][0].item<float>() == 0.25f);
+  CHECK(network.weightBytes() == 16);
+}
+
 TEST_CASE("errors: every code has the name that TypeScript knows") {
   CHECK(std::string(errorName(ErrorCode::kAborted)) == "ABORTED");
   CHECK(std::string(errorName(ErrorCode::kOutOfMemory)) == "OUT_OF_MEMORY");

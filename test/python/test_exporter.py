@@ -123,6 +123,25 @@ def test_archives_are_free_of_ties_and_of_ballast(kind: str, archives: Path):
             assert {name.split("/")[0] for name in archive.namelist()} == {path.stem}
 
 
+def test_weights_that_half_precision_holds_take_half_the_room(tmp_path: Path):
+    layer = torch.nn.Linear(64, 64, bias=False)
+    x = torch.randn(1, 64)
+    layer.weight.data = layer.weight.data.half().float()
+    with torch.no_grad():
+        expected = layer(x)
+        traced = torch.jit.trace(layer, x)
+        serialize.save(traced, tmp_path / "half.pt", halve=True)
+        assert torch.equal(layer(x), expected), "what is saved stays as it was"
+        loaded = serialize.load(tmp_path / "half.pt")
+        assert torch.equal(loaded(x), expected)
+    assert (tmp_path / "half.pt").stat().st_size < 64 * 64 * 3
+
+    layer.weight.data[0, 0] = 1 / 3
+    serialize.save(traced, tmp_path / "full.pt", halve=True)
+    assert (tmp_path / "full.pt").stat().st_size > 64 * 64 * 4
+    assert torch.equal(serialize.load(tmp_path / "full.pt").weight, layer.weight)
+
+
 def test_parameters_keep_the_names_of_demucs(archives: Path, tiny_repo: Path):
     for kind in ("htdemucs", "hdemucs_mmi"):
         network = serialize.load(next((archives / kind).glob("*.pt")))

@@ -52,7 +52,7 @@ def _export_member(
     # Where every length works, a short one traces the same graph in less time and memory.
     length = segment if fixed else min(segment, 4 * FRAMED_STEPS * model.hop_length)
     example = noise(1, model.audio_channels, length, seed=0)
-    serialize.save(trace(network, names, example), path)
+    serialize.save(trace(network, names, example), path, halve=True)
     del network, names
     log(f"{member.signature}: comparing with demucs")
     proof = Proof(model, path, log)
