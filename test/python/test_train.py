@@ -206,13 +206,13 @@ def test_evaluates_and_exports(trained: Path, pools: Path, tmp_path: Path, capfd
     assert description["license"] == "MIT"
     assert "synthetic music" in description["notice"]
     network_file = archive / description["members"][0]["file"]
-    assert network_file.stat().st_size < 8_000_000
+    assert network_file.stat().st_size < 4_000_000
 
     # A lost checkpoint is no loss: training goes on from the archive.
     weights = torch.load(trained)["ema"]
     fresh = Trainer(settings(pools, tmp_path / "run", steps=1, init_from=network_file))
     for name, value in fresh.model.state_dict().items():
-        assert torch.equal(value, weights[name]), name
+        assert torch.equal(value, weights[name].half().float()), name
 
 
 def test_measures_through_the_command(tmp_path: Path, monkeypatch):
