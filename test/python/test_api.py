@@ -19,7 +19,8 @@ from pathlib import Path
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, reject, settings
+from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import FailureGroup
@@ -190,6 +191,18 @@ def operations(service: Service) -> list[schemathesis.schemas.APIOperation]:
     return [operation.ok() for operation in kept.get_all_operations()]
 
 
+@st.composite
+def judged(draw: st.DrawFn, cases: st.SearchStrategy) -> schemathesis.Case:
+    """Cases that schemathesis can judge: the files that it makes are none of the types that its
+    validator knows, which it asks about some forms that are to be wrong."""
+    try:
+        return draw(cases)
+    except ValueError as error:
+        if "'Binary'" not in str(error):
+            raise
+        reject()
+
+
 @pytest.mark.parametrize(
     "mode", list(schemathesis.GenerationMode), ids=lambda mode: mode.value
 )
@@ -200,7 +213,7 @@ def test_what_is_documented_holds(
     failures = []
     for operation in operations:
 
-        @given(case=operation.as_strategy(generation_mode=mode))
+        @given(case=judged(operation.as_strategy(generation_mode=mode)))
         @settings(
             max_examples=EXAMPLES,
             deadline=None,
