@@ -33,7 +33,7 @@ export async function startService({ processes, threads }) {
         OBSERVABILITY_PROMETHEUS_PORT: String(metricsPort),
         DATA_DIR: join(dataDir, 'data'),
         DEMUCS_MODELS_PATH: join(root, 'test/fixtures/models'),
-        DEMUCS_DEFAULT_MODEL: 'oxboard-untrained',
+        DEMUCS_DEFAULT_MODEL: 'oxboard-mini',
         DEMUCS_DEVICE: 'cpu',
         DEMUCS_THREADS: String(threads),
         API_RATE_LIMIT: '1000000',

@@ -11,7 +11,7 @@ import { isPublished } from './catalogue.js';
 const PACKAGE_DIR = fileURLToPath(new URL('../../models', import.meta.url));
 
 /** Models that are part of the package: found whatever the models folder is, and never removed. */
-const EMBEDDED = ['oxboard-untrained'];
+const EMBEDDED = ['oxboard-mini'];
 
 /** Models in the order in which they are preferred when nobody names one. */
 const PREFERRED = ['htdemucs_ft', 'htdemucs', 'hdemucs_mmi', 'mdx_extra', 'mdx_extra_q', 'htdemucs_6s'];

@@ -74,7 +74,7 @@ describe('oxboard doctor', () => {
       'ffprobe',
       'redis-server',
       'yt-dlp',
-      'model oxboard-untrained',
+      'model oxboard-mini',
       'separation',
     ]) {
       assert.match(stdout, new RegExp(`^(ok|note) +${name} +\\S`, 'm'));
@@ -120,7 +120,7 @@ describe('oxboard doctor', () => {
       const report = await examine(staged);
       problem(report.check('addon'), text, /npx oxboard setup/);
       assert.equal(report.check('ffmpeg')?.status, 'ok');
-      assert.equal(report.check('model oxboard-untrained')?.status, 'ok');
+      assert.equal(report.check('model oxboard-mini')?.status, 'ok');
     });
   }
 

@@ -19,7 +19,7 @@ async function node(...args: string[]): Promise<string> {
 describe('a consumer of the package', () => {
   for (const program of ['esm.mjs', 'commonjs.cjs']) {
     it(`runs ${program}`, async () => {
-      assert.equal(await node(program), 'oxboard-untrained drums bass other vocals 44100');
+      assert.equal(await node(program), 'oxboard-mini drums bass other vocals 44100');
     });
   }
 
@@ -28,13 +28,13 @@ describe('a consumer of the package', () => {
     await node(compiler, '-p', '.');
     assert.equal(
       await node(path.join('build', 'typescript.js')),
-      'oxboard-untrained vocals 44100 1',
+      'oxboard-mini vocals 44100 1',
     );
   });
 
   it('has the command', async () => {
     const command = path.join(project, 'node_modules/oxboard-demucs/dist/bin/cli.js');
     assert.match(await node(command, 'doctor', '--quick'), /^ok +addon +loads$/m);
-    assert.match(await node(command, 'models', 'list'), /^oxboard-untrained /);
+    assert.match(await node(command, 'models', 'list'), /^oxboard-mini /);
   });
 });

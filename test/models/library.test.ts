@@ -15,7 +15,7 @@ import {
 import { temporaryFolder } from '../support/audio.js';
 import { modelsDir as fixtures } from '../support/cli.js';
 
-const EMBEDDED = 'oxboard-untrained';
+const EMBEDDED = 'oxboard-mini';
 
 /** A models folder with copies of the toy model under the given names. */
 function library(context: TestContext, ...names: string[]): string {

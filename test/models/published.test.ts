@@ -53,7 +53,7 @@ describe('the graph of a published network', () => {
 
   it('is not taken for a model', async () => {
     const names = (await listArchives({})).map(({ name }) => name);
-    assert.ok(names.includes('oxboard-untrained') && !names.includes('skeletons'));
+    assert.ok(names.includes('oxboard-mini') && !names.includes('skeletons'));
   });
 
   const calls: [string, string, unknown[], Arguments][] = [
