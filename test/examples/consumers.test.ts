@@ -26,10 +26,7 @@ describe('a consumer of the package', () => {
   it('is checked by the TypeScript compiler, declarations included, and runs', async () => {
     const compiler = createRequire(import.meta.url).resolve('typescript/bin/tsc');
     await node(compiler, '-p', '.');
-    assert.equal(
-      await node(path.join('build', 'typescript.js')),
-      'oxboard-mini vocals 44100 1',
-    );
+    assert.equal(await node(path.join('build', 'typescript.js')), 'oxboard-mini vocals 44100 1');
   });
 
   it('has the command', async () => {
