@@ -205,15 +205,17 @@ void registerOperator() {
 }  // namespace
 
 int fuseDConv(const std::shared_ptr<torch::jit::Graph>& graph) {
-  std::vector<std::pair<Node*, Match>> matches;
+  int replaced = 0;
   for (Node* node : graph->nodes()) {
     if (node->kind() != Symbol::fromQualString("aten::add")) continue;
-    if (auto match = matchLayer(node)) matches.emplace_back(node, std::move(*match));
+    // One after the other: the input of a layer is the output of the one before it, replaced.
+    if (const auto match = matchLayer(node)) {
+      if (++replaced == 1) registerOperator();
+      replace(node, *match);
+    }
   }
-  if (!matches.empty()) registerOperator();
-  for (const auto& [add, match] : matches) replace(add, match);
   torch::jit::EliminateDeadCode(graph);
-  return static_cast<int>(matches.size());
+  return replaced;
 }
 
 }  // namespace oxboard
