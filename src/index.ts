@@ -20,6 +20,7 @@ export type { ModelDescription } from './models/archive.js';
 export type {
   LoadOptions,
   MemoryShortage,
+  Optimization,
   Progress,
   ProgressBatch,
   SeparateOptions,

@@ -141,7 +141,7 @@ export interface NativeBinding {
     description: NativeModelDescription,
     device: string,
     threads: number,
-    optimize: boolean,
+    optimizations: readonly string[],
     tf32: boolean,
   ): Promise<NativeModel>;
   /** Writes a network file: the graph of a skeleton with published weights. */

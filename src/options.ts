@@ -63,13 +63,33 @@ export interface MemoryShortage {
   message: string;
 }
 
+/** What is done to make a network faster on the CPU; the stems stay the same within rounding. */
+export const OPTIMIZATIONS = [
+  'dconv',
+  'transposedConvolution',
+  'tokenNorm',
+  'linear',
+  'attention',
+  'denormals',
+] as const;
+
+export type Optimization = (typeof OPTIMIZATIONS)[number];
+
+const optimizations = z
+  .union([z.boolean(), z.array(z.enum(OPTIMIZATIONS)).readonly()])
+  .default(true)
+  .transform((wanted): readonly Optimization[] => {
+    if (typeof wanted === 'boolean') return wanted ? OPTIMIZATIONS : [];
+    return wanted;
+  });
+
 export const DEVICE_PATTERN = /^(auto|cpu|cuda(:\d{1,3})?)$/;
 
 export const loadOptions = z.strictObject({
   modelsDir: folder.optional(),
   device: expected(z.string().regex(DEVICE_PATTERN), 'auto, cpu, cuda or cuda:N').default('auto'),
   threads: integer(1, 1024).optional(),
-  optimize: expected(z.boolean(), 'boolean').default(true),
+  optimize: expected(optimizations, `boolean or list of ${OPTIMIZATIONS.join(', ')}`),
   tf32: expected(z.boolean(), 'boolean').default(false),
   warmUp: expected(z.boolean(), 'boolean').default(true),
   signal: abortSignal.optional(),

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "unit_of_work.h"
 
@@ -30,6 +31,12 @@ ModelDescription describe(const Napi::Object& object) {
   return description;
 }
 
+std::vector<std::string> strings(const Napi::Array& array) {
+  std::vector<std::string> texts;
+  for (uint32_t i = 0; i < array.Length(); ++i) texts.push_back(array.Get(i).As<Napi::String>());
+  return texts;
+}
+
 }  // namespace
 
 Napi::Function ModelObject::define(Napi::Env env) {
@@ -54,14 +61,14 @@ Napi::Value ModelObject::load(const Napi::CallbackInfo& info) {
   const ModelDescription description = describe(info[0].As<Napi::Object>());
   const std::string device = info[1].As<Napi::String>();
   const int threads = info[2].As<Napi::Number>();
-  const bool optimize = info[3].As<Napi::Boolean>();
+  const Optimizations optimizations = Optimizations::named(strings(info[3].As<Napi::Array>()));
   const DeviceOptions deviceOptions{info[4].ToBoolean()};
   auto loaded = std::make_shared<std::shared_ptr<const Model>>();
   return UnitOfWork::run(
       info.Env(), kLoadSlot, /*owner=*/nullptr,
       [=] {
         *loaded = std::make_shared<const Model>(description, openDevice(device, deviceOptions),
-                                                threads, optimize);
+                                                threads, optimizations);
       },
       [loaded](Napi::Env env) -> Napi::Value {
         return EnvironmentState::of(env).modelConstructor.New(

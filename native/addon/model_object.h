@@ -14,8 +14,8 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
   static Napi::Function define(Napi::Env env);
 
   /**
-   * load(description, device, threads, optimize, tf32): Promise<ModelObject>, see NativeBinding in
-   * src/native.ts.
+   * load(description, device, threads, optimizations, tf32): Promise<ModelObject>, see
+   * NativeBinding in src/native.ts.
    */
   static Napi::Value load(const Napi::CallbackInfo& info);
 

@@ -23,12 +23,12 @@ Model::LiveCount::~LiveCount() {
 }
 
 Model::Model(ModelDescription description, std::shared_ptr<ComputeDevice> device, int threads,
-             bool optimize)
+             const Optimizations& optimizations)
     : description_(std::move(description)),
       deviceName_(device->name()),
       steps_(std::make_unique<JointSteps>()) {
   for (const ModelDescription::Member& member : description_.members) {
-    networks_.push_back(std::make_unique<Network>(member.file, deviceName_, optimize));
+    networks_.push_back(std::make_unique<Network>(member.file, deviceName_, optimizations));
   }
   runner_ = std::make_unique<BatchRunner>(std::move(device), threads, description_.name);
 }

@@ -38,11 +38,11 @@ class Model {
    * Loads every member. That a network does what the description says is checked whenever it runs.
    *
    * @param threads threads of the CPU for one unit of work.
-   * @param optimize see Network.
+   * @param optimizations see Network.
    * @throws Error kModelInvalid, kOutOfMemory.
    */
   Model(ModelDescription description, std::shared_ptr<ComputeDevice> device, int threads,
-        bool optimize);
+        const Optimizations& optimizations);
   ~Model();
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "cpu_allocator.h"
-#include "dconv_pass.h"
+#include "denormals.h"
 #include "device_constants.h"
 #include "error.h"
 
@@ -50,26 +50,30 @@ void restoreWeights(const torch::jit::Module& module) {
 }  // namespace
 
 struct Network::Graph {
-  Graph(const torch::jit::Module& loaded, c10::Device device, bool optimize)
-      : frozen(torch::jit::freeze(loaded)), optimize(optimize) {
+  Graph(const torch::jit::Module& loaded, c10::Device device, const Optimizations& optimizations)
+      : frozen(torch::jit::freeze(loaded)), optimizations(optimizations) {
     for (const at::Tensor& weight : loaded.parameters()) weightBytes += weight.nbytes();
     for (const at::Tensor& buffer : loaded.buffers()) weightBytes += buffer.nbytes();
     if (!device.is_cpu()) {
       source = loaded;
-    } else if (optimize) {
-      fusedLayers = fuseDConv(frozen.get_method("forward").graph());
+      return;
     }
+    replaced = optimizeGraph(frozen.get_method("forward").graph(), optimizations);
+    flushesDenormals = optimizations.denormals;
   }
 
   torch::jit::Module frozen;
   /** As it was loaded, with the same weights as the frozen one; on other devices than the CPU. */
   std::optional<torch::jit::Module> source;
-  bool optimize;
+  Optimizations optimizations;
   int64_t weightBytes = 0;
-  int fusedLayers = 0;
+  int replaced = 0;
+  bool flushesDenormals = false;
 };
 
-Network::Network(const std::string& file, const std::string& device, bool optimize) : file_(file) {
+Network::Network(const std::string& file, const std::string& device,
+                 const Optimizations& optimizations)
+    : file_(file) {
   const size_t failuresBefore = failedAllocations();
   try {
     const c10::Device target(device);
@@ -81,7 +85,7 @@ Network::Network(const std::string& file, const std::string& device, bool optimi
                                                 ": its graph holds " + *constant +
                                                 ". Export it without device constants");
     }
-    graph_ = std::make_unique<Graph>(module, target, optimize);
+    graph_ = std::make_unique<Graph>(module, target, optimizations);
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {
@@ -101,8 +105,8 @@ Network::~Network() = default;
 const Network& Network::onHost() const {
   if (!graph_->source) return *this;
   if (!onHost_) {
-    auto graph =
-        std::make_unique<Graph>(graph_->source->deepcopy(at::kCPU), at::kCPU, graph_->optimize);
+    auto graph = std::make_unique<Graph>(graph_->source->deepcopy(at::kCPU), at::kCPU,
+                                         graph_->optimizations);
     onHost_.reset(new Network(file_, std::move(graph)));
   }
   return *onHost_;
@@ -110,10 +114,12 @@ const Network& Network::onHost() const {
 
 int64_t Network::weightBytes() const { return graph_->weightBytes; }
 
-int Network::fusedLayers() const { return graph_->fusedLayers; }
+int Network::replacedOperators() const { return graph_->replaced; }
 
 at::Tensor Network::run(const at::Tensor& input) const {
   const c10::InferenceMode inference;
+  std::optional<DenormalsAreZero> denormals;
+  if (graph_->flushesDenormals) denormals.emplace();
   return graph_->frozen.forward({input}).toTensor();
 }
 

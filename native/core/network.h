@@ -8,6 +8,8 @@
 #include <memory>
 #include <string>
 
+#include "passes/optimizations.h"
+
 namespace at {
 class Tensor;
 }
@@ -29,11 +31,11 @@ class Network {
   /**
    * Loads the graph in `file`, moves it to `device` ("cpu", "cuda:0") and freezes it.
    *
-   * @param optimize whether chains of operators are replaced by fused ones of our own, on the CPU.
+   * @param optimizations what is done to make it faster on the CPU.
    * @throws Error kModelInvalid when the file is no TorchScript, or when its graph names another
    * device; kOutOfMemory when there is no room for its weights.
    */
-  Network(const std::string& file, const std::string& device, bool optimize);
+  Network(const std::string& file, const std::string& device, const Optimizations& optimizations);
   ~Network();
 
   /**
@@ -59,8 +61,8 @@ class Network {
   /** Bytes of all weights. */
   int64_t weightBytes() const;
 
-  /** How many chains of operators were replaced by fused ones. */
-  int fusedLayers() const;
+  /** How many operators or chains of operators the optimizations replaced. */
+  int replacedOperators() const;
 
  private:
   struct Graph;

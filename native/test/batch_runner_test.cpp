@@ -47,7 +47,7 @@ struct Work {
 
 struct Fixture {
   ToyFile file{kIdentity};
-  Network network{file.path(), "cpu", true};
+  Network network{file.path(), "cpu", Optimizations::all()};
   std::shared_ptr<FailingDevice> device = std::make_shared<FailingDevice>();
   BatchRunner runner{device, 2, "toy"};
 };

@@ -52,7 +52,7 @@ TEST_CASE("device constants: found at any depth, and only where they are foreign
 TEST_CASE("device constants: a network that names another device is refused by its name") {
   const ToyFile file(kOnGpu);
   try {
-    const Network network(file.path(), "cpu", true);
+    const Network network(file.path(), "cpu", Optimizations::all());
     FAIL("no error");
   } catch (const Error& error) {
     CHECK(error.code() == ErrorCode::kModelInvalid);

@@ -82,7 +82,7 @@ TEST_CASE("networks: a file that is no TorchScript is refused in one line") {
   const std::string path = "not-torchscript.pt";
   std::ofstream(path) << "hello";
   try {
-    const Network network(path, "cpu", true);
+    const Network network(path, "cpu", Optimizations::all());
     FAIL("no error");
   } catch (const Error& error) {
     CHECK(error.code() == ErrorCode::kModelInvalid);
@@ -95,7 +95,7 @@ TEST_CASE("networks: weights that were stored in half precision are restored") {
   const at::Tensor kernel = at::tensor({0.5f, 0.0f, 0.0f, 0.25f}).reshape({2, 2, 1});
   const testing::ToyFile file("def forward(self, x):\n  return torch.conv1d(x, self.kernel)\n",
                               {{"kernel", kernel.to(at::kHalf)}});
-  const Network network(file.path(), "cpu", true);
+  const Network network(file.path(), "cpu", Optimizations::all());
   const at::Tensor output = network.run(at::ones({1, 2, 3}));
   CHECK((output.scalar_type() == at::kFloat));
   CHECK(output[0][0][0].item<float>() == 0.5f);

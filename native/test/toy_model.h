@@ -57,7 +57,7 @@ inline std::shared_ptr<const Model> toyModel(const std::vector<const ToyFile*>& 
         {files[i]->path(), weights.empty() ? std::vector<double>{1, 1} : weights[i]});
   }
   if (!device) device = openDevice("cpu");
-  return std::make_shared<const Model>(description, device, 2, true);
+  return std::make_shared<const Model>(description, device, 2, Optimizations::all());
 }
 
 }  // namespace oxboard::testing

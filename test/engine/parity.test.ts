@@ -12,6 +12,7 @@ import { openSource } from '../../src/engine/source.js';
 import { maxShift } from '../../src/engine/shifts.js';
 import { findModel } from '../../src/models/library.js';
 import { loadNative } from '../../src/native.js';
+import { OPTIMIZATIONS } from '../../src/options.js';
 
 interface Case {
   name: string;
@@ -80,7 +81,7 @@ async function separateShifted(
     },
     'cpu',
     2,
-    true,
+    OPTIMIZATIONS,
     false,
   );
   const song = await measureSource(openSource({ sampleRate, channels }, description));

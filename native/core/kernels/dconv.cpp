@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <vector>
 
 #include "dconv_kernels.h"
@@ -141,7 +140,7 @@ class Runner {
   /** `sweep` calls its argument for every tile of the row and returns the sums of all. */
   template <typename Sweep>
   void runRow(int64_t row, float* hidden, const Sweep& sweep) const {
-    const int64_t offset = row * layer_.channels * layer_.frames;
+    const int64_t offset = row * layer_.batchStride;
     const float* input = layer_.input + offset;
     float* output = layer_.output + offset;
 
@@ -163,7 +162,7 @@ class Runner {
     sweep([&](int64_t tile, float*, Sums&) {
       kernels_.project({layer_.channels, layer_.hidden, length(tile), hidden + begin(tile),
                         hiddenStride_, gate.weights.data(), gate.offsets.data(), layer_.scale,
-                        input + begin(tile), output + begin(tile), layer_.frames});
+                        input + begin(tile), output + begin(tile), layer_.channelStride});
     });
   }
 
@@ -175,7 +174,7 @@ class Runner {
     for (int64_t c = 0; c < layer_.channels; ++c) {
       float* target = window + c * windowStride_;
       std::fill_n(target, first - start, 0.0f);
-      std::copy_n(input + c * layer_.frames + first, last - first, target + (first - start));
+      std::copy_n(input + c * layer_.channelStride + first, last - first, target + (first - start));
       std::fill(target + (last - start), target + windowStride_, 0.0f);
     }
   }
@@ -232,40 +231,10 @@ class Runner {
   std::vector<float> bias1_;
 };
 
-const DConvKernels* kernelsFor(const char* instructionSet) {
-  if (std::strcmp(instructionSet, "plain") == 0) return &plain::dconvKernels;
-#ifdef OXBOARD_X86
-  if (std::strcmp(instructionSet, "avx2") == 0 && __builtin_cpu_supports("avx2") &&
-      __builtin_cpu_supports("fma")) {
-    return &avx2::dconvKernels;
-  }
-  if (std::strcmp(instructionSet, "avx512") == 0 && __builtin_cpu_supports("avx512f") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("fma")) {
-    return &avx512::dconvKernels;
-  }
-#endif
-  return nullptr;
-}
-
-const DConvKernels& widestKernels() {
-  for (const char* instructionSet : {"avx512", "avx2"}) {
-    if (const DConvKernels* kernels = kernelsFor(instructionSet)) return *kernels;
-  }
-  return plain::dconvKernels;
-}
-
 }  // namespace
 
-void dconvLayer(const DConvLayer& layer) {
-  static const DConvKernels& kernels = widestKernels();
-  Runner(layer, kernels).run();
-}
-
-bool dconvLayerWith(const char* instructionSet, const DConvLayer& layer) {
-  const DConvKernels* kernels = kernelsFor(instructionSet);
-  if (kernels == nullptr) return false;
-  Runner(layer, *kernels).run();
-  return true;
+void dconvLayer(const DConvLayer& layer, const KernelSet& kernels) {
+  Runner(layer, kernels.dconv).run();
 }
 
 }  // namespace oxboard::kernels

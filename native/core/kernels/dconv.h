@@ -8,6 +8,8 @@
 
 #include <cstdint>
 
+#include "kernel_set.h"
+
 namespace oxboard::kernels {
 
 struct DConvLayer {
@@ -16,6 +18,8 @@ struct DConvLayer {
   int64_t hidden;            // H
   int64_t frames;            // T
   int64_t dilation;          // of the first convolution, whose kernel has 3 taps
+  int64_t batchStride;       // floats between two rows, of input and output
+  int64_t channelStride;     // floats between two channels; frames lie side by side
   const float* input;        // (batch, C, T)
   const float* weight1;      // (H, C, 3)
   const float* bias1;        // (H)
@@ -31,11 +35,7 @@ struct DConvLayer {
   float* output;       // (batch, C, T)
 };
 
-/** Runs a layer on the calling thread and its team, with the widest vectors of this processor. */
-void dconvLayer(const DConvLayer& layer);
-
-/** The same for tests: with the kernels named "plain", "avx2" or "avx512", if this processor has
- * them. */
-bool dconvLayerWith(const char* instructionSet, const DConvLayer& layer);
+/** Runs a layer on the calling thread and its team. */
+void dconvLayer(const DConvLayer& layer, const KernelSet& kernels = widestKernels());
 
 }  // namespace oxboard::kernels

@@ -117,6 +117,6 @@ void project(const ProjectTile& tile) {
 
 }  // namespace
 
-const DConvKernels dconvKernels{kStep, convolve, activate, project};
+constexpr DConvKernels kDConvKernels{kStep, convolve, activate, project};
 
 }  // namespace oxboard::kernels::OXBOARD_ISA

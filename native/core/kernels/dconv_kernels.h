@@ -64,16 +64,4 @@ struct DConvKernels {
   void (*project)(const ProjectTile& tile);
 };
 
-namespace plain {
-extern const DConvKernels dconvKernels;
-}
-#ifdef OXBOARD_X86
-namespace avx2 {
-extern const DConvKernels dconvKernels;
-}
-namespace avx512 {
-extern const DConvKernels dconvKernels;
-}
-#endif
-
 }  // namespace oxboard::kernels

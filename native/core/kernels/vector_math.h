@@ -31,16 +31,10 @@ inline Vec load(const float* address) {
 
 inline void store(float* address, Vec value) { std::memcpy(address, &value, sizeof value); }
 
-inline Vec splat(float value) { return Vec{} + value; }
+// Minus, for adding a positive zero would change a negative one and costs an addition.
+inline Vec splat(float value) { return value - Vec{}; }
 
-inline Vec select(IntVec mask, Vec yes, Vec no) {
-  return (Vec)((mask & (IntVec)yes) | (~mask & (IntVec)no));
-}
-
-inline Vec clamp(Vec value, float low, float high) {
-  value = select(value < splat(low), splat(low), value);
-  return select(value > splat(high), splat(high), value);
-}
+inline Vec select(IntVec mask, Vec yes, Vec no) { return mask ? yes : no; }
 
 inline float sum(Vec value) {
   float total = 0;
@@ -48,11 +42,12 @@ inline float sum(Vec value) {
   return total;
 }
 
-/** e^x by Cephes' expf: 2^n times a polynomial on [-ln 2 / 2, ln 2 / 2]; 2 ulp. */
-inline Vec exp(Vec x) {
-  x = clamp(x, -87.0f, 88.0f);
-  // Adding 1.5 * 2^23 rounds to the nearest integer.
-  const Vec rounded = (x * 1.44269504088896341f + 12582912.0f) - 12582912.0f;
+/** e^x for x up to 88, by Cephes' expf: 2^n times a polynomial on [-ln 2 / 2, ln 2 / 2]; 2 ulp. */
+inline Vec expBelow88(Vec x) {
+  x = x < -87.0f ? splat(-87.0f) : x;
+  // Adding 1.5 * 2^23 rounds to the nearest integer, which is then in the lowest bits.
+  const Vec shifted = x * 1.44269504088896341f + 12582912.0f;
+  const Vec rounded = shifted - 12582912.0f;
   const Vec r = (x - rounded * 0.693359375f) + rounded * 2.12194440e-4f;
   Vec p = splat(1.9875691500e-4f);
   p = p * r + 1.3981999507e-3f;
@@ -61,9 +56,10 @@ inline Vec exp(Vec x) {
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * (r * r) + r + 1.0f;
-  const IntVec exponent = (__builtin_convertvector(rounded, IntVec) + 127) << 23;
-  return p * (Vec)exponent;
+  return p * (Vec)(((IntVec)shifted + 127) << 23);
 }
+
+inline Vec exp(Vec x) { return expBelow88(x > 88.0f ? splat(88.0f) : x); }
 
 inline Vec sigmoid(Vec x) { return 1.0f / (1.0f + exp(-x)); }
 
@@ -77,7 +73,7 @@ inline Vec gelu(Vec x) {
   p = p * t + 1.421413741f;
   p = p * t - 0.284496736f;
   p = p * t + 0.254829592f;
-  const Vec erf = 1.0f - p * t * exp(-z * z);
+  const Vec erf = 1.0f - p * t * expBelow88(-z * z);
   return 0.5f * x * (1.0f + select(z < Vec{}, -erf, erf));
 }
 

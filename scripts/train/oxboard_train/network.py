@@ -16,7 +16,7 @@ from .song import SOURCES
 # growing slowly keeps the inner layers cheap; no transformer: see README.md.
 CONFIG = {
     "channels": 32,
-    "growth": 1.5,
+    "growth": 1.75,
     "depth": 4,
     "nfft": 4096,
     "t_layers": 0,

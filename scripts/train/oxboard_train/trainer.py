@@ -24,6 +24,7 @@ from .audio import SAMPLE_RATE
 from .draw import generator
 from .losses import loss, sdr
 from .mixes import Mixer
+from .optimiser import Optimiser
 from .song import SOURCES
 
 
@@ -39,7 +40,7 @@ class Settings:
     out: Path
     steps: int = 16000
     decay_steps: int = 6000
-    rate: float = 2e-3
+    rate: float = 1e-3
     warm_up: int = 200
     seconds: float = 2.0
     batch: int = 2
@@ -57,6 +58,8 @@ class Trainer:
     def __init__(self, settings: Settings):
         self.settings = settings
         settings.out.mkdir(parents=True, exist_ok=True)
+        # Before the first parallel work: threads inherit it.
+        torch.set_flush_denormal(True)
         torch.set_num_threads(settings.threads)
         torch.manual_seed(settings.seed)
         frames = int(settings.seconds * SAMPLE_RATE)
@@ -66,7 +69,7 @@ class Trainer:
         if settings.init_from and not self._checkpoint.exists():
             self.model.load_state_dict(network.weights_of(settings.init_from))
         self.ema = copy.deepcopy(self.model).eval().requires_grad_(False)
-        self.optimiser = torch.optim.Adam(self.model.parameters(), settings.rate, betas=(0.9, 0.99))
+        self.optimiser = Optimiser(self.model, settings.rate)
         self.step, self.hours = 0, 0.0
         self._ending = False
         if self._checkpoint.exists():
@@ -144,20 +147,17 @@ class Trainer:
         return torch.from_numpy(self._mixer.batch(rng, self.settings.batch))
 
     def _train_step(self, stems: Tensor) -> tuple[float, float, Tensor]:
-        rate = self.rate_now()
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
         mix = stems.sum(1)
         mean = mix.mean((1, 2), keepdim=True)
         deviation = mix.std((1, 2), keepdim=True) + 1e-4
         mix, stems = (mix - mean) / deviation, stems / deviation[:, None]
         estimate = self.model(mix)
         value = loss(estimate, stems, self.settings.spectral)
-        self.optimiser.zero_grad(set_to_none=True)
+        self.model.zero_grad(set_to_none=True)
         value.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
         if torch.isfinite(norm):
-            self.optimiser.step()
+            self.optimiser.step(self.rate_now())
         self.step += 1
         keep = min(0.998, (1 + self.step) / (10 + self.step))
         with torch.no_grad():

@@ -1,16 +1,14 @@
 #include "dconv_pass.h"
 
 #include <ATen/ATen.h>
-#include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/ir/ir.h>
-#include <torch/csrc/jit/passes/dead_code_elimination.h>
 #include <torch/library.h>
 
-#include <mutex>
 #include <optional>
 #include <vector>
 
-#include "kernels/dconv.h"
+#include "../kernels/dconv.h"
+#include "graph_pattern.h"
 
 namespace oxboard {
 namespace {
@@ -27,14 +25,19 @@ at::Tensor dconvLayer(const at::Tensor& x, const at::Tensor& weight1, const at::
   // What aten's convolution would refuse must not reach pointers.
   TORCH_CHECK(x.dim() == 3 && x.size(1) == weight1.size(1) && x.scalar_type() == at::kFloat,
               "a DConv layer expects floats of shape (batch, ", weight1.size(1), ", frames)");
-  const at::Tensor input = x.contiguous();
-  at::Tensor output = at::empty_like(input);
+  // Frames have to lie side by side; the layout around them stays, so that a branch over frequency
+  // rows works where the tensor lies.
+  const at::Tensor input =
+      x.stride(2) == 1 && x.is_non_overlapping_and_dense() ? x : x.contiguous();
+  at::Tensor output = at::empty_strided(input.sizes(), input.strides(), input.options());
   kernels::DConvLayer layer{};
   layer.batch = input.size(0);
   layer.channels = input.size(1);
   layer.frames = input.size(2);
   layer.hidden = weight1.size(0);
   layer.dilation = dilation;
+  layer.batchStride = input.stride(0);
+  layer.channelStride = input.stride(1);
   layer.input = input.const_data_ptr<float>();
   layer.weight1 = weight1.const_data_ptr<float>();
   layer.bias1 = bias1.const_data_ptr<float>();
@@ -50,26 +53,6 @@ at::Tensor dconvLayer(const at::Tensor& x, const at::Tensor& weight1, const at::
   layer.output = output.mutable_data_ptr<float>();
   kernels::dconvLayer(layer);
   return output;
-}
-
-/** The node that makes `value`, if it is of that kind and nobody else uses the value. */
-Node* onlyUse(Value* value, const char* kind) {
-  Node* node = value->node();
-  return node->kind() == Symbol::fromQualString(kind) && value->uses().size() == 1 ? node : nullptr;
-}
-
-std::optional<at::Tensor> constantTensor(Value* value) {
-  const auto constant = torch::jit::toIValue(value);
-  if (!constant || !constant->isTensor()) return std::nullopt;
-  const at::Tensor tensor = constant->toTensor();
-  if (tensor.scalar_type() != at::kFloat || !tensor.device().is_cpu()) return std::nullopt;
-  return tensor.contiguous();
-}
-
-template <typename T>
-bool isConstant(Value* value, const T& expected) {
-  const auto constant = torch::jit::toIValue(value);
-  return constant && *constant == c10::IValue(expected);
 }
 
 /** Weight and bias of a plain one-dimensional convolution of stride 1; nothing for any other. */
@@ -160,46 +143,19 @@ std::optional<Match> matchLayer(Node* add) {
 }
 
 void replace(Node* add, const Match& match) {
-  torch::jit::Graph& graph = *add->owningGraph();
-  const torch::jit::WithInsertPoint point(add);
-  std::vector<Value*> inputs{match.input};
-  const auto constant = [&](const c10::IValue& value) {
-    inputs.push_back(graph.insertConstant(value));
-  };
-  constant(match.first.weight);
-  constant(match.first.bias);
-  constant(match.firstNorm.weight);
-  constant(match.firstNorm.bias);
-  constant(match.firstNorm.epsilon);
-  constant(match.second.weight);
-  constant(match.second.bias);
-  constant(match.secondNorm.weight);
-  constant(match.secondNorm.bias);
-  constant(match.secondNorm.epsilon);
-  constant(match.scale);
-  constant(match.first.dilation);
-  Node* fused = graph.create(Symbol::fromQualString("oxboard::dconv_layer"), inputs, 1);
-  graph.insertNode(fused);
-  fused->output()->setType(add->output()->type());
-  add->output()->replaceAllUsesWith(fused->output());
+  replaceNode(add, "oxboard::dconv_layer",
+              {match.input, match.first.weight, match.first.bias, match.firstNorm.weight,
+               match.firstNorm.bias, match.firstNorm.epsilon, match.second.weight,
+               match.second.bias, match.secondNorm.weight, match.secondNorm.bias,
+               match.secondNorm.epsilon, match.scale, match.first.dilation});
 }
 
-/** Makes the operator known to libtorch. */
 void registerOperator() {
-  static const bool known =
-      c10::Dispatcher::singleton().findSchema({"oxboard::dconv_layer", ""}).has_value();
-  // Another copy of this package in the process has done it.
-  if (known) return;
-  static torch::Library library(torch::Library::FRAGMENT, "oxboard", c10::nullopt, __FILE__,
-                                __LINE__);
-  static std::once_flag once;
-  std::call_once(once, [] {
-    library.def(
-        "dconv_layer(Tensor x, Tensor weight1, Tensor bias1, Tensor norm_weight1, "
-        "Tensor norm_bias1, float epsilon1, Tensor weight2, Tensor bias2, Tensor norm_weight2, "
-        "Tensor norm_bias2, float epsilon2, Tensor scale, int dilation) -> Tensor");
-    library.impl("dconv_layer", torch::dispatch(c10::DispatchKey::CPU, TORCH_FN(dconvLayer)));
-  });
+  registerOnce("dconv_layer",
+               "(Tensor x, Tensor weight1, Tensor bias1, Tensor norm_weight1, Tensor norm_bias1, "
+               "float epsilon1, Tensor weight2, Tensor bias2, Tensor norm_weight2, "
+               "Tensor norm_bias2, float epsilon2, Tensor scale, int dilation) -> Tensor",
+               torch::dispatch(c10::DispatchKey::CPU, TORCH_FN(dconvLayer)));
 }
 
 }  // namespace
@@ -214,7 +170,6 @@ int fuseDConv(const std::shared_ptr<torch::jit::Graph>& graph) {
       replace(node, *match);
     }
   }
-  torch::jit::EliminateDeadCode(graph);
   return replaced;
 }
 

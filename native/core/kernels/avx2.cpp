@@ -1,0 +1,2 @@
+#define OXBOARD_ISA avx2
+#include "kernel_set_impl.h"

@@ -1,0 +1,2 @@
+#define OXBOARD_ISA avx512
+#include "kernel_set_impl.h"

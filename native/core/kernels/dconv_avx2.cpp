@@ -1,2 +1,0 @@
-#define OXBOARD_ISA avx2
-#include "dconv_impl.h"

@@ -1,2 +1,0 @@
-#define OXBOARD_ISA avx512
-#include "dconv_impl.h"

@@ -1,2 +1,0 @@
-#define OXBOARD_ISA plain
-#include "dconv_impl.h"

@@ -1,0 +1,2 @@
+#define OXBOARD_ISA plain
+#include "kernel_set_impl.h"
