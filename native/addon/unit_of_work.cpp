@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "compute_thread.h"
 #include "js_error.h"
 #include "network.h"
 
@@ -16,7 +17,7 @@ class UnitOfWork::Worker final : public Napi::AsyncWorker {
   void Execute() override {
     // Nothing may leave here: the addon framework knows std::exception only.
     try {
-      unit_->work_();
+      ComputeThread::named(unit_->device_).run(unit_->work_);
     } catch (const Error& error) {
       fail(error.code(), error.what());
     } catch (const std::bad_alloc&) {

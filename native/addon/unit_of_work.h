@@ -56,7 +56,8 @@ class UnitOfWork final : public SlotClient {
   using Result = std::function<Napi::Value(Napi::Env)>;
 
   /**
-   * Runs `work` on a pool thread once `device` is free, then `result` on the JavaScript thread.
+   * Runs `work` on the device's thread once that is free, while a pool thread waits for it, then
+   * `result` on the JavaScript thread.
    *
    * @param owner whoever may cancel the unit, see EnvironmentState::cancelWaiting.
    * @return a promise of what `result` gives; it is rejected with an Error whose `code` is that of

@@ -1,22 +1,25 @@
 // npm run bench: ours against eager Python demucs, in one run, by turns, on the same machine, torch,
-// weights, threads and song. Prints medians and their ratio and writes docs/benchmark.md.
+// weights, threads and song, and the time of each operator with and without the optimizations.
+// Prints medians and their ratio and writes docs/benchmark-MODEL.md and a chart.
 //
 //     npm run bench -- [--model htdemucs] [--pairs 5] [--segments 2] [--threads N] [--print]
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { ensurePython, pythonEnvironment, runPython } from '../python.mjs';
 import { root } from '../setup/files.mjs';
 import { setup } from '../setup/index.mjs';
-import { main, SetupError } from '../setup/report.mjs';
+import { createReport, main, SetupError } from '../setup/report.mjs';
+import { buildCoreTests } from '../suites.mjs';
+import { measureOperators, operatorChart, operatorTable } from './operators.mjs';
 
 const RATE = 44_100;
 const cache = join(root, '.parity');
 
-/** A program that answers each "run" with one line of JSON. */
+/** A program that answers each line with one of JSON. */
 class Side {
   constructor(name, command, args) {
     this.name = name;
@@ -34,9 +37,13 @@ class Side {
     return JSON.parse(value);
   }
 
+  async ask(command) {
+    this.child.stdin.write(`${command}\n`);
+    return this.answer();
+  }
+
   async run() {
-    this.child.stdin.write('run\n');
-    this.runs.push(await this.answer());
+    this.runs.push(await this.ask('run'));
     return this.runs.at(-1);
   }
 
@@ -75,7 +82,8 @@ await main(async () => {
     },
   });
   const { model, threads } = values;
-  await setup();
+  const { libtorch } = await setup();
+  const coreTests = await createReport().step('C++', (step) => buildCoreTests(step, libtorch));
   await runPython([join(root, 'scripts/bench/prepare.py'), model]);
 
   // Frames of a song that needs exactly that many chunks at the default overlap.
@@ -115,7 +123,16 @@ await main(async () => {
       console.log(`${pair}/${values.pairs}  ${side.name.padEnd(14)} ${seconds.toFixed(2)} s`);
     }
   }
+  const { flops } = await sides[0].ask('flops');
+  const { flopsPerSecond } = await sides[0].ask('sgemm');
   for (const side of sides) side.end();
+  const { members } = JSON.parse(readFileSync(join(cache, 'models', model, 'model.json')));
+  const operators = measureOperators(
+    join(dirname(coreTests), 'oxboard_operators'),
+    join(cache, 'models', model, members[0].file),
+    segment,
+    threads,
+  );
 
   const [theirs, ours] = sides.map((side) => median(side.runs.map((run) => run.seconds)));
   const perSegment = (seconds) => (seconds / Number(values.segments)).toFixed(2);
@@ -123,6 +140,9 @@ await main(async () => {
     `| ${side.name} | ${seconds.toFixed(2)} | ${perSegment(seconds)} | ` +
     `${(frames / RATE / seconds).toFixed(2)} | ${side.load.toFixed(2)} | ` +
     `${(Math.max(...side.runs.map((run) => run.peakBytes)) / 2 ** 20).toFixed(0)} |`;
+  const giga = (value) => (value / 1e9).toFixed(0);
+  const speed = (seconds) => (flops * Number(values.segments)) / seconds;
+  const share = (seconds) => `${((100 * speed(seconds)) / flopsPerSecond).toFixed(0)} %`;
   const report = [
     `## ${model}, full size, random weights`,
     '',
@@ -135,12 +155,30 @@ await main(async () => {
     row(sides[0], theirs),
     row(sides[1], ours),
     '',
-    `oxboard is ${(theirs / ours).toFixed(2)}x as fast as Python demucs (eager).`,
+    `**oxboard is ${(theirs / ours).toFixed(2)}x as fast as Python demucs (eager).**`,
+    '',
+    `One segment takes ${giga(flops)} GFLOP as the networks are written: ${giga(speed(theirs))} GFLOP/s ` +
+      `in Python, ${giga(speed(ours))} GFLOP/s in oxboard. Products of large matrices ran at ` +
+      `${giga(flopsPerSecond)} GFLOP/s (the best of five, afterwards), of which these are ` +
+      `${share(theirs)} and ${share(ours)}.`,
+    '',
+    '### One segment, operator by operator',
+    '',
+    'The network alone, in a program of its own (`native/bench`), timed once with all optimizations',
+    'off and once with all on.',
+    '',
+    operatorTable(operators),
+    '',
+    `![Time of each operator](benchmark-${model}.svg)`,
     '',
   ].join('\n');
   console.log(`\n${report}`);
   if (!values.print) {
     mkdirSync(join(root, 'docs'), { recursive: true });
-    writeFileSync(join(root, `docs/benchmark-${model}.md`), `${report}`);
+    writeFileSync(join(root, `docs/benchmark-${model}.md`), report);
+    writeFileSync(
+      join(root, `docs/benchmark-${model}.svg`),
+      operatorChart(`${model}, one segment`, operators),
+    );
   }
 });
