@@ -11,7 +11,16 @@ const usage = `usage: npm test -- [--sanitize | --sanitize-threads] [part of a t
 
 // libtorch's OpenMP runtime is not built for the thread sanitizer, which takes what its teams share
 // for races.
-const OPENMP_TESTS = 'dconv*,threads*';
+const OPENMP_TESTS = [
+  'attention*',
+  'dconv*',
+  'denormals*',
+  'interleave*',
+  'linear*',
+  'threads*',
+  'token norms*',
+  'transposed*',
+].join(',');
 
 function options() {
   try {
