@@ -1,8 +1,4 @@
 // The inner loops of a DConv layer (dconv.h), compiled once per instruction set.
-//
-// Only plain loops and plain types: a function of the standard library or of libtorch that is
-// instantiated here would be compiled for this instruction set too, and the linker may pick that
-// copy for the whole program.
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,6 @@
 #include "dconv_pass.h"
 
 #include <ATen/ATen.h>
-#include <torch/csrc/jit/ir/ir.h>
-#include <torch/library.h>
 
 #include <optional>
 #include <vector>
@@ -12,10 +10,6 @@
 
 namespace oxboard {
 namespace {
-
-using torch::jit::Node;
-using torch::jit::Symbol;
-using torch::jit::Value;
 
 at::Tensor dconvLayer(const at::Tensor& x, const at::Tensor& weight1, const at::Tensor& bias1,
                       const at::Tensor& normWeight1, const at::Tensor& normBias1, double epsilon1,
@@ -163,7 +157,7 @@ void registerOperator() {
 int fuseDConv(const std::shared_ptr<torch::jit::Graph>& graph) {
   int replaced = 0;
   for (Node* node : graph->nodes()) {
-    if (node->kind() != Symbol::fromQualString("aten::add")) continue;
+    if (!isKind(node, "aten::add")) continue;
     // One after the other: the input of a layer is the output of the one before it, replaced.
     if (const auto match = matchLayer(node)) {
       if (++replaced == 1) registerOperator();
