@@ -190,9 +190,11 @@ void Session::accumulate(const Chunk& chunk, int member, const float* output,
                         seconds(std::max<int64_t>(chunk.start, 0), rate) + " to " +
                         seconds(end, rate) + ")");
       }
-      float* sums = row.data() + (chunk.start - sumsBase_);
+      // The frames before `skip` may lie before the row.
+      float* sums = row.data();
+      const int64_t offset = chunk.start - sumsBase_;
       for (int64_t i = skip; i < chunk.length; ++i) {
-        sums[i] += samples[i] * (weights[i] * sourceWeight);
+        sums[offset + i] += samples[i] * (weights[i] * sourceWeight);
       }
     }
   }
