@@ -76,7 +76,7 @@ export const OPTIMIZATIONS = [
 export type Optimization = (typeof OPTIMIZATIONS)[number];
 
 const optimizations = z
-  .union([z.boolean(), z.array(z.enum(OPTIMIZATIONS)).readonly()])
+  .union([z.boolean(), z.array(z.enum(OPTIMIZATIONS))])
   .default(true)
   .transform((wanted): readonly Optimization[] => {
     if (typeof wanted === 'boolean') return wanted ? OPTIMIZATIONS : [];

@@ -1,6 +1,6 @@
 """Muon for the matrices of a network, Adam for everything else.
 
-Muon (Keller Jordan, 2024) makes the momentum of a matrix orthogonal before it is applied, so that
+Muon (Keller Jordan, 2024; after him the first and the last layer are left to Adam) makes the momentum of a matrix orthogonal before it is applied, so that
 directions with small gradients are learned as fast as those with large ones. The kernel of a
 convolution counts as a matrix: its first dimension by all others. Rates are scaled to the root mean
 square of Adam's updates (Moonlight, arXiv:2502.16982).
@@ -12,12 +12,18 @@ from torch import nn, optim
 MATRIX_RATE = 5.0
 # Without it the matrices grow until training diverges.
 MATRIX_DECAY = 0.1
+# Layers that read or write samples and spectra, and the table of frequencies.
+ENDS = ("encoder.0.conv.", "decoder.3.conv_tr.", "freq_emb.")
 
 
 class Optimiser:
     def __init__(self, model: nn.Module, rate: float) -> None:
         parameters = list(model.parameters())
-        kernels = [p for p in parameters if p.dim() > 1 and p.numel() > max(p.shape)]
+        kernels = [
+            p
+            for name, p in model.named_parameters()
+            if p.dim() > 1 and p.numel() > max(p.shape) and not any(end in name for end in ENDS)
+        ]
         chosen = {id(p) for p in kernels}
         # Muon takes matrices only: these share their memory with the kernels.
         self._matrices = [(p, nn.Parameter(p.detach().flatten(1))) for p in kernels]

@@ -40,7 +40,7 @@ class Settings:
     out: Path
     steps: int = 16000
     decay_steps: int = 6000
-    rate: float = 1e-3
+    rate: float = 5e-4
     warm_up: int = 200
     seconds: float = 2.0
     batch: int = 2
