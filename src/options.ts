@@ -78,8 +78,8 @@ export type Optimization = (typeof OPTIMIZATIONS)[number];
 const optimizations = z
   .union([z.boolean(), z.array(z.enum(OPTIMIZATIONS))])
   .default(true)
-  .transform((wanted): readonly Optimization[] => {
-    if (typeof wanted === 'boolean') return wanted ? OPTIMIZATIONS : [];
+  .transform((wanted): Optimization[] => {
+    if (typeof wanted === 'boolean') return wanted ? [...OPTIMIZATIONS] : [];
     return wanted;
   });
 
