@@ -17,7 +17,8 @@ const cache = join(root, '.parity');
 const modelsDir = join(cache, 'models');
 const here = join(root, 'scripts/bench');
 const RATE = 44_100;
-const SEGMENT = 343_980;
+/** A song that is one segment: the next one would begin here. */
+const FRAMES = 257_985;
 
 const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 const seconds = (value) => value.toFixed(2);
@@ -87,10 +88,10 @@ await main(async () => {
   const starts = { python: [], ours: [] };
   for (const _ of rounds) {
     starts.python.push(
-      linesOf(python, [join(here, 'first_segment.py'), join(cache, 'repo-full'), String(SEGMENT)]),
+      linesOf(python, [join(here, 'first_segment.py'), join(cache, 'repo-full'), String(FRAMES)]),
     );
     starts.ours.push(
-      linesOf(process.execPath, [join(here, 'first-segment.mjs'), modelsDir, String(SEGMENT)]),
+      linesOf(process.execPath, [join(here, 'first-segment.mjs'), modelsDir, String(FRAMES)]),
     );
   }
   const nth = (side, n) => seconds(median(starts[side].map((lines) => lines[n])));
@@ -101,7 +102,7 @@ await main(async () => {
   );
 
   // Threads, two jobs on one device, page faults.
-  const song = noise(SEGMENT);
+  const song = noise(FRAMES);
   const perThreads = [];
   for (const count of [1, threads]) {
     const separator = await load('htdemucs', { threads: count });
@@ -132,7 +133,7 @@ await main(async () => {
       row(
         'page faults while a segment is separated, process warm',
         `${String(median(faults))}, of which the stems that are handed over take ` +
-          String(Math.ceil((4 * 2 * SEGMENT * 4) / 4096)),
+          String(Math.ceil((4 * 2 * FRAMES * 4) / 4096)),
       );
     }
     await separator.dispose();
@@ -157,8 +158,7 @@ await main(async () => {
     '# What the parts cost',
     '',
     'Written by `npm run bench:costs`: full-size htdemucs and a bag of four such networks as',
-    'htdemucs_ft is, random weights, songs of one segment (7.8 s), medians of ' +
-      `${values.rounds}.`,
+    'htdemucs_ft is, random weights, songs of one segment, medians of ' + `${values.rounds}.`,
     `${cpus()[0].model}, ${String(threads)} cores; Node.js ${process.versions.node}; ` +
       `${new Date().toISOString().slice(0, 10)}.`,
     '',
