@@ -2,7 +2,7 @@
 // of a new process, one stem of htdemucs_ft, threads, two jobs at once, page faults. Writes
 // docs/costs.md.
 //
-//     npm run bench:costs -- [--rounds 3] [--print]
+//     npm run bench:costs -- [--rounds 5] [--print]
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -65,7 +65,7 @@ function makeSpecialists() {
 await main(async () => {
   const { values } = parseArgs({
     options: {
-      rounds: { type: 'string', default: '3' },
+      rounds: { type: 'string', default: '5' },
       print: { type: 'boolean', default: false },
     },
   });
@@ -112,10 +112,11 @@ await main(async () => {
     perThreads.push(median(times));
     if (count === threads) {
       const faults = [];
+      const alone = [];
       const together = [];
       for (const _ of rounds) {
         const before = process.resourceUsage().minorPageFault;
-        await separator.separate(song);
+        alone.push(await timed(() => separator.separate(song)));
         faults.push(process.resourceUsage().minorPageFault - before);
         together.push(
           await timed(() => Promise.all([separator.separate(song), separator.separate(song)])),
@@ -125,10 +126,9 @@ await main(async () => {
         `one segment with 1 thread, with ${String(threads)}`,
         `${perThreads.map(seconds).join(' s, ')} s (${(perThreads[0] / perThreads[1]).toFixed(2)}x)`,
       );
-      const alone = perThreads[1];
       row(
         'songs of one segment per minute: one job, two jobs at once',
-        `${(60 / alone).toFixed(1)}, ${(120 / median(together)).toFixed(1)}`,
+        `${(60 / median(alone)).toFixed(1)}, ${(120 / median(together)).toFixed(1)}`,
       );
       row(
         'page faults while a segment is separated, process warm',
