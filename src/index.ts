@@ -17,6 +17,7 @@ export {
 } from './engine/separator.js';
 export type { Manifest } from './engine/manifest.js';
 export type { ModelDescription } from './models/archive.js';
+export { OPTIMIZATIONS } from './options.js';
 export type {
   LoadOptions,
   MemoryShortage,

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
@@ -21,7 +22,10 @@ class ToyFile {
   explicit ToyFile(const std::string& forward,
                    const std::map<std::string, at::Tensor>& weights = {}) {
     static int count = 0;
-    path_ = "toy-" + std::to_string(getpid()) + "-" + std::to_string(count++) + ".pt";
+    const std::string name =
+        "oxboard-toy-" + std::to_string(getpid()) + "-" + std::to_string(count++) + ".pt";
+    // Where the system clears up after a test that was killed.
+    path_ = std::filesystem::temp_directory_path() / name;
     torch::jit::Module module("Toy");
     for (const auto& [name, weight] : weights) module.register_parameter(name, weight, false);
     module.define(forward);

@@ -2,14 +2,6 @@
 // table and the chart of npm run bench.
 import { execFileSync } from 'node:child_process';
 
-const OPTIMIZATIONS = [
-  'dconv',
-  'transposedConvolution',
-  'tokenNorm',
-  'linear',
-  'attention',
-  'denormals',
-];
 /** Operators below this share of the whole are counted together. */
 const SMALLEST_SHARE = 0.01;
 const REST = 'others';
@@ -56,9 +48,9 @@ function measure(program, archive, samples, threads, optimizations) {
 }
 
 /** [kind, seconds before, seconds after], the longest first, small ones together. */
-export function measureOperators(program, archive, samples, threads) {
+export function measureOperators(program, archive, samples, threads, optimizations) {
   const before = measure(program, archive, samples, threads, []);
-  const after = measure(program, archive, samples, threads, OPTIMIZATIONS);
+  const after = measure(program, archive, samples, threads, optimizations);
   const rows = [];
   const rest = [REST, 0, 0];
   for (const kind of new Set([...before.kinds.keys(), ...after.kinds.keys()])) {

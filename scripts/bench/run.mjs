@@ -127,11 +127,13 @@ await main(async () => {
   const { flopsPerSecond } = await sides[0].ask('sgemm');
   for (const side of sides) side.end();
   const { members } = JSON.parse(readFileSync(join(cache, 'models', model, 'model.json')));
+  const { OPTIMIZATIONS } = await import('oxboard-demucs');
   const operators = measureOperators(
     join(dirname(coreTests), 'oxboard_operators'),
     join(cache, 'models', model, members[0].file),
     segment,
     threads,
+    OPTIMIZATIONS,
   );
 
   const [theirs, ours] = sides.map((side) => median(side.runs.map((run) => run.seconds)));
@@ -164,8 +166,8 @@ await main(async () => {
     '',
     '### One segment, operator by operator',
     '',
-    'The network alone, in a program of its own (`native/bench`), timed once with all optimizations',
-    'off and once with all on.',
+    'The network alone, in a program of its own (`native/bench`): three runs with all optimizations off,',
+    'then three with all on.',
     '',
     operatorTable(operators),
     '',

@@ -8,7 +8,7 @@ square of Adam's updates (Moonlight, arXiv:2502.16982).
 
 from torch import nn, optim
 
-# Muon's rate over Adam's; 1 and 12 learned more slowly, see log.md.
+# Muon's rate over Adam's; 1 and 12 were behind after 100 and 200 steps, see log.md.
 MATRIX_RATE = 5.0
 # Without it the matrices grow until training diverges.
 MATRIX_DECAY = 0.1
