@@ -25,7 +25,7 @@ class ToyFile {
     const std::string name =
         "oxboard-toy-" + std::to_string(getpid()) + "-" + std::to_string(count++) + ".pt";
     // Where the system clears up after a test that was killed.
-    path_ = std::filesystem::temp_directory_path() / name;
+    path_ = (std::filesystem::temp_directory_path() / name).string();
     torch::jit::Module module("Toy");
     for (const auto& [name, weight] : weights) module.register_parameter(name, weight, false);
     module.define(forward);
