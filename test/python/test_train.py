@@ -18,7 +18,7 @@ from oxboard_train.audio import SAMPLE_RATE
 from oxboard_train.draw import generator
 from oxboard_train.install import install
 from oxboard_train.kits import NAMES, SynthesisedKit
-from oxboard_train.losses import loss, sdr
+from oxboard_train.losses import l1, negative_sdr, sdr, spectral
 from oxboard_train.mixes import Mixer
 from oxboard_train.song import SOURCES, Song, compose
 from oxboard_train.soundfonts import Note
@@ -181,10 +181,16 @@ def test_segments_join_to_the_whole():
         torch.testing.assert_close(same[2], 2 * same[0], atol=1e-4, rtol=0)
 
 
-def test_loss_and_sdr():
+def test_losses_and_sdr():
     target = torch.randn(1, 4, 2, 8192)
-    assert loss(target, target, 1.0) == 0
-    assert loss(target, -target, 0.0) > 0 and loss(target, 1.1 * target, 1.0) > 0
+    for loss in (l1, negative_sdr, spectral):
+        right, near, wrong = (loss(x * target, target) for x in (1.0, 0.9, 0.0))
+        assert right < near < wrong, loss
+    assert l1(target, target) == spectral(target, target) == 0
+    # A faint stem counts as much as a loud one; what is fainter than the floor does not.
+    faint, loud = (negative_sdr(0.5 * x, x) for x in (0.5 * target, target))
+    assert abs(faint - loud) < 0.01 < abs(l1(0.25 * target, 0.5 * target) - l1(0.5 * target, target))
+    assert abs(negative_sdr(0 * target, 1e-3 * target)) < 1e-4
     assert torch.allclose(sdr(target, 0.9 * target), torch.tensor(20.0), atol=1e-3)
     assert torch.allclose(sdr(target, 0 * target), torch.tensor(0.0), atol=1e-3)
 

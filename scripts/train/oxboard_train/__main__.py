@@ -43,6 +43,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     train.add_argument("--rate", type=float, help="learning rate")
     train.add_argument("--seconds", type=float, help="length of an example")
     train.add_argument("--batch", type=int, help="examples per step")
+    train.add_argument("--loss", choices=["l1", "sdr"], help="what is minimised (sdr)")
     train.add_argument("--spectral", type=float, help="weight of the spectral loss")
     train.add_argument("--threads", type=int)
     train.add_argument("--init-from", type=Path, help="begin with these weights, .pt of any kind")
@@ -153,10 +154,9 @@ def _example(options: argparse.Namespace) -> None:
 
 
 def _with_settings_for_speed() -> None:
-    """glibc and OpenMP read these when a process starts, so it starts again with them: memory is
-    kept between steps, and threads that wait leave their core to others."""
+    """glibc reads these when a process starts, so it starts again with them: memory is kept between
+    steps."""
     wanted = {
-        "GOMP_SPINCOUNT": "0",
         "MALLOC_MMAP_THRESHOLD_": str(2**30),
         "MALLOC_TRIM_THRESHOLD_": str(2**31),
     }

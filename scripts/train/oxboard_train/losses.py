@@ -4,6 +4,9 @@ import torch
 from torch import Tensor
 
 FFT_SIZES = (2048, 512)
+# Mean square of an error below which being more exact no longer counts: 20 dB below the mixture,
+# whose mean square is one.
+FAINT = 0.01
 
 
 def _magnitudes(x: Tensor, size: int) -> Tensor:
@@ -13,15 +16,29 @@ def _magnitudes(x: Tensor, size: int) -> Tensor:
     return (spectrum.real.square() + spectrum.imag.square() + 1e-8).sqrt() / size**0.5
 
 
-def loss(estimate: Tensor, target: Tensor, spectral: float) -> Tensor:
-    """L1 in time, plus `spectral` times the L1 of magnitudes at several resolutions. Tensors are
-    (batch, sources, channels, samples)."""
-    value = (estimate - target).abs().mean()
-    if spectral:
-        for size in FFT_SIZES:
-            difference = _magnitudes(estimate, size) - _magnitudes(target, size)
-            value = value + spectral / len(FFT_SIZES) * difference.abs().mean()
-    return value
+def l1(estimate: Tensor, target: Tensor) -> Tensor:
+    """Demucs' own: the mean of absolute differences. Tensors are (batch, sources, channels,
+    samples), of mixtures with unit variance."""
+    return (estimate - target).abs().mean()
+
+
+def negative_sdr(estimate: Tensor, target: Tensor) -> Tensor:
+    """The SDR of each stem, negated, so that a faint stem counts as much as a loud one. In tenths of
+    a neper, which makes gradients as large as those of l1."""
+    error = (estimate - target).square().mean(dim=(-1, -2)) + FAINT
+    signal = target.square().mean(dim=(-1, -2)) + FAINT
+    return (error / signal).log().mean() / 10
+
+
+def spectral(estimate: Tensor, target: Tensor) -> Tensor:
+    """L1 of magnitudes at several resolutions."""
+    values = [
+        (_magnitudes(estimate, size) - _magnitudes(target, size)).abs().mean() for size in FFT_SIZES
+    ]
+    return sum(values) / len(values)
+
+
+LOSSES = {"l1": l1, "sdr": negative_sdr}
 
 
 def sdr(target: Tensor, estimate: Tensor) -> Tensor:

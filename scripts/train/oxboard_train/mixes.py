@@ -14,7 +14,7 @@ from .draw import Rng, between, chance, pick
 from .song import SOURCES
 
 SPEEDS = [1.0, 1.0, 0.84, 0.89, 0.94, 1.06, 1.12, 1.19]
-WHOLE_SONGS = 0.4
+WHOLE_SONGS = 0.75
 SECOND_STEM = 0.12
 SILENT_STEM = 0.05
 

@@ -12,13 +12,21 @@ from torch import Tensor, nn
 from .audio import SAMPLE_RATE
 from .song import SOURCES
 
-# Wide enough in the first layer for the last decoder layer to make 4 sources x 4 channels x stride;
-# growing slowly keeps the inner layers cheap; no transformer: see README.md.
+# The spectrogram branch estimates magnitudes and takes the mixture's phase: its last layer then makes
+# 4 sources x 2 channels x stride values, half of what complex spectrograms need, from the width of the
+# outermost layer, which is what small networks lack. The time branch can be narrow: see README.md.
 CONFIG = {
-    "channels": 32,
-    "growth": 1.75,
+    "channels": 48,
+    "channels_time": 24,
+    "growth": 1.6,
     "depth": 4,
     "nfft": 4096,
+    "cac": False,
+    "wiener_iters": -1,
+    "end_iters": -1,
+    # Without norms in the inner layers their gates grow until they close for good.
+    "norm_starts": 2,
+    "norm_groups": 1,
     "t_layers": 0,
     "dconv_mode": 1,
     "dconv_comp": 4,

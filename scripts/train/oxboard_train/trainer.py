@@ -22,7 +22,7 @@ from torch import Tensor
 from . import evaluate, network, pool
 from .audio import SAMPLE_RATE
 from .draw import generator
-from .losses import loss, sdr
+from .losses import LOSSES, sdr, spectral
 from .mixes import Mixer
 from .optimiser import Optimiser
 from .song import SOURCES
@@ -31,19 +31,21 @@ from .song import SOURCES
 @dataclass(frozen=True)
 class Settings:
     """steps: in all, over every session; decay_steps: the last of them, in which the learning rate
-    falls to zero; seconds: length of an example; spectral: weight of the spectral loss; minutes
+    falls to zero; seconds: length of an example; loss: one of LOSSES; spectral: weight of the
+    spectral loss added to it; minutes
     between checkpoints and between validations. The schedule counts steps and not time, so that a
     busy machine trains later and not less."""
 
     pool: Path
     validation: Path | None
     out: Path
-    steps: int = 16000
-    decay_steps: int = 6000
-    rate: float = 5e-4
+    steps: int = 12000
+    decay_steps: int = 4000
+    rate: float = 1.5e-3
     warm_up: int = 200
     seconds: float = 2.0
     batch: int = 2
+    loss: str = "sdr"
     spectral: float = 0.0
     clip: float = 0.25
     checkpoint_minutes: float = 5.0
@@ -152,7 +154,9 @@ class Trainer:
         deviation = mix.std((1, 2), keepdim=True) + 1e-4
         mix, stems = (mix - mean) / deviation, stems / deviation[:, None]
         estimate = self.model(mix)
-        value = loss(estimate, stems, self.settings.spectral)
+        value = LOSSES[self.settings.loss](estimate, stems)
+        if self.settings.spectral:
+            value = value + self.settings.spectral * spectral(estimate, stems)
         self.model.zero_grad(set_to_none=True)
         value.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
