@@ -23,8 +23,8 @@ def l1(estimate: Tensor, target: Tensor) -> Tensor:
 
 
 def negative_sdr(estimate: Tensor, target: Tensor) -> Tensor:
-    """The SDR of each stem, negated, so that a faint stem counts as much as a loud one. In tenths of
-    a neper, which makes gradients as large as those of l1."""
+    """The mean SDR of stems, negated, so that a faint stem counts as much as a loud one: SDR in dB
+    x -ln(10)/100, a scale that makes gradients as large as those of l1."""
     error = (estimate - target).square().mean(dim=(-1, -2)) + FAINT
     signal = target.square().mean(dim=(-1, -2)) + FAINT
     return (error / signal).log().mean() / 10

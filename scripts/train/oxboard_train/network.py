@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from .audio import SAMPLE_RATE
 from .song import SOURCES
 
-# The spectrogram branch estimates magnitudes and takes the mixture's phase: its last layer then makes
-# 4 sources x 2 channels x stride values, half of what complex spectrograms need, from the width of the
-# outermost layer, which is what small networks lack. The time branch can be narrow: see README.md.
+# The spectrogram branch estimates magnitudes and takes the mixture's phase: its last layer then
+# makes 4 sources x 2 channels x stride values from the width of the outermost layer, half of what
+# complex spectrograms need, and width there is what small networks lack. The time branch can be
+# narrow. See README.md.
 CONFIG = {
     "channels": 48,
     "channels_time": 24,

@@ -1,9 +1,10 @@
 """Muon for the matrices of a network, Adam for everything else.
 
-Muon (Keller Jordan, 2024; after him the first and the last layer are left to Adam) makes the momentum
-of a matrix orthogonal before it is applied, so that directions with small gradients are learned as
-fast as those with large ones. The kernel of a convolution counts as a matrix: its first dimension by
-all others. Rates are scaled to the root mean square of Adam's updates (Moonlight, arXiv:2502.16982).
+Muon (Keller Jordan, 2024; after him the first and the last layer are left to Adam) makes the
+momentum of a matrix orthogonal before it is applied, so that directions with small gradients are
+learned as fast as those with large ones. The kernel of a convolution counts as a matrix: its first
+dimension by all others. Rates are scaled to the root mean square of Adam's updates (Moonlight,
+arXiv:2502.16982).
 """
 
 from torch import nn, optim

@@ -32,9 +32,8 @@ from .song import SOURCES
 class Settings:
     """steps: in all, over every session; decay_steps: the last of them, in which the learning rate
     falls to zero; seconds: length of an example; loss: one of LOSSES; spectral: weight of the
-    spectral loss added to it; minutes
-    between checkpoints and between validations. The schedule counts steps and not time, so that a
-    busy machine trains later and not less."""
+    spectral loss added to it; minutes between checkpoints and between validations. The schedule
+    counts steps and not time, so that a busy machine trains later and not less."""
 
     pool: Path
     validation: Path | None
