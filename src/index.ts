@@ -27,4 +27,4 @@ export type {
   SeparateOptions,
   StreamOptions,
 } from './options.js';
-export type { AudioArrays, AudioSource } from './source.js';
+export type { AudioArrays, AudioSource } from './engine/audio-source.js';

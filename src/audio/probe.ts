@@ -5,7 +5,7 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { OxboardError } from '../errors.js';
-import { displayPath } from './display.js';
+import { displayPath } from '../lib/display-path.js';
 import { FfmpegFailure, ffmpegText, inputArguments } from './ffmpeg.js';
 
 /** The first audio stream of a file. Cover art is a video stream and is passed over. */

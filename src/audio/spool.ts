@@ -5,7 +5,6 @@
  */
 import { open, type FileHandle } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
-import type { AudioSource } from '../source.js';
 import {
   BYTES_PER_SAMPLE,
   bytesOf,
@@ -19,7 +18,7 @@ import {
 } from './pcm.js';
 
 /** A finished spool. It is the source that a separation reads twice. */
-export class Spool implements AudioSource {
+export class Spool {
   constructor(
     readonly path: string,
     readonly sampleRate: number,

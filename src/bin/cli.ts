@@ -11,7 +11,7 @@ import { separateCommand } from './commands/separate.js';
 import { apiCommand, serveCommand, workerCommand } from './commands/serve.js';
 import { setupCommand } from './commands/setup.js';
 import { reportFailure } from './report.js';
-import { packageVersion } from './version.js';
+import { packageVersion } from '../lib/package-version.js';
 
 const BAD_USAGE = 2;
 

@@ -2,7 +2,7 @@
  * Progress of a pull on stderr: a bar on a terminal, a line now and then elsewhere.
  */
 import { SingleBar } from 'cli-progress';
-import type { PullProgress, PullStage } from '../models/pull.js';
+import type { PullProgress, PullStage } from '../pull/pull.js';
 import { clock } from './progress.js';
 import { say } from './report.js';
 

@@ -1,14 +1,9 @@
 /**
  * What made a result: enough to make it again, and to tell whether two results must be equal.
  */
-import { readFileSync } from 'node:fs';
+import { packageVersion } from '../lib/package-version.js';
 import type { ModelDescription } from '../models/archive.js';
 import type { NativePlan } from '../native.js';
-
-/** Of this package. */
-export const { version } = JSON.parse(
-  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-) as { version: string };
 
 export interface Manifest {
   model: {
@@ -89,6 +84,6 @@ export function makeManifest(facts: ManifestFacts): Manifest {
       deviation: plan.deviation,
     },
     stems: Object.fromEntries(stems.map((stem) => [stem, { gain: 1 }])),
-    versions: { oxboard: version, libtorch: facts.libtorch, node: process.versions.node },
+    versions: { oxboard: packageVersion, libtorch: facts.libtorch, node: process.versions.node },
   };
 }

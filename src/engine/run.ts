@@ -13,7 +13,7 @@ import {
   type NativeStepReport,
 } from '../native.js';
 import type { Progress, ProgressBatch } from '../options.js';
-import type { AudioSource } from '../source.js';
+import type { AudioSource } from './audio-source.js';
 
 /** Frames handed over at a time: small enough that copying them never delays the event loop. */
 const BLOCK_FRAMES = 65_536;

@@ -4,7 +4,7 @@
 import { loadNative } from '../native.js';
 import { loadOptions, resolveOptions, type LoadOptions } from '../options.js';
 import { defaultBatchSize, usesTf32 } from './batches.js';
-import { version } from './manifest.js';
+import { packageVersion } from '../lib/package-version.js';
 
 export interface Runtime {
   /** `cpu` or `cuda:N`. */
@@ -29,8 +29,8 @@ export function resolveRuntime(options: Pick<LoadOptions, 'device' | 'threads' |
     threads,
     batchSize: defaultBatchSize(device),
     ...(usesTf32(device, requested.tf32) && { tf32: true }),
-    oxboard: version,
+    oxboard: packageVersion,
     libtorch: native.libtorchVersion,
   };
-  return { device, threads, version, signature: JSON.stringify(facts) };
+  return { device, threads, version: packageVersion, signature: JSON.stringify(facts) };
 }

@@ -26,12 +26,12 @@ import {
   type SeparateOptions,
   type StreamOptions,
 } from '../options.js';
-import type { AudioArrays, AudioSource } from '../source.js';
+import type { AudioArrays, AudioSource } from './audio-source.js';
 import { defaultBatchSize, shortageOf, usesTf32, warnOfShortage } from './batches.js';
 import { makeManifest, type Manifest } from './manifest.js';
 import { runSession } from './run.js';
 import { drawShifts, maxShift } from './shifts.js';
-import { openSource } from './source.js';
+import { openSource } from './open-source.js';
 import { measureSource } from './statistics.js';
 
 /** A run of finished samples. Blocks follow one another without gaps from frame 0. */

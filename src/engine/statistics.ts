@@ -3,7 +3,7 @@
  * them, in constant memory.
  */
 import { OxboardError } from '../errors.js';
-import type { AudioSource } from '../source.js';
+import type { AudioSource } from './audio-source.js';
 
 export interface SongStatistics {
   /** Sample frames. */

@@ -5,7 +5,7 @@ import type { ServiceConfig } from '../config.js';
 import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
 import type { Tracer } from '../observability/tracing.js';
-import type { Jobs, Workers } from '../queue/ports.js';
+import type { Jobs, Workers } from '../jobs/ports.js';
 import type { Storage } from '../storage/storage.js';
 import type { RedisCommand } from './rate-limit.js';
 import type { UploadPace } from './pace.js';

@@ -3,8 +3,8 @@
  */
 import type { Request } from 'express';
 import { OxboardError } from '../errors.js';
-import type { Job, JobResult } from '../queue/job.js';
-import type { Jobs } from '../queue/ports.js';
+import type { Job, JobResult } from '../jobs/job.js';
+import type { Jobs } from '../jobs/ports.js';
 import { contextOf } from './context.js';
 
 const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

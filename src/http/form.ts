@@ -1,10 +1,10 @@
 /**
  * From the fields of a form to the options of options.ts, and back.
  */
-import { parseYoutubeUrl } from '../audio/youtube/url.js';
+import { parseYoutubeUrl } from '../intake/youtube/url.js';
 import { OxboardError } from '../errors.js';
 import { InvalidOptionError, invalidOption, nearestName, resolveOptions } from '../options.js';
-import type { JobRequest } from '../queue/job.js';
+import type { JobRequest } from '../jobs/job.js';
 import { parseCallbackUrl } from '../webhooks/callback-url.js';
 import {
   FIELD_NAMES,

@@ -6,8 +6,8 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
-import { diskError, requireFreeSpace } from '../disk.js';
-import { makeProcessFolder, removeAbandonedFolders } from '../process-folder.js';
+import { diskError, requireFreeSpace } from '../lib/disk.js';
+import { makeProcessFolder, removeAbandonedFolders } from '../lib/process-folder.js';
 
 export interface IncomingFile {
   path: string;

@@ -4,8 +4,8 @@
 import { once } from 'node:events';
 import type { Request, RequestHandler, Response } from 'express';
 import type { Metrics } from '../observability/metrics.js';
-import { isFinished, type JobEvent } from '../queue/job.js';
-import type { Jobs } from '../queue/ports.js';
+import { isFinished, type JobEvent } from '../jobs/job.js';
+import type { Jobs } from '../jobs/ports.js';
 import { contextOf } from './context.js';
 import { findJob, jobNotFound } from './find-job.js';
 import { lastEventId } from './last-event.js';

@@ -8,7 +8,7 @@
 import { createHash, hkdfSync, timingSafeEqual } from 'node:crypto';
 import { errors, jwtVerify, SignJWT } from 'jose';
 import { OxboardError } from '../errors.js';
-import type { Job } from '../queue/job.js';
+import type { Job } from '../jobs/job.js';
 
 /** Makes tokens for the URLs in job documents. */
 export interface UrlTokens {

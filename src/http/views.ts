@@ -1,7 +1,7 @@
 /**
  * Jobs as clients see them.
  */
-import type { Job, JobEvent } from '../queue/job.js';
+import type { Job, JobEvent } from '../jobs/job.js';
 import { formOf } from './form.js';
 import { API_BASE } from './routing.js';
 import type { JobDocument, JobMessage } from './schemas/jobs.js';

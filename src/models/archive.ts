@@ -11,7 +11,10 @@ import { OxboardError } from '../errors.js';
 
 /** Names of models, files and sources: they become parts of paths. */
 const safeName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/);
-const frames = z.int().min(1).max(44_100 * 3600);
+const frames = z
+  .int()
+  .min(1)
+  .max(44_100 * 3600);
 
 const memberSchema = z.object({
   file: safeName,
@@ -89,7 +92,8 @@ export async function readArchive(directory: string, embedded: boolean): Promise
   for (const member of description.members) {
     const path = join(directory, member.file);
     const info = await stat(path).catch(() => undefined);
-    if (!info?.isFile()) throw new OxboardError('MODEL_INVALID', `${file} names ${member.file}, which is missing`);
+    if (!info?.isFile())
+      throw new OxboardError('MODEL_INVALID', `${file} names ${member.file}, which is missing`);
     sizeBytes += info.size;
   }
   return { name: description.name, directory, description, sizeBytes, embedded };

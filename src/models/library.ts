@@ -6,15 +6,24 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { OxboardError } from '../errors.js';
 import { readArchive, type InstalledModel } from './archive.js';
-import { isPublished } from './catalogue.js';
 
 const PACKAGE_DIR = fileURLToPath(new URL('../../models', import.meta.url));
 
 /** Models that are part of the package: found whatever the models folder is, and never removed. */
 const EMBEDDED = ['oxboard-mini'];
 
-/** Models in the order in which they are preferred when nobody names one. */
-const PREFERRED = ['htdemucs_ft', 'htdemucs', 'hdemucs_mmi', 'mdx_extra', 'mdx_extra_q', 'htdemucs_6s'];
+/**
+ * Models that `oxboard models pull` can fetch, in the order in which they are preferred when nobody
+ * names one.
+ */
+export const PUBLISHED_NAMES: readonly string[] = [
+  'htdemucs_ft',
+  'htdemucs',
+  'hdemucs_mmi',
+  'mdx_extra',
+  'mdx_extra_q',
+  'htdemucs_6s',
+];
 
 export interface LibraryOptions {
   /** Folder of archives. Without it, only the models of the package itself. */
@@ -107,7 +116,7 @@ async function findArchive(name: string, options: LibraryOptions): Promise<Archi
     'MODEL_NOT_FOUND',
     `Model "${name}" is not installed in ${installFolder(options)}. Installed: ` +
       (names.join(', ') || 'none') +
-      (isPublished(name) ? `. "oxboard models pull ${name}" installs it` : ''),
+      (PUBLISHED_NAMES.includes(name) ? `. "oxboard models pull ${name}" installs it` : ''),
   );
 }
 
@@ -121,9 +130,9 @@ export async function defaultModel(
 ): Promise<InstalledModel> {
   if (options.configured) return findModel(options.configured, options);
   const rank = ({ name, embedded }: InstalledModel) => {
-    if (embedded) return PREFERRED.length + 1;
-    const position = PREFERRED.indexOf(name);
-    return position < 0 ? PREFERRED.length : position;
+    if (embedded) return PUBLISHED_NAMES.length + 1;
+    const position = PUBLISHED_NAMES.indexOf(name);
+    return position < 0 ? PUBLISHED_NAMES.length : position;
   };
   const [best] = (await listModels(options)).sort((a, b) => rank(a) - rank(b));
   if (best) return best;

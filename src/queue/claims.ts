@@ -5,14 +5,14 @@ import { randomUUID } from 'node:crypto';
 import { OxboardError } from '../errors.js';
 import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
-import type { Handout } from './handout.js';
-import type { JobResult } from './job.js';
-import type { Claims, Revocation } from './ports.js';
-import { jobOf, type RecordReply } from './records.js';
-import type { RedisConnection } from './redis.js';
+import type { Handout } from '../jobs/ports.js';
+import type { JobResult } from '../jobs/job.js';
+import type { Claims, Revocation } from '../jobs/ports.js';
+import { jobOf, type RecordReply } from '../jobs/record.js';
+import type { RedisConnection } from '../redis/connection.js';
 import { CLAIM, COMPLETE, FAIL, HAND_BACK, PROGRESS, RENEW } from './scripts/claims.js';
 import { PREFIX } from './scripts/prelude.js';
-import { MAX_ATTEMPTS, SHORT_SHARE, TIMING, type Timing } from './timing.js';
+import { MAX_ATTEMPTS, SHORT_SHARE, TIMING, type Timing } from '../jobs/timing.js';
 
 export interface ClaimsDependencies {
   handout: Handout;

@@ -3,15 +3,15 @@
  */
 import { randomUUID } from 'node:crypto';
 import { OxboardError } from '../errors.js';
-import { costMs, laneOf } from './cost.js';
-import type { Handout } from './handout.js';
-import type { JobRequest } from './job.js';
-import type { Claims, Downloads } from './ports.js';
-import { jobOf, type RecordReply } from './records.js';
-import type { RedisConnection } from './redis.js';
+import { costMs, laneOf } from '../jobs/cost.js';
+import type { Handout } from '../jobs/ports.js';
+import type { JobRequest } from '../jobs/job.js';
+import type { Claims, Downloads } from '../jobs/ports.js';
+import { jobOf, type RecordReply } from '../jobs/record.js';
+import type { RedisConnection } from '../redis/connection.js';
 import { HAND_BACK } from './scripts/claims.js';
 import { CLAIM_DOWNLOAD, DOWNLOADED } from './scripts/downloads.js';
-import { MAX_ATTEMPTS, TIMING, type Timing } from './timing.js';
+import { MAX_ATTEMPTS, TIMING, type Timing } from '../jobs/timing.js';
 
 export interface DownloadsDependencies {
   /** What holds for claims of every kind. */

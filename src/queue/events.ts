@@ -9,8 +9,8 @@ import {
   type JobFailure,
   type JobStage,
   type JobStatus,
-} from './job.js';
-import type { RedisConnection } from './redis.js';
+} from '../jobs/job.js';
+import type { RedisConnection } from '../redis/connection.js';
 import { PREFIX } from './scripts/prelude.js';
 import { EVENTS } from './scripts/jobs.js';
 

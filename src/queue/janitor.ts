@@ -5,10 +5,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../observability/logger.js';
 import type { Storage } from '../storage/storage.js';
-import type { RedisConnection } from './redis.js';
+import type { RedisConnection } from '../redis/connection.js';
 import { PREFIX } from './scripts/prelude.js';
 import { ORPHANS } from './scripts/sweeping.js';
-import { within } from './within.js';
+import { within } from '../lib/timeout.js';
 
 /** Milliseconds: between two rounds of all workers together, and until a round is looked for. */
 const INTERVAL = 3_600_000;

@@ -5,15 +5,15 @@ import { createHash } from 'node:crypto';
 import { OxboardError } from '../errors.js';
 import type { Logger } from '../observability/logger.js';
 import type { Storage } from '../storage/storage.js';
-import { canonicalOptions, costMs, laneOf, type Lane } from './cost.js';
-import { decodeCursor, encodeCursor } from './cursor.js';
+import { canonicalOptions, costMs, laneOf, type Lane } from '../jobs/cost.js';
+import { decodeCursor, encodeCursor } from '../jobs/cursor.js';
 import { EventFeeds } from './events.js';
-import type { Handout } from './handout.js';
-import type { Jobs, WorkerAnnouncement } from './ports.js';
-import { downloadsOf, jobOf, type RecordReply } from './records.js';
-import type { RedisConnection } from './redis.js';
+import type { Handout } from '../jobs/ports.js';
+import type { Jobs, WorkerAnnouncement } from '../jobs/ports.js';
+import { downloadsOf, jobOf, type RecordReply } from '../jobs/record.js';
+import type { RedisConnection } from '../redis/connection.js';
 import { ADMIT, CANCEL_OR_REMOVE, COUNTS, GET, LIST, LOAD } from './scripts/jobs.js';
-import { SHORT_SHARE } from './timing.js';
+import { SHORT_SHARE } from '../jobs/timing.js';
 import { discard } from './trash.js';
 
 export interface JobsDependencies {

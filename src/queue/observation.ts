@@ -3,7 +3,7 @@
  */
 import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
-import type { RedisConnection } from './redis.js';
+import type { RedisConnection } from '../redis/connection.js';
 import { OBSERVE } from './scripts/sweeping.js';
 
 const INTERVAL = 5_000;

@@ -5,10 +5,10 @@
 import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
 import type { Storage } from '../storage/storage.js';
-import type { Handout } from './handout.js';
-import type { RedisConnection } from './redis.js';
+import type { Handout } from '../jobs/ports.js';
+import type { RedisConnection } from '../redis/connection.js';
 import { SWEEP } from './scripts/sweeping.js';
-import { MAX_ATTEMPTS } from './timing.js';
+import { MAX_ATTEMPTS } from '../jobs/timing.js';
 import { emptyTrash } from './trash.js';
 
 const INTERVAL = 2_000;

@@ -4,9 +4,9 @@
  */
 import type { Logger } from '../observability/logger.js';
 import type { Storage } from '../storage/storage.js';
-import type { RedisConnection } from './redis.js';
+import type { RedisConnection } from '../redis/connection.js';
 import { PREFIX } from './scripts/prelude.js';
-import { within } from './within.js';
+import { within } from '../lib/timeout.js';
 
 const KEY = `${PREFIX}trash`;
 const AT_ONCE = 100;

@@ -1,8 +1,8 @@
 /**
  * Who works, and with which models.
  */
-import type { WorkerAnnouncement, WorkerModel, Workers } from './ports.js';
-import type { RedisConnection } from './redis.js';
+import type { WorkerAnnouncement, WorkerModel, Workers } from '../jobs/ports.js';
+import type { RedisConnection } from '../redis/connection.js';
 import { ANNOUNCE, WITHDRAW, WORKERS } from './scripts/workers.js';
 
 /** Milliseconds: that an announcement holds, and after which nobody remembers the worker. */

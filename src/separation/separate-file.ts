@@ -5,8 +5,8 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { decode } from '../audio/decode.js';
-import { displayPath } from '../audio/display.js';
-import { checkFreeSpace, writeError } from '../audio/disk.js';
+import { displayPath } from '../lib/display-path.js';
+import { checkFreeSpace, writeError } from '../audio/write-errors.js';
 import { resolveEncoding, type Encoding } from '../audio/formats.js';
 import { extractCover, stemTexts } from '../audio/tags.js';
 import { emptyInput, tooLong, type ProbedInput } from '../audio/probe.js';

@@ -5,7 +5,7 @@
 import { FRAMES_PER_BLOCK } from '../audio/pcm.js';
 import { Spool, SpoolReader, SpoolWriter } from '../audio/spool.js';
 import type { StreamOptions } from '../options.js';
-import type { AudioSource } from '../source.js';
+import type { AudioSource } from '../engine/audio-source.js';
 import { CheckpointWriter, connected, type Checkpoints } from './checkpoints.js';
 import { NullTest } from './null-test.js';
 import type { StemOutput, StemPlan } from './stem-plan.js';

@@ -6,9 +6,9 @@
 import { rmdirSync, rmSync } from 'node:fs';
 import { mkdir, rename, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { displayPath } from '../audio/display.js';
+import { displayPath } from '../lib/display-path.js';
 import { OxboardError } from '../errors.js';
-import { makeProcessFolder, removeAbandonedFolders } from '../process-folder.js';
+import { makeProcessFolder, removeAbandonedFolders } from '../lib/process-folder.js';
 
 const open = new Set<Workspace>();
 const isOpen = (directory: string): boolean =>

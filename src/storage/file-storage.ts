@@ -7,9 +7,9 @@ import { mkdir, open, readdir, rename, rm, rmdir, stat, unlink, writeFile } from
 import path from 'node:path';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { diskError } from '../disk.js';
+import { diskError } from '../lib/disk.js';
 import { OxboardError } from '../errors.js';
-import { makeProcessFolder, removeAbandonedFolders } from '../process-folder.js';
+import { makeProcessFolder, removeAbandonedFolders } from '../lib/process-folder.js';
 import { checkKey, checkPrefix } from './keys.js';
 import { ObjectNotFound, type Storage, type StoredObject } from './storage.js';
 

@@ -5,8 +5,8 @@
 import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
 import { inSpan, NO_TRACER, type Span, type Tracer } from '../observability/tracing.js';
-import type { Job } from '../queue/job.js';
-import type { Deliveries, DeliveryClaim } from '../queue/ports.js';
+import type { Job } from '../jobs/job.js';
+import type { Deliveries, DeliveryClaim } from '../jobs/ports.js';
 import { delayAfter, RETRIES, type Retries } from './retries.js';
 import type { Outcome, Sender } from './sender.js';
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { appendFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
-import { writeError } from '../../src/audio/disk.js';
+import { writeError } from '../../src/audio/write-errors.js';
 import { encode } from '../../src/audio/encode.js';
 import { resolveEncoding } from '../../src/audio/formats.js';
 import { spoolBlocks } from '../../src/audio/spool.js';

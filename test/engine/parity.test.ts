@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Separator } from 'oxboard-demucs';
 import { measureSource } from '../../src/engine/statistics.js';
-import { openSource } from '../../src/engine/source.js';
+import { openSource } from '../../src/engine/open-source.js';
 import { maxShift } from '../../src/engine/shifts.js';
 import { findModel } from '../../src/models/library.js';
 import { loadNative } from '../../src/native.js';

@@ -1,6 +1,14 @@
 /** The folder of models: what is found, preferred, refused and removed. */
 import assert from 'node:assert/strict';
-import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { verifyModel } from '../../src/models/archive.js';
@@ -101,7 +109,11 @@ describe('the model library', () => {
     ['a missing network file', (f: string) => rmSync(path.join(f, 'toy.pt')), /toy\.pt.*missing/],
     ['text', (f: string) => writeFileSync(path.join(f, 'model.json'), 'hello'), /is not JSON/],
     ['an empty file', (f: string) => writeFileSync(path.join(f, 'model.json'), ''), /is not JSON/],
-    ['an empty object', (f: string) => writeFileSync(path.join(f, 'model.json'), '{}'), /malformed: name/],
+    [
+      'an empty object',
+      (f: string) => writeFileSync(path.join(f, 'model.json'), '{}'),
+      /malformed: name/,
+    ],
     [
       'a folder as its description',
       (f: string) => {

@@ -4,10 +4,10 @@ import { after, describe, it } from 'node:test';
 import { OxboardError } from '../../src/errors.js';
 import { startOpenTelemetry } from '../../src/observability/opentelemetry.js';
 import { inSpan, NO_TRACER, type Span } from '../../src/observability/tracing.js';
-import type { Job } from '../../src/queue/job.js';
-import { AttemptTrace } from '../../src/queue/worker/attempt-trace.js';
-import { Interruption } from '../../src/queue/worker/interruption.js';
-import type { ProgressReporter } from '../../src/queue/worker/progress.js';
+import type { Job } from '../../src/jobs/job.js';
+import { AttemptTrace } from '../../src/worker/attempt-trace.js';
+import { Interruption } from '../../src/worker/interruption.js';
+import type { ProgressReporter } from '../../src/worker/progress.js';
 import { startCollector } from '../support/collector.js';
 import { recordingLogger } from '../support/logs.js';
 

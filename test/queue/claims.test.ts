@@ -1,8 +1,8 @@
 /** What workers are promised: one job in one pair of hands, forward only, and each in its turn. */
 import assert from 'node:assert/strict';
 import { after, afterEach, describe, it } from 'node:test';
-import type { Job } from '../../src/queue/job.js';
-import type { Claim } from '../../src/queue/ports.js';
+import type { Job } from '../../src/jobs/job.js';
+import type { Claim } from '../../src/jobs/ports.js';
 import {
   admission,
   claimed,

@@ -1,8 +1,8 @@
 /** What jobs are promised whose song is still behind a link. */
 import assert from 'node:assert/strict';
 import { after, afterEach, describe, it } from 'node:test';
-import type { Job } from '../../src/queue/job.js';
-import type { DownloadedSong } from '../../src/queue/ports.js';
+import type { Job } from '../../src/jobs/job.js';
+import type { DownloadedSong } from '../../src/jobs/ports.js';
 import { admission, claimed, result, startQueue, statusOf, TENANT, worker } from './harness.js';
 import { until } from '../support/until.js';
 

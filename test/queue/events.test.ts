@@ -1,7 +1,7 @@
 /** What listeners are promised: the state, then every change, up to the end, across interruptions. */
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
-import type { Job, JobEvent } from '../../src/queue/job.js';
+import type { Job, JobEvent } from '../../src/jobs/job.js';
 import { admission, claimed, result, startQueue, TENANT, worker } from './harness.js';
 import { until } from '../support/until.js';
 

@@ -5,7 +5,7 @@ import { after, describe, it } from 'node:test';
 import { utimes } from 'node:fs/promises';
 import path from 'node:path';
 import { createJanitor } from '../../src/queue/janitor.js';
-import type { Job } from '../../src/queue/job.js';
+import type { Job } from '../../src/jobs/job.js';
 import { createSweeper } from '../../src/queue/sweeper.js';
 import { createJobs } from '../../src/queue/jobs.js';
 import type { Storage } from '../../src/storage/storage.js';

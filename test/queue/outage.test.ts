@@ -1,7 +1,7 @@
 /** What is promised while Redis is away, frozen or full, and afterwards. */
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
-import type { JobEvent } from '../../src/queue/job.js';
+import type { JobEvent } from '../../src/jobs/job.js';
 import {
   admission,
   claimed,
@@ -13,7 +13,7 @@ import {
   worker,
   type Member,
 } from './harness.js';
-import { connectRedis } from '../../src/queue/redis.js';
+import { connectRedis } from '../../src/redis/connection.js';
 import { until } from '../support/until.js';
 
 const away = { code: 'REDIS_UNAVAILABLE' };

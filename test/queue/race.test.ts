@@ -1,8 +1,8 @@
 /** A thousand jobs, several workers, and everything that can go wrong at any moment. */
 import assert from 'node:assert/strict';
 import { after, it } from 'node:test';
-import { isFinished, type JobEvent } from '../../src/queue/job.js';
-import type { Claim } from '../../src/queue/ports.js';
+import { isFinished, type JobEvent } from '../../src/jobs/job.js';
+import type { Claim } from '../../src/jobs/ports.js';
 import { randomNumbers } from '../support/random.js';
 import { admission, result, startQueue, TENANT, worker, type Member } from './harness.js';
 import { until } from '../support/until.js';

@@ -6,7 +6,7 @@ import { NO_TRACER } from '../../src/observability/tracing.js';
 import { createJanitor } from '../../src/queue/janitor.js';
 import { createJobs } from '../../src/queue/jobs.js';
 import { createSweeper } from '../../src/queue/sweeper.js';
-import { runJob, type JobContext } from '../../src/queue/worker/run-job.js';
+import { runJob, type JobContext } from '../../src/worker/run-job.js';
 import type { Storage } from '../../src/storage/storage.js';
 import {
   admission,

@@ -1,8 +1,8 @@
 /** The ends of jobs that are to be told: when they fall due, to whom, and until when. */
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
-import type { Job } from '../../src/queue/job.js';
-import { createDeliveries } from '../../src/queue/webhooks.js';
+import type { Job } from '../../src/jobs/job.js';
+import { createDeliveries } from '../../src/queue/deliveries.js';
 import { admission, claimed, result, startQueue, TENANT, worker } from './harness.js';
 import { until } from '../support/until.js';
 

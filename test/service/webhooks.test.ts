@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { Webhook } from 'standardwebhooks';
-import { connectRedis } from '../../src/queue/redis.js';
+import { connectRedis } from '../../src/redis/connection.js';
 import { PREFIX } from '../../src/queue/scripts/prelude.js';
 import { makeAudio, temporaryFolder } from '../support/audio.js';
 import { recordingLogger } from '../support/logs.js';

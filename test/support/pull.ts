@@ -5,9 +5,9 @@ import { copyFileSync, readFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { readArchive, verifyModel } from '../../src/models/archive.js';
-import { findPublished } from '../../src/models/catalogue.js';
-import type { Assemble } from '../../src/models/pull-archive.js';
-import type { PullOptions } from '../../src/models/pull.js';
+import { findPublished } from '../../src/pull/catalogue.js';
+import type { Assemble } from '../../src/pull/install.js';
+import type { PullOptions } from '../../src/pull/pull.js';
 import { randomNumbers } from './random.js';
 
 /** Bytes that depend on `seed` only. */

@@ -1,7 +1,7 @@
 /**
  * A separator without a network: each stem is a known share of the song.
  */
-import type { AudioSource } from '../../src/source.js';
+import type { AudioSource } from '../../src/engine/audio-source.js';
 import type { StemSeparator } from '../../src/separation/stem-spools.js';
 
 export const SHARES: Record<string, number> = { drums: 0.1, bass: 0.2, other: 0.3, vocals: 0.4 };

@@ -7,8 +7,8 @@ import path from 'node:path';
 import { after, describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createJanitor } from '../../src/queue/janitor.js';
-import { connectRedis } from '../../src/queue/redis.js';
-import type { Job } from '../../src/queue/job.js';
+import { connectRedis } from '../../src/redis/connection.js';
+import type { Job } from '../../src/jobs/job.js';
 import { S3Storage } from '../../src/storage/s3-storage.js';
 import { makeAudio, temporaryFolder } from '../support/audio.js';
 import { recordingLogger } from '../support/logs.js';
@@ -17,7 +17,7 @@ import { startService } from '../support/worker.js';
 
 type Service = Awaited<ReturnType<typeof startService>>;
 
-const program = fileURLToPath(new URL('../queue/worker/child.ts', import.meta.url));
+const program = fileURLToPath(new URL('../worker/child.ts', import.meta.url));
 const folder = temporaryFolder({ after });
 const s3 = await startS3({ after });
 let songs = 0;

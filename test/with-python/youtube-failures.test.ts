@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import { explainFailure } from '../../src/audio/youtube/failures.js';
+import { explainFailure } from '../../src/intake/youtube/failures.js';
 
 const LINE = 'import yt_dlp, os; print(os.path.dirname(yt_dlp.__file__))';
 const folder = execFileSync('python3', ['-c', LINE], { encoding: 'utf8' }).trim();

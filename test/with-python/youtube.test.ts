@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fetchSong, type YoutubeSettings } from '../../src/audio/youtube/fetch-song.js';
+import { fetchSong, type YoutubeSettings } from '../../src/intake/youtube/fetch-song.js';
 import { makeAudio, temporaryFolder } from '../support/audio.js';
 import {
   downloadersIn,

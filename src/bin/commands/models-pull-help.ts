@@ -1,7 +1,7 @@
 /**
  * What `oxboard models pull` takes, and tells of itself.
  */
-import { HUB, publishedModels } from '../../models/catalogue.js';
+import { HUB, publishedModels } from '../../pull/catalogue.js';
 
 export interface PullFlags {
   modelsDir?: string;

@@ -3,7 +3,7 @@
  */
 import { readConfig } from '../../config.js';
 import { OxboardError } from '../../errors.js';
-import { pullModel, type PulledFile, type PullResult } from '../../models/pull.js';
+import { pullModel, type PulledFile, type PullResult } from '../../pull/pull.js';
 import { megabytes, pullView } from '../pull-progress.js';
 import { say } from '../report.js';
 import { dieCleanly } from '../signals.js';
@@ -12,7 +12,7 @@ import type { PullFlags } from './models-pull-help.js';
 export async function pull(name: string, flags: PullFlags): Promise<void> {
   const config = readConfig(process.env);
   // Loading libtorch takes a moment, which help and bad usage need not wait for.
-  const { pullEngine } = await import('../pull.js');
+  const { pullEngine } = await import('../../pull/engine.js');
   const engine = pullEngine(config);
   const abort = new AbortController();
   const view = pullView();

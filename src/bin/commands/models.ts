@@ -6,7 +6,7 @@ import { Command } from 'commander';
 import { readConfig } from '../../config.js';
 import { OxboardError } from '../../errors.js';
 import { verifyModel, type InstalledModel } from '../../models/archive.js';
-import { archiveSize, HUB, publishedModels, type PublishedModel } from '../../models/catalogue.js';
+import { archiveSize, HUB, publishedModels, type PublishedModel } from '../../pull/catalogue.js';
 import {
   findModel,
   installFolder,
@@ -128,7 +128,7 @@ function describeAvailable(model: PublishedModel): string {
 
 /** Also what an interrupted pull of that name has left. */
 async function remove(name: string, options: LibraryOptions): Promise<void> {
-  const { removeUnfinished } = await import('../../models/pull.js');
+  const { removeUnfinished } = await import('../../pull/pull.js');
   const unfinished = await removeUnfinished(name, options);
   if (unfinished !== undefined) process.stdout.write(`Removed ${unfinished}\n`);
   try {

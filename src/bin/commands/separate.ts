@@ -3,7 +3,7 @@
  */
 import { Command } from 'commander';
 import type { z } from 'zod';
-import { displayPath } from '../../audio/display.js';
+import { displayPath } from '../../lib/display-path.js';
 import { resolveEncoding } from '../../audio/formats.js';
 import { probe } from '../../audio/probe.js';
 import { readConfig } from '../../config.js';

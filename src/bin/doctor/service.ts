@@ -47,7 +47,7 @@ async function checkStorage(config: ServiceConfig): Promise<Check> {
 /** The Redis that is named, else the program for one of our own. */
 async function checkRedis({ redisUrl, redisDb }: ServiceConfig): Promise<Check> {
   if (redisUrl === undefined) return checkRedisServer();
-  const { connectRedis } = await import('../../queue/redis.js');
+  const { connectRedis } = await import('../../redis/connection.js');
   try {
     const redis = await connectRedis({ redisUrl, redisDb }, silent);
     const version = /redis_version:(\S+)/.exec(String(await redis.send(['INFO', 'server'])))?.[1];

@@ -1,8 +1,8 @@
 /**
  * The check of yt-dlp: links to videos need it, nothing else does.
  */
-import { ageOf, findYtDlp, INSTALL_YT_DLP, OLD_DAYS } from '../../audio/youtube/binary.js';
-import { describeYtDlp } from '../../audio/youtube/describe.js';
+import { ageOf, findYtDlp, INSTALL_YT_DLP, OLD_DAYS } from '../../intake/youtube/binary.js';
+import { describeYtDlp } from '../../intake/youtube/describe.js';
 import { peekEnvironment } from '../service/environment.js';
 import { note, ok, type Check } from './check.js';
 

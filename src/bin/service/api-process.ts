@@ -5,20 +5,20 @@ import { createServer } from 'node:http';
 import { createApi } from '../../http/app.js';
 import { createTenants } from '../../http/tenant.js';
 import { jobDocument } from '../../http/views.js';
-import { createHandout } from '../../queue/handout.js';
+import { createHandout } from '../../queue/dispatcher.js';
 import { createJobs } from '../../queue/jobs.js';
 import { observeQueue } from '../../queue/observation.js';
-import { connectRedis } from '../../queue/redis.js';
+import { connectRedis } from '../../redis/connection.js';
 import { createSweeper } from '../../queue/sweeper.js';
-import { createDeliveries } from '../../queue/webhooks.js';
+import { createDeliveries } from '../../queue/deliveries.js';
 import { createWorkers } from '../../queue/workers.js';
 import { openStorage } from '../../storage/open.js';
 import { createDeliverer } from '../../webhooks/deliverer.js';
 import { createSender } from '../../webhooks/sender.js';
-import { packageVersion } from '../version.js';
+import { packageVersion } from '../../lib/package-version.js';
 import { requireRedisUrl } from './environment.js';
 import { listen } from './ports.js';
-import type { RoleDependencies, RunningRole } from './roles.js';
+import type { RoleDependencies, RunningRole } from './role.js';
 
 /** Fewer characters may be found by trying, from the URL of a stem that went astray. */
 const SAFE_KEY_LENGTH = 20;

@@ -5,11 +5,11 @@
 import { setTimeout } from 'node:timers/promises';
 import type { ServiceConfig } from '../../config.js';
 import { ERROR_CODES, OxboardError } from '../../errors.js';
-import { findPublished } from '../../models/catalogue.js';
+import { findPublished } from '../../pull/catalogue.js';
 import { findModel } from '../../models/library.js';
-import type { PullStage } from '../../models/pull.js';
+import type { PullStage } from '../../pull/pull.js';
 import type { Logger } from '../../observability/logger.js';
-import type { ModelPull } from '../../queue/ports.js';
+import type { ModelPull } from '../../jobs/ports.js';
 
 /** The one that `models pull` is first advised for. */
 const BEST_KNOWN = 'htdemucs';
@@ -79,8 +79,8 @@ export async function startAutoPull({
     logger.info('model_pull_started', { model: name });
     // A worker that pulls nothing has no use for the libraries, which listen to its signals.
     const [{ pullModel }, { pullEngine }] = await Promise.all([
-      import('../../models/pull.js'),
-      import('../pull.js'),
+      import('../../pull/pull.js'),
+      import('../../pull/engine.js'),
     ]);
     await pullModel(name, {
       ...pullEngine({ device: device ?? 'auto', threads }),

@@ -12,7 +12,7 @@ import { describeFailure } from '../report.js';
 import { dieBy } from '../signals.js';
 import type { FromChild, Role, ToChild } from './messages.js';
 import { logDefects } from './defects.js';
-import { startRole } from './roles.js';
+import { startRole } from './start-role.js';
 import { STOP_GRACE } from './service.js';
 
 const [, , role = '', name = role] = process.argv;

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import lockfile from 'proper-lockfile';
 import { OxboardError } from '../../errors.js';
-import { machineName } from '../../process-folder.js';
+import { machineName } from '../../lib/process-folder.js';
 
 /** Milliseconds after which a lock that nobody renews is void. */
 const STALE = 10_000;

@@ -12,7 +12,7 @@ import type { Role } from './messages.js';
 import { startMetricsServer } from './metrics-server.js';
 import { checkPorts, type Address } from './ports.js';
 import { startPrivateRedis } from './private-redis.js';
-import { startRole } from './roles.js';
+import { startRole } from './start-role.js';
 import { Service } from './service.js';
 import { Supervisor } from './supervisor.js';
 

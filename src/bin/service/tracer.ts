@@ -5,7 +5,7 @@ import type { ServiceConfig } from '../../config.js';
 import type { Logger } from '../../observability/logger.js';
 import type { RunningTracer } from '../../observability/opentelemetry.js';
 import { NO_TRACER } from '../../observability/tracing.js';
-import { packageVersion } from '../version.js';
+import { packageVersion } from '../../lib/package-version.js';
 import type { Role } from './messages.js';
 
 /** Loads OpenTelemetry only where tracing is on. */

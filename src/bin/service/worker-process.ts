@@ -2,21 +2,21 @@
  * One worker process.
  */
 import path from 'node:path';
-import { fetchSong } from '../../audio/youtube/fetch-song.js';
+import { fetchSong } from '../../intake/youtube/fetch-song.js';
 import { createClaims } from '../../queue/claims.js';
-import { startDownloader } from '../../queue/downloader/downloader.js';
+import { startDownloader } from '../../worker/downloader.js';
 import { createDownloads } from '../../queue/downloads.js';
-import { createHandout } from '../../queue/handout.js';
+import { createHandout } from '../../queue/dispatcher.js';
 import { createJanitor } from '../../queue/janitor.js';
 import { observeQueue } from '../../queue/observation.js';
-import { connectRedis } from '../../queue/redis.js';
+import { connectRedis } from '../../redis/connection.js';
 import { createSweeper } from '../../queue/sweeper.js';
-import { startWorker } from '../../queue/worker/worker.js';
+import { startWorker } from '../../worker/worker.js';
 import { createWorkers } from '../../queue/workers.js';
 import { openStorage } from '../../storage/open.js';
 import { startAutoPull } from './auto-pull.js';
 import { requireRedisUrl } from './environment.js';
-import type { RoleDependencies, RunningRole } from './roles.js';
+import type { RoleDependencies, RunningRole } from './role.js';
 
 /** @throws what Redis, storage and startWorker throw. */
 export async function startWorkerProcess({

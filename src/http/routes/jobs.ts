@@ -2,7 +2,7 @@ import type { Router } from 'express';
 import type { z } from 'zod';
 import { OxboardError } from '../../errors.js';
 import type { Metrics } from '../../observability/metrics.js';
-import type { Jobs } from '../../queue/ports.js';
+import type { Jobs } from '../../jobs/ports.js';
 import { contextOf } from '../context.js';
 import { findJob, jobId, jobNotFound } from '../find-job.js';
 import { serve } from '../routing.js';

@@ -1,7 +1,7 @@
 import type { Router } from 'express';
 import { OxboardError } from '../../errors.js';
 import { findMissing } from '../../observability/health.js';
-import type { Jobs, Workers } from '../../queue/ports.js';
+import type { Jobs, Workers } from '../../jobs/ports.js';
 import type { Storage } from '../../storage/storage.js';
 import { serve } from '../routing.js';
 import type { Health, ModelList, Readiness } from '../schemas/service.js';

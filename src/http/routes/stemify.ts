@@ -4,7 +4,7 @@ import { OxboardError } from '../../errors.js';
 import type { Metrics } from '../../observability/metrics.js';
 import type { Logger } from '../../observability/logger.js';
 import { inSpan, type Tracer } from '../../observability/tracing.js';
-import type { Job } from '../../queue/job.js';
+import type { Job } from '../../jobs/job.js';
 import { admit, type AdmissionDependencies, type SentSong } from '../admission.js';
 import { contextOf } from '../context.js';
 import { readForm, type FormSettings } from '../form.js';

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Request, Response, Router } from 'express';
 import { OxboardError } from '../../errors.js';
-import type { Jobs } from '../../queue/ports.js';
+import type { Jobs } from '../../jobs/ports.js';
 import { ObjectNotFound, type Storage } from '../../storage/storage.js';
 import { contextOf } from '../context.js';
 import { downloadName } from '../file-names.js';

@@ -4,7 +4,7 @@
 import { z } from 'zod';
 import 'zod-openapi';
 import { FORMATS } from '../../options.js';
-import { JOB_STAGES, JOB_STATUSES, WEBHOOK_STATUSES } from '../../queue/job.js';
+import { JOB_STAGES, JOB_STATUSES, WEBHOOK_STATUSES } from '../../jobs/job.js';
 
 export const jobStatus = z.enum(JOB_STATUSES).meta({ id: 'JobStatus' });
 const jobStage = z.enum(JOB_STAGES).meta({ id: 'JobStage' });

@@ -1,7 +1,7 @@
 /**
  * What workers do with records. A claim is void as soon as the record has another token, or none.
  */
-import { script } from '../redis.js';
+import { script } from '../../redis/connection.js';
 import { PRELUDE } from './prelude.js';
 
 /**

@@ -2,7 +2,7 @@
  * What is done with jobs whose song is still behind a link. Renewals, progress and failures are those
  * of all claims.
  */
-import { script } from '../redis.js';
+import { script } from '../../redis/connection.js';
 import { CLAIMED } from './claims.js';
 import { PRELUDE } from './prelude.js';
 

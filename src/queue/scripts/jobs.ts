@@ -1,7 +1,7 @@
 /**
  * What the API does with records.
  */
-import { script } from '../redis.js';
+import { script } from '../../redis/connection.js';
 import { PRELUDE } from './prelude.js';
 
 /**

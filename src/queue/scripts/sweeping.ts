@@ -1,4 +1,4 @@
-import { script } from '../redis.js';
+import { script } from '../../redis/connection.js';
 import { PRELUDE } from './prelude.js';
 
 /**

@@ -2,7 +2,7 @@
  * What is done to tell the ends of jobs. That a delivery is due is written with the end itself; see
  * `finish` of the prelude.
  */
-import { script } from '../redis.js';
+import { script } from '../../redis/connection.js';
 import { PRELUDE } from './prelude.js';
 
 /**

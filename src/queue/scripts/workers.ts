@@ -1,4 +1,4 @@
-import { script } from '../redis.js';
+import { script } from '../../redis/connection.js';
 import { PRELUDE } from './prelude.js';
 
 /** ARGV: id, announcement, milliseconds that it holds, milliseconds after which it is forgotten. */

@@ -1,0 +1,268 @@
+/**
+ * The queue as the API and the workers see it. Both speak to one Redis; our record there is the truth
+ * about a job, and every change of it is one atomic script.
+ *
+ * Every method throws OxboardError REDIS_UNAVAILABLE when Redis does not answer within a few seconds.
+ */
+import type { TraceContext } from '../observability/tracing.js';
+import type {
+  Job,
+  JobEvent,
+  JobFailure,
+  JobRequest,
+  JobResult,
+  JobStage,
+  JobStatus,
+  WebhookStatus,
+} from './job.js';
+
+export interface Admission {
+  id: string;
+  tenant: string;
+  request: JobRequest;
+  /** Seconds of work that it is expected to cost; decides the lane. */
+  costSeconds: number;
+  estimatedSeconds: number;
+  requestId: string;
+  trace?: TraceContext | undefined;
+  /** Where the end of the job is told. */
+  callbackUrl?: string | undefined;
+  /** The same key with the same fingerprint of the request gives the same job. */
+  idempotency?: { key: string; fingerprint: string } | undefined;
+}
+
+export interface JobPage {
+  jobs: Job[];
+  /** Undefined on the last page. */
+  nextCursor: string | undefined;
+}
+
+/** What the API does with jobs. A tenant never sees another's. */
+export interface Jobs {
+  /**
+   * Makes the record and queues it, or gives the job that the idempotency key made before.
+   *
+   * @throws OxboardError IDEMPOTENCY_CONFLICT
+   */
+  admit(admission: Admission): Promise<{ job: Job; replayed: boolean }>;
+  get(id: string, tenant: string): Promise<Job | undefined>;
+  /** Newest first. @throws OxboardError REQUEST_INVALID for a cursor that is not ours. */
+  list(
+    tenant: string,
+    query: { status?: JobStatus | undefined; limit: number; cursor?: string | undefined },
+  ): Promise<JobPage>;
+  /**
+   * A pending or processing job becomes `cancelled`, at once and for every worker; the record stays
+   * until its time. A finished one is removed, and its stems with it unless another job has them too.
+   */
+  cancelOrRemove(id: string, tenant: string): Promise<'cancelled' | 'removed' | undefined>;
+  /** Seconds of queued work before a job of that cost would begin, with the workers there are. */
+  waitSeconds(costSeconds: number): Promise<number>;
+  counts(): Promise<{ pending: number; processing: number }>;
+  /**
+   * The job's events: those after `after` (or the current state first, without it), then each as it
+   * happens; ends after the terminal one, and when the job is removed.
+   */
+  events(
+    id: string,
+    tenant: string,
+    options: { after?: string | undefined; signal: AbortSignal },
+  ): Promise<AsyncIterable<JobEvent> | undefined>;
+}
+
+/** What a worker can do, as it tells every few seconds. */
+export interface WorkerAnnouncement {
+  id: string;
+  models: WorkerModel[];
+  defaultModel: string;
+  device: string;
+  concurrency: number;
+  /** Jobs that it runs now. */
+  active: number;
+  /** The model that it is pulling; it serves with the others meanwhile. */
+  pull: ModelPull | null;
+  version: string;
+}
+
+export interface ModelPull {
+  model: string;
+  /** `waiting`: a try failed, and the next will come. */
+  status: 'pulling' | 'waiting';
+  /** From 0 to 100, over all of its stages. */
+  progress: number;
+  /** Why the last try failed. */
+  error: JobFailure | null;
+}
+
+export interface WorkerModel {
+  name: string;
+  sources: string[];
+  sampleRate: number;
+  /** Of its model.json: two workers with the same name of a model may hold different ones. */
+  hash: string;
+  embedded: boolean;
+  notice: string | null;
+  license: string | null;
+  sizeBytes: number;
+  /** Longest segment in seconds. */
+  segmentSeconds: number;
+  /** Seconds of audio per second of work, as measured; null until it was. */
+  realtimeFactor: number | null;
+}
+
+export interface Workers {
+  /** Says so once more; forgotten when it is not repeated within some seconds. */
+  announce(worker: WorkerAnnouncement): Promise<void>;
+  withdraw(id: string): Promise<void>;
+  /** Those that live. */
+  list(): Promise<WorkerAnnouncement[]>;
+  /**
+   * Models of the live workers, else those last heard of; empty when no worker ever was. `serving`:
+   * a live worker has it.
+   */
+  models(): Promise<{
+    models: (WorkerModel & { serving: boolean })[];
+    defaultModel: string | undefined;
+  }>;
+}
+
+/** A job in the hands of one worker. */
+export interface Holding {
+  job: Job;
+  /** Every later call must show it; it is void once the job was cancelled or given to another. */
+  token: string;
+}
+
+/** A job that is to be separated. */
+export interface Claim extends Holding {
+  /** Under which the result will be found by equal jobs. */
+  cacheKey: string;
+  /** Of the model that is in that key, as the worker last announced it. */
+  modelHash: string;
+  /** A result that is there already: the job only has to be completed with it. */
+  cached: JobResult | undefined;
+}
+
+/** Why a worker has to let go of a job. */
+export type Revocation = 'cancelled' | 'lost';
+
+/** What a worker does with jobs. */
+export interface Claims {
+  /**
+   * The next job, by lane weights and age; counts the attempt. Undefined when nothing waits. A job
+   * equal to one that runs now is passed over until that has ended.
+   *
+   * @param runtime what besides model and options decides the bytes: device kind, threads, versions.
+   */
+  claim(workerId: string, runtime: string): Promise<Claim | undefined>;
+  /** Keeps the claim alive; tells why it is void. Called every few seconds. */
+  renew(claim: Holding): Promise<Revocation | undefined>;
+  /** Resolves as soon as a claim is revoked, without waiting for the next renewal. */
+  onRevoked(claim: Holding, listener: (why: Revocation) => void): () => void;
+  /** @returns false when the claim is void. The same holds below. */
+  progress(claim: Holding, now: { stage: JobStage; progress: number }): Promise<boolean>;
+  /**
+   * After it the result belongs to the job; when false, its files are still the caller's to remove.
+   * Safe to repeat with the same result when the answer was lost.
+   *
+   * @param usedModel hash of the model that made the result, when it may be another than was
+   * announced: then equal jobs do not get it.
+   */
+  complete(claim: Claim, result: JobResult, usedModel?: string): Promise<boolean>;
+  fail(claim: Holding, failure: JobFailure): Promise<boolean>;
+  /** Back to its lane, in front; the attempt does not count. */
+  handBack(claim: Claim): Promise<boolean>;
+}
+
+/** A job whose song is to be downloaded. */
+export interface DownloadClaim extends Holding {
+  /** The first is 1. */
+  attempt: number;
+}
+
+/** What a downloader does with jobs: as with {@link Claims}, with attempts of their own. */
+export interface Downloads extends Pick<Claims, 'renew' | 'onRevoked' | 'progress' | 'fail'> {
+  /** The oldest job whose song is still behind a link; undefined when there is none. */
+  claim(workerId: string): Promise<DownloadClaim | undefined>;
+  /**
+   * The song is in the storage: the job goes into the lane of its model.
+   *
+   * @param costSeconds of work that it is expected to cost; decides the lane.
+   * @param progress from 0 to 100, below which the job will not be again.
+   * @returns false when the claim is void: the song is the caller's to remove.
+   */
+  downloaded(
+    claim: Holding,
+    song: DownloadedSong,
+    { costSeconds, progress }: { costSeconds: number; progress: number },
+  ): Promise<boolean>;
+  /** Back to its lane, in front; the attempt does not count. */
+  handBack(claim: Holding): Promise<boolean>;
+}
+
+/** What became of a link. */
+export interface DownloadedSong {
+  /** In the storage. */
+  key: string;
+  /** As of a file: its title and the extension of its kind. */
+  name: string;
+  sha256: string;
+  sizeBytes: number;
+  /** What its header says. */
+  durationSeconds: number | null;
+}
+
+/** A try to tell the end of a job; it counts as one from now on. */
+export interface DeliveryClaim {
+  job: Job;
+  token: string;
+  url: string;
+}
+
+/** What came of a try. */
+export interface DeliverySettlement {
+  /** `pending`: it is to be tried again, after `delayMs`. */
+  state: WebhookStatus;
+  status: number | null;
+  error: string | null;
+  delayMs?: number;
+}
+
+/** What those do who tell the ends of jobs: each at least once, until its record goes. */
+export interface Deliveries {
+  /** The one that is due first. */
+  claim(): Promise<{
+    claim: DeliveryClaim | undefined;
+    /** Deliveries that are not settled. */
+    waiting: number;
+    /** Milliseconds until the next one is due; undefined when there is none. */
+    nextMs: number | undefined;
+  }>;
+  /**
+   * @param forMs milliseconds after the end of the job for which it is tried again.
+   * @returns the state that it came to; `void` when the job is gone, or another has taken the try over.
+   */
+  settle(
+    claim: Pick<DeliveryClaim, 'job' | 'token'>,
+    settlement: DeliverySettlement,
+    forMs: number,
+  ): Promise<WebhookStatus | 'void'>;
+}
+
+/** Wakes idle workers; see queue/dispatcher.ts. */
+export interface Handout {
+  /** Adds tickets. It never fails: see the sweeper. */
+  issue(tickets: number): Promise<void>;
+  /** Tickets that nobody has taken yet. Zero when that cannot be told. */
+  waiting(): Promise<number>;
+  /**
+   * Takes a ticket whenever one of `places` is free, until the handout is closed. A place is free
+   * again when `onTicket` has ended; it has to deal with its errors.
+   */
+  take(places: number, onTicket: () => Promise<void>): void;
+  /**
+   * Takes no more tickets; safe to repeat. Places in use are the caller's to wait for, and tickets
+   * can still be issued for what they give back.
+   */
+  close(): Promise<void>;
+}

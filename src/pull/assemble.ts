@@ -1,0 +1,49 @@
+/**
+ * A network file of an archive, made of published weights and the graph that came with the package.
+ */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
+import type { AssembledMember } from './install.js';
+import { readPublished } from './published.js';
+import { verifySkeleton } from './skeletons.js';
+import { fromNative, loadNative } from '../native.js';
+
+export interface AssembleTask {
+  /** Path of the published safetensors file. */
+  weights: string;
+  /** Path of the network file to write; nothing may be there. After an error nothing is. */
+  out: string;
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Fills the graph of a published network with its weights. The work runs on the libuv threadpool,
+ * within a few seconds, and takes memory for the weights once.
+ *
+ * @throws OxboardError MODEL_INVALID for a damaged file, MODEL_ARCHITECTURE_UNKNOWN for a network
+ * without a graph, MODEL_CHECKSUM, DISK_FULL, OUTPUT_UNWRITABLE, OUT_OF_MEMORY; `signal.reason` when
+ * aborted.
+ */
+export async function assembleMember(task: AssembleTask): Promise<AssembledMember> {
+  const { weights, out, signal } = task;
+  const { skeleton, sources, segment, parameters } = await readPublished(weights);
+  await verifySkeleton(skeleton);
+  signal?.throwIfAborted();
+  try {
+    await loadNative().fillSkeleton({ skeleton: skeleton.file, weights, out, parameters });
+  } catch (error) {
+    throw fromNative(error);
+  }
+  try {
+    signal?.throwIfAborted();
+    const hash = createHash('sha256');
+    await pipeline(createReadStream(out, { highWaterMark: 1 << 20 }), hash, { signal });
+    const { minLength, sampleRate, channels } = skeleton;
+    return { sha256: hash.digest('hex'), sources, segment, minLength, sampleRate, channels };
+  } catch (error) {
+    await rm(out, { force: true });
+    throw signal?.aborted ? signal.reason : error;
+  }
+}

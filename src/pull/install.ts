@@ -1,0 +1,156 @@
+/**
+ * From published weights to an archive in its place.
+ */
+import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { OxboardError } from '../errors.js';
+import { parseDescription, type ModelDescription } from '../models/archive.js';
+import type { PublishedModel } from './catalogue.js';
+
+/** What a network is, as the published file says. */
+export interface AssembledMember {
+  /** Of the written network file. */
+  sha256: string;
+  sources: readonly string[];
+  /** Sample frames. */
+  segment: number;
+  /** Sample frames; equal to `segment` where the network takes one length only. */
+  minLength: number;
+  sampleRate: number;
+  channels: number;
+}
+
+/** Makes a network file of published weights: native work, which this folder may not import. */
+export type Assemble = (task: {
+  weights: string;
+  out: string;
+  signal: AbortSignal;
+}) => Promise<AssembledMember>;
+
+export interface ArchiveTask {
+  model: PublishedModel;
+  /** The weights of each network, by its signature. */
+  weights: ReadonlyMap<string, string>;
+  /** What the archive says of where its weights came from. */
+  origin: string;
+  /** Whether nothing is known to differ from what was published. */
+  published: boolean;
+  torch: string | undefined;
+  assemble: Assemble;
+  /** @param fraction of the networks that are done. */
+  onProgress: (fraction: number) => void;
+  signal: AbortSignal;
+}
+
+/**
+ * Writes an archive into the empty folder `directory`.
+ *
+ * @throws OxboardError MODEL_INVALID when a network is not the one that the catalogue means, and
+ * what `assemble` throws.
+ */
+export async function writeArchive(
+  directory: string,
+  task: ArchiveTask,
+): Promise<ModelDescription> {
+  const { model, weights, assemble, onProgress, signal } = task;
+  await mkdir(directory, { recursive: true });
+  const networks = new Map<string, AssembledMember>();
+  for (const [signature, file] of weights) {
+    onProgress(networks.size / weights.size);
+    const out = join(directory, fileOf(signature));
+    const network = await assemble({ weights: file, out, signal });
+    signal.throwIfAborted();
+    checkSources(model, signature, network);
+    await flush(out);
+    networks.set(signature, network);
+  }
+  const file = join(directory, 'model.json');
+  const text = `${JSON.stringify(describe(task, networks), undefined, 2)}\n`;
+  const description = parseDescription(text, file);
+  await writeFile(file, text, { flush: true });
+  return description;
+}
+
+const fileOf = (signature: string): string => `${signature}.pt`;
+
+function checkSources({ sources }: PublishedModel, signature: string, network: AssembledMember) {
+  if (sources.join() === network.sources.join()) return;
+  throw new OxboardError(
+    'MODEL_INVALID',
+    `${signature} separates ${network.sources.join(', ')} instead of ${sources.join(', ')}. ` +
+      'Try another --source',
+  );
+}
+
+function describe(
+  { model, origin, published, torch }: ArchiveTask,
+  networks: ReadonlyMap<string, AssembledMember>,
+): object {
+  const all = [...networks.values()];
+  const [first] = all;
+  if (!first) throw new OxboardError('INTERNAL', `${model.name} has no networks`);
+  const { sampleRate, channels } = first;
+  if (all.some((one) => one.sampleRate !== sampleRate || one.channels !== channels)) {
+    throw new OxboardError('MODEL_INVALID', `The networks of ${model.name} do not fit together`);
+  }
+  const own = Math.max(...all.map(({ segment }) => segment));
+  const segment =
+    model.segmentSeconds === undefined ? own : Math.floor(model.segmentSeconds * sampleRate);
+  return {
+    name: model.name,
+    sources: model.sources,
+    sampleRate,
+    channels,
+    segment,
+    minLength: Math.max(...all.map(({ minLength }) => minLength)),
+    members: model.members.map(({ signature, weights }) => ({
+      file: fileOf(signature),
+      sha256: networks.get(signature)?.sha256,
+      weights,
+    })),
+    ...(torch !== undefined && { torch }),
+    origin,
+    license: published ? model.license : 'unknown',
+    ...(!published && { notice: 'its weights are not the published ones' }),
+  };
+}
+
+/**
+ * Moves a finished archive to where it is found. What lies there already is replaced.
+ *
+ * @param aside a path in the same file system for what is replaced.
+ */
+export async function install(directory: string, target: string, aside: string): Promise<void> {
+  await flushFolder(directory);
+  await rm(aside, { recursive: true, force: true });
+  const replaces = await rename(target, aside).then(
+    () => true,
+    (error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+      throw error;
+    },
+  );
+  try {
+    await rename(directory, target);
+  } catch (error) {
+    if (replaces) await rename(aside, target);
+    throw error;
+  }
+  await rm(aside, { recursive: true, force: true });
+  await flushFolder(join(target, '..'));
+}
+
+/** Without this a power cut could leave a folder in place whose files are empty. */
+async function flush(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function flushFolder(directory: string): Promise<void> {
+  // Some network file systems cannot flush a folder; nothing more can be done there.
+  await flush(directory).catch(() => undefined);
+}

@@ -1,0 +1,61 @@
+/**
+ * The installed models as a worker announces them.
+ */
+import { createHash } from 'node:crypto';
+import { OxboardError } from '../errors.js';
+import type { InstalledModel } from '../models/archive.js';
+import { defaultModel, listModels, type LibraryOptions } from '../models/library.js';
+import type { WorkerModel } from '../jobs/ports.js';
+import type { Speeds } from './speeds.js';
+
+/** Of what model.json says, the checksums of its files included; spacing does not count. */
+export const modelHash = ({ description }: InstalledModel): string =>
+  createHash('sha256').update(JSON.stringify(description)).digest('hex');
+
+/**
+ * The model for jobs that name none. A configured one that is still being pulled is stood in for by the
+ * best of those that are there.
+ *
+ * @throws OxboardError MODEL_NOT_FOUND, MODEL_INVALID
+ */
+export async function currentDefault({
+  modelsDir,
+  defaultModel: configured,
+  autoPull,
+}: {
+  modelsDir: string | undefined;
+  defaultModel: string | undefined;
+  autoPull: boolean;
+}): Promise<InstalledModel> {
+  try {
+    return await defaultModel({ modelsDir, configured });
+  } catch (error) {
+    const absent = error instanceof OxboardError && error.code === 'MODEL_NOT_FOUND';
+    if (!autoPull || !absent) throw error;
+    return defaultModel({ modelsDir });
+  }
+}
+
+export async function installedModels(
+  library: LibraryOptions,
+  speeds: Speeds,
+): Promise<WorkerModel[]> {
+  const models = await listModels(library);
+  return models.map((model) => {
+    const { name, embedded, sizeBytes, description } = model;
+    const { sources, sampleRate, segment, notice = null, license = null } = description;
+    const hash = modelHash(model);
+    return {
+      name,
+      sources,
+      sampleRate,
+      hash,
+      embedded,
+      notice,
+      license,
+      sizeBytes,
+      segmentSeconds: segment / sampleRate,
+      realtimeFactor: speeds.of(hash),
+    };
+  });
+}

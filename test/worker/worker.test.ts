@@ -1,0 +1,262 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, describe, it } from 'node:test';
+import type { ErrorCode } from '../../src/errors.js';
+import type { Job, JobEvent, JobRequest } from '../../src/jobs/job.js';
+import { makeAudio, readAudio, temporaryFolder } from '../support/audio.js';
+import { smallDisk, unmountSmallDisks } from '../support/small-disk.js';
+import { startService } from '../support/worker.js';
+
+const folder = temporaryFolder({ after });
+let songs = 0;
+/** With a tone that no other song has. */
+const newSong = (seconds: number, name = `song-${++songs}.wav`) =>
+  makeAudio(
+    path.join(folder, name),
+    `0.2*(random(0)*2-1)+0.2*sin(${300 + songs}*2*PI*t)|0.3*(random(1)*2-1)`,
+    {
+      seconds,
+    },
+  );
+/** Many segments, so that there is time to interrupt it. */
+const LONG = { segment: 1, overlap: 0.8 };
+
+/** A WAV file as a pipe gives it: its header does not tell how long it is. */
+function withoutLength(wav: string): string {
+  const bytes = readFileSync(wav);
+  bytes.writeUInt32LE(0, bytes.indexOf('data') + 4);
+  const file = `${wav}.piped.wav`;
+  writeFileSync(file, bytes);
+  return file;
+}
+
+const hashes = (job: Job) =>
+  Object.entries(job.result?.stems ?? {}).map(([name, { sha256 }]) => [name, sha256]);
+
+describe('a worker', () => {
+  it('makes stems of an upload and tells how far it is', async (context) => {
+    const service = await startService(context);
+    const worker = await service.startWorker();
+    const song = newSong(9);
+    const { id } = await service.admit(song, { format: 'flac' });
+    const events: JobEvent[] = [];
+    for await (const event of service.events(id)) events.push(event);
+    const job = await service.finished(id);
+
+    assert.equal(job.status, 'completed');
+    assert.equal(job.attempts, 1);
+    assert.equal(job.progress, 100);
+    const result = job.result!;
+    assert.deepEqual(Object.keys(result.stems), ['drums', 'bass', 'other', 'vocals']);
+    for (const [name, stem] of Object.entries(result.stems)) {
+      assert.equal(stem.key, `results/${result.id}/${name}.flac`);
+      const bytes = await service.bytes(stem.key);
+      assert.equal(stem.sizeBytes, bytes.length);
+      assert.equal(stem.sha256, createHash('sha256').update(bytes).digest('hex'));
+      assert.ok(bytes.includes(`Untitled (${name})`), 'who has the same song shares the result');
+      assert.deepEqual(
+        [stem.format, stem.durationSeconds, stem.sampleRate, stem.channels],
+        ['flac', 9, 44_100, 2],
+      );
+      const file = await service.storage.localFile(stem.key, folder);
+      assert.equal(readAudio(file)[0]?.length, 9 * 44_100);
+    }
+    assert.ok(result.processingSeconds > 0);
+    assert.ok(Math.abs(result.realtimeFactor * result.processingSeconds - 9) < 1e-6);
+    assert.equal(typeof result.nullTestDb, 'number');
+    assert.match(JSON.stringify(result.manifest), /"device":"cpu".*"seed":1/);
+    assert.doesNotMatch(JSON.stringify(result), new RegExp(service.dataDir));
+
+    for (const [index, { progress }] of events.entries()) {
+      assert.ok(progress >= (events[index - 1]?.progress ?? 0));
+    }
+    const stages = new Set(events.map(({ stage }) => stage));
+    assert.ok(stages.has('separating') && stages.has('encoding') && stages.has('done'));
+
+    assert.equal(await worker.metric('demucs_jobs_total', { status: 'completed' }), 1);
+    assert.equal(await worker.metric('demucs_jobs_active'), 0);
+    assert.equal(await worker.metric('demucs_audio_seconds_total', { model: 'toy' }), 9);
+    assert.equal(await worker.metric('demucs_segments_total', { model: 'toy' }), 2);
+    const told = worker.logged.filter(({ event }) => event.startsWith('job_'));
+    assert.deepEqual(
+      told.map(({ event }) => event),
+      ['job_started', 'job_completed'],
+    );
+    await service.gone('checkpoints/');
+
+    await worker.stop();
+    assert.deepEqual(readdirSync(path.join(service.dataDir, 'work')), []);
+
+    const next = await service.startWorker();
+    const announced = (await service.workers.list()).find(({ id }) => id === next.worker.id);
+    const toy = announced?.models.find(({ name }) => name === 'toy');
+    assert.ok(
+      (toy?.realtimeFactor ?? 0) > 0,
+      'the speed that was measured is known after a restart',
+    );
+  });
+
+  it('fails a job that cannot be done with the code of what is wrong, and goes on', async (context) => {
+    const service = await startService(context);
+    const worker = await service.startWorker({ config: { maxDuration: 20 } });
+    const text = path.join(folder, 'text.mp3');
+    writeFileSync(text, 'no song at all');
+    const long = withoutLength(newSong(30));
+
+    const cases: [string | undefined, Partial<JobRequest>, ErrorCode, RegExp][] = [
+      [text, {}, 'INPUT_NOT_AUDIO', /^My song\.mp3 cannot be decoded/],
+      [undefined, {}, 'INPUT_NOT_FOUND', /upload is gone/],
+      [long, {}, 'AUDIO_TOO_LONG', /longer than the 20 seconds/],
+      [newSong(1), { stems: ['piano'] }, 'INVALID_OPTION', /"piano"/],
+      [newSong(1), { segment: 60 }, 'INVALID_OPTION', /segment/],
+    ];
+    for (const [song, request, code, message] of cases) {
+      const { id } = await service.admit(song, request);
+      const job = await service.finished(id);
+      assert.equal(job.status, 'failed', code);
+      assert.equal(job.error?.code, code);
+      assert.match(job.error.message, message);
+      assert.doesNotMatch(job.error.message, /\/(tmp|work)\b/);
+      assert.equal(job.attempts, 1);
+      assert.ok((await worker.metric('demucs_errors_total', { code })) > 0);
+    }
+    const good = await service.finished((await service.admit(newSong(1))).id);
+    assert.equal(good.status, 'completed');
+    await service.gone('checkpoints/');
+  });
+
+  it('stops at once when a job is cancelled, and leaves nothing of it', async (context) => {
+    const service = await startService(context);
+    const worker = await service.startWorker({ config: { workerConcurrency: 1 } });
+    const { id } = await service.admit(newSong(30), LONG);
+    await service.reached(id, async () => (await service.keys(`checkpoints/${id}/`)).length > 0);
+    const cancelledAt = performance.now();
+    assert.equal(await service.cancel(id), 'cancelled');
+    const next = await service.finished((await service.admit(newSong(1))).id);
+    assert.equal(next.status, 'completed');
+    assert.ok(performance.now() - cancelledAt < 10_000, 'the only place was free again at once');
+    assert.equal((await service.finished(id)).status, 'cancelled');
+    assert.equal(await worker.metric('demucs_job_attempts_total', { outcome: 'cancelled' }), 1);
+    await service.gone('checkpoints/');
+    assert.deepEqual(
+      await service.keys('results/'),
+      Object.values(next.result?.stems ?? {})
+        .map(({ key }) => key)
+        .sort(),
+    );
+    await worker.stop();
+    assert.deepEqual(readdirSync(path.join(service.dataDir, 'work')), []);
+  });
+
+  it('does not compute what an equal job has computed', async (context) => {
+    const service = await startService(context);
+    const worker = await service.startWorker();
+    const song = newSong(8);
+    const admitted = await Promise.all([1, 2, 3].map((seed) => service.admit(song, { seed })));
+    const jobs = await Promise.all(admitted.map(({ id }) => service.finished(id)));
+    assert.deepEqual(new Set(jobs.map(({ status }) => status)), new Set(['completed']));
+    assert.equal(new Set(jobs.map(({ result }) => result?.id)).size, 1);
+    assert.equal(await worker.metric('demucs_cache_total', { outcome: 'miss' }), 1);
+    assert.equal(await worker.metric('demucs_cache_total', { outcome: 'hit' }), 2);
+    assert.equal((await service.keys('results/')).length, 4);
+  });
+
+  it('that is stopped hands its job back, and another goes on with the same bytes', async (context) => {
+    const service = await startService(context);
+    const song = newSong(5);
+    const undisturbed = await service.startWorker();
+    const expected = await service.finished(
+      (await service.admit(song, { ...LONG, seed: 1, shifts: 1 })).id,
+    );
+    await undisturbed.stop();
+
+    const first = await service.startWorker();
+    // Its result would be taken.
+    await service.cancel(expected.id);
+    const { id } = await service.admit(song, { ...LONG, seed: 1, shifts: 1 });
+    await service.reached(id, async () =>
+      (await service.keys(`checkpoints/${id}/`)).some((key) => key.endsWith('part.json')),
+    );
+    await first.stop(100);
+    assert.equal(await first.metric('demucs_job_attempts_total', { outcome: 'handed_back' }), 1);
+    assert.equal((await service.jobs.get(id, 'all'))?.stage, 'waiting');
+
+    const second = await service.startWorker();
+    const job = await service.finished(id);
+    assert.equal(job.status, 'completed');
+    assert.equal(job.attempts, 1, 'an attempt that was handed back does not count');
+    assert.equal(await second.metric('demucs_job_resumes_total'), 1);
+    assert.deepEqual(hashes(job), hashes(expected));
+    await service.gone('checkpoints/');
+  });
+
+  it('that is stopped with patience ends its job', async (context) => {
+    const service = await startService(context);
+    const worker = await service.startWorker();
+    const { id } = await service.admit(newSong(2), LONG);
+    await service.reached(id, ({ stage }) => stage === 'separating');
+    await worker.stop(30_000);
+    assert.equal((await service.finished(id)).status, 'completed');
+  });
+
+  it('waits for a storage that is away', async (context) => {
+    const service = await startService(context);
+    const worker = await service.startWorker();
+    const place = path.join(service.dataDir, 'storage');
+    const { id } = await service.admit(newSong(4), LONG);
+    await service.reached(id, ({ stage }) => stage === 'separating');
+    renameSync(place, `${place}.away`);
+    writeFileSync(place, 'in the way');
+    await worker.says('job_handed_back');
+    rmSync(place);
+    renameSync(`${place}.away`, place);
+    const job = await service.finished(id);
+    assert.equal(job.status, 'completed');
+  });
+
+  it('fails a job for which its disk has no room, and does one that fits', async (context) => {
+    context.after(unmountSmallDisks);
+    const disk = smallDisk(temporaryFolder(context), 'disk', 180);
+    if (disk === undefined) return; // only root can make one
+    const service = await startService(context);
+    const { storage } = service;
+    const worker = await service.startWorker({ dataDir: disk, storage });
+    const large = await service.finished((await service.admit(newSong(40))).id);
+    assert.equal(large.error?.code, 'DISK_FULL');
+    assert.doesNotMatch(large.error.message, /\/|--out/);
+    assert.ok(worker.logged.some(({ event }) => event === 'job_retried'));
+    const small = await service.finished((await service.admit(newSong(1))).id);
+    assert.equal(small.status, 'completed');
+    await worker.stop();
+    assert.deepEqual(readdirSync(path.join(disk, 'work')), []);
+  });
+
+  it('goes on after a restart of Redis', async (context) => {
+    const service = await startService(context);
+    const worker = await service.startWorker();
+    const { id } = await service.admit(newSong(4), LONG);
+    await service.reached(id, ({ stage }) => stage === 'separating');
+    await service.redisServer.kill();
+    await worker.says('claim_renewal_failed');
+    await service.redisServer.start();
+    await service.answers();
+    const job = await service.finished(id);
+    assert.equal(job.status, 'completed');
+    const again = await service.finished((await service.admit(newSong(1))).id);
+    assert.equal(again.status, 'completed');
+  });
+
+  it('shares ten jobs with another, and none is done twice', async (context) => {
+    const service = await startService(context);
+    const workers = await Promise.all([service.startWorker(), service.startWorker()]);
+    const admitted = await Promise.all(Array.from({ length: 10 }, () => service.admit(newSong(1))));
+    const jobs = await Promise.all(admitted.map(({ id }) => service.finished(id)));
+    for (const { status, attempts } of jobs) assert.deepEqual([status, attempts], ['completed', 1]);
+    const counts = await Promise.all(
+      workers.map((worker) => worker.metric('demucs_jobs_total', { status: 'completed' })),
+    );
+    assert.equal(counts[0]! + counts[1]!, 10);
+  });
+});
