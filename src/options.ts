@@ -137,6 +137,26 @@ export const outputOptions = z.strictObject({
   clipMode: oneOf(CLIP_MODES).default('rescale'),
 });
 
+/** What a client asks of a job besides the song and the model. Where files go is the service's own matter. */
+export const jobOptions = z.strictObject({
+  ...outputOptions.pick({
+    format: true,
+    bitDepth: true,
+    bitrate: true,
+    sampleRate: true,
+    twoStems: true,
+    otherMethod: true,
+    clipMode: true,
+  }).shape,
+  ...separateOptions.pick({
+    stems: true,
+    shifts: true,
+    overlap: true,
+    segment: true,
+    seed: true,
+  }).shape,
+});
+
 /** Options of `Separator.load`. */
 export type LoadOptions = z.input<typeof loadOptions>;
 /** Options of `separator.separate`. */
@@ -153,6 +173,7 @@ export type OtherMethod = (typeof OTHER_METHODS)[number];
 export type ResolvedSeparateOptions = z.output<typeof separateOptions>;
 export type ResolvedStreamOptions = z.output<typeof streamOptions>;
 export type ResolvedOutputOptions = z.output<typeof outputOptions>;
+export type JobOptions = z.output<typeof jobOptions>;
 
 /** Words for a value in an error message: short, and never a dump of a big object. */
 function describeValue(value: unknown): string {

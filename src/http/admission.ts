@@ -5,14 +5,13 @@ import { createHash, randomInt, randomUUID } from 'node:crypto';
 import { probe, type ProbedInput } from '../audio/probe.js';
 import { resolveEncoding } from '../audio/formats.js';
 import { OxboardError } from '../errors.js';
-import { invalidOption } from '../options.js';
+import { invalidOption, type JobOptions } from '../options.js';
 import type { TraceContext } from '../observability/tracing.js';
 import type { Job, JobRequest } from '../jobs/job.js';
 import type { Admission, Jobs, WorkerModel, Workers } from '../jobs/ports.js';
 import { planStems } from '../separation/stem-plan.js';
 import type { Storage } from '../storage/storage.js';
 import { withFieldNames, type Form } from './form.js';
-import type { JobOptions } from './schemas/stemify.js';
 import type { UploadedFile } from './upload.js';
 
 /** ffprobe looks at the beginning of a file, and is done in a moment unless the file is made to keep it. */
@@ -87,7 +86,7 @@ async function admitUpload(
     const admitted = await jobs.admit({
       ...(await admission(request, jobs, costSeconds, file.sha256)),
       id,
-      request: jobRequest(form.options, model.name, source),
+      request: { source, model: model.name, options: withSeed(form.options) },
     });
     if (admitted.replayed) await storage.remove(key);
     return admitted;
@@ -122,7 +121,7 @@ async function admitLink(
   return jobs.admit({
     ...(await admission(request, jobs, costSeconds, url)),
     id: randomUUID(),
-    request: jobRequest(options, model.name, source),
+    request: { source, model: model.name, options: withSeed(options) },
   });
 }
 
@@ -239,24 +238,11 @@ function cost(seconds: number, { shifts, overlap }: JobOptions, model: WorkerMod
 const repetitions = ({ shifts, overlap }: Pick<JobOptions, 'shifts' | 'overlap'>): number =>
   Math.max(1, shifts) / (1 - overlap);
 
-function jobRequest(options: JobOptions, model: string, source: JobRequest['source']): JobRequest {
-  return {
-    source,
-    model,
-    stems: options.stems ?? null,
-    twoStems: options.twoStems ?? null,
-    otherMethod: options.otherMethod,
-    format: options.format,
-    bitDepth: options.bitDepth,
-    bitrate: options.bitrate ?? null,
-    sampleRate: options.sampleRate,
-    clipMode: options.clipMode,
-    shifts: options.shifts,
-    overlap: options.overlap,
-    segment: options.segment ?? null,
-    seed: options.seed ?? randomInt(2 ** 32),
-  };
-}
+/** A seed is drawn here when the client gave none, so that every attempt at the job has the same one. */
+const withSeed = (options: JobOptions): JobRequest['options'] => ({
+  ...options,
+  seed: options.seed ?? randomInt(2 ** 32),
+});
 
 /** Of what the client asked for: neither a seed that we drew nor our default model is part of it. */
 function fingerprint(song: string, { model, options, callbackUrl }: Form): string {

@@ -3,17 +3,17 @@
  */
 import { parseYoutubeUrl } from '../intake/youtube/url.js';
 import { OxboardError } from '../errors.js';
-import { InvalidOptionError, invalidOption, nearestName, resolveOptions } from '../options.js';
+import {
+  InvalidOptionError,
+  invalidOption,
+  jobOptions,
+  nearestName,
+  resolveOptions,
+  type JobOptions,
+} from '../options.js';
 import type { JobRequest } from '../jobs/job.js';
 import { parseCallbackUrl } from '../webhooks/callback-url.js';
-import {
-  FIELD_NAMES,
-  jobOptions,
-  modelName,
-  NUMERIC_FIELDS,
-  OPTION_OF_FIELD,
-  type JobOptions,
-} from './schemas/stemify.js';
+import { FIELD_NAMES, modelName, NUMERIC_FIELDS, OPTION_OF_FIELD } from './schemas/stemify.js';
 
 export interface Form {
   /** Undefined: the service's default. */
@@ -95,9 +95,9 @@ export function withFieldNames<T>(check: () => T): T {
 }
 
 /** The fields of a form that would make the same job again. */
-export function formOf(request: JobRequest): Record<string, unknown> {
+export function formOf({ options }: JobRequest): Record<string, unknown> {
   return Object.fromEntries(
-    Object.entries(OPTION_OF_FIELD).map(([field, option]) => [field, request[option]]),
+    Object.entries(OPTION_OF_FIELD).map(([field, option]) => [field, options[option] ?? null]),
   );
 }
 

@@ -21,13 +21,12 @@ export const costMs = (costSeconds: number): number =>
 export const laneOf = (costSeconds: number): Lane => (costSeconds < LONG_FROM ? 'short' : 'long');
 
 /** All options that decide the bytes of the stems, in one order, as text. */
-export function canonicalOptions(request: JobRequest): string {
-  const { source: _source, model: _model, seed, stems, ...options } = request;
+export function canonicalOptions({ options }: JobRequest): string {
   const deciding = {
     ...options,
-    stems: stems && [...stems].sort(),
+    stems: options.stems && [...options.stems].sort(),
     // Only shifts are drawn by chance.
-    seed: options.shifts === 0 ? null : seed,
+    seed: options.shifts === 0 ? undefined : options.seed,
   };
   return JSON.stringify(Object.entries(deciding).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -2,7 +2,7 @@
  * What a job is: the record that API and workers share.
  */
 import type { TraceContext } from '../observability/tracing.js';
-import type { OtherMethod } from '../options.js';
+import type { JobOptions } from '../options.js';
 
 /** In the order in which a job can go through them; the last three are ends. */
 export const JOB_STATUSES = ['pending', 'processing', 'completed', 'failed', 'cancelled'] as const;
@@ -51,26 +51,12 @@ export interface YoutubeSource {
 
 export type JobSource = UploadSource | YoutubeSource;
 
-/**
- * What a job is to do, complete: admission has checked it and filled in every default, in the terms
- * of `separateOptions` and `outputOptions`.
- */
+/** What a job is to do: admission has checked it and filled in every default. */
 export interface JobRequest {
   source: JobSource;
   model: string;
-  stems: string[] | null;
-  twoStems: string | null;
-  otherMethod: OtherMethod;
-  format: string;
-  bitDepth: string;
-  bitrate: number | null;
-  sampleRate: 'model' | 'keep' | number;
-  clipMode: string;
-  shifts: number;
-  overlap: number;
-  segment: number | null;
-  /** Drawn at admission when the client gave none. */
-  seed: number;
+  /** As the client gave them, with defaults; the seed is drawn at admission when there was none. */
+  options: JobOptions & { seed: number };
 }
 
 export interface StemResult {

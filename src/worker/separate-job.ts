@@ -8,7 +8,6 @@ import { writeError } from '../audio/write-errors.js';
 import { probe, type ProbedInput } from '../audio/probe.js';
 import type { Separator } from '../engine/separator.js';
 import { OxboardError } from '../errors.js';
-import { outputOptions, resolveOptions, type SeparateOptions } from '../options.js';
 import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
 import { separateFile } from '../separation/separate-file.js';
@@ -79,11 +78,12 @@ export async function separateJob(
         signal,
         logger,
       });
+      const { stems, shifts, overlap, segment, seed, ...output } = request.options;
       const made = await separateFile({
         input,
         separator: followSegments(lease.separator, metrics, progress),
-        output: resolveOutput(request, path.join(directory, 'stems')),
-        options: separationOptions(request),
+        output: { ...output, out: path.join(directory, 'stems'), filename: '{stem}.{ext}' },
+        options: { ...(stems && { stems }), shifts, overlap, ...(segment && { segment }), seed },
         maxSeconds: context.maxDuration,
         checkpoints,
         signal,
@@ -126,27 +126,6 @@ function withTitle(input: ProbedInput): ProbedInput {
   return { ...input, tags: { ...input.tags, title: 'Untitled' } };
 }
 
-const resolveOutput = (request: JobRequest, out: string) =>
-  resolveOptions(outputOptions, {
-    out,
-    filename: '{stem}.{ext}',
-    twoStems: request.twoStems ?? undefined,
-    otherMethod: request.otherMethod,
-    format: request.format,
-    bitDepth: request.bitDepth,
-    bitrate: request.bitrate ?? undefined,
-    sampleRate: request.sampleRate,
-    clipMode: request.clipMode,
-  });
-
-const separationOptions = (request: JobRequest): SeparateOptions => ({
-  ...(request.stems && { stems: request.stems }),
-  shifts: request.shifts,
-  overlap: request.overlap,
-  ...(request.segment !== null && { segment: request.segment }),
-  seed: request.seed,
-});
-
 /** Segments that an earlier attempt ran come with the first report, and are none of this one's. */
 function followSegments(
   separator: Separator,
@@ -180,7 +159,7 @@ async function measure(
 ): Promise<void> {
   const audioSeconds = seconds * realtimeFactor;
   try {
-    await speeds.add(modelHash, { audioSeconds, workSeconds: seconds, request });
+    await speeds.add(modelHash, { audioSeconds, workSeconds: seconds, options: request.options });
   } catch (error) {
     // It serves estimates only.
     logger.warn('speed_not_kept', { error });

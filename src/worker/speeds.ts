@@ -5,7 +5,7 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import type { JobRequest } from '../jobs/job.js';
+import type { JobOptions } from '../options.js';
 
 /** Share that stays of what is known when a job is added: about the last five jobs count. */
 const MEMORY = 0.8;
@@ -46,9 +46,13 @@ export class Speeds {
    */
   async add(
     modelHash: string,
-    job: { audioSeconds: number; workSeconds: number; request: JobRequest },
+    job: {
+      audioSeconds: number;
+      workSeconds: number;
+      options: Pick<JobOptions, 'shifts' | 'overlap'>;
+    },
   ): Promise<void> {
-    const { shifts, overlap } = job.request;
+    const { shifts, overlap } = job.options;
     const passes = (Math.max(shifts, 1) * (1 - DEFAULT_OVERLAP)) / (1 - overlap);
     const key = this.#key(modelHash);
     const { audio, work } = this.#measured[key] ?? { audio: 0, work: 0 };

@@ -7,7 +7,9 @@ import type { Logger } from '../../src/observability/logger.js';
 import { createClaims } from '../../src/queue/claims.js';
 import { createDownloads } from '../../src/queue/downloads.js';
 import { createHandout } from '../../src/queue/dispatcher.js';
-import type { Job, JobRequest, JobResult } from '../../src/jobs/job.js';
+import type { JobOptions } from '../../src/options.js';
+import { DEFAULT_JOB_OPTIONS } from '../support/options.js';
+import type { Job, JobResult } from '../../src/jobs/job.js';
 import { createJobs } from '../../src/queue/jobs.js';
 import type { Admission, Claim, WorkerAnnouncement, WorkerModel } from '../../src/jobs/ports.js';
 import { connectRedis } from '../../src/redis/connection.js';
@@ -56,9 +58,13 @@ export const worker = (
 
 /** A request for a song of its own, unless `sha256` says otherwise. */
 export function admission(
-  overrides: Partial<Admission> & { sha256?: string; options?: Partial<JobRequest> } = {},
+  overrides: Partial<Admission> & {
+    sha256?: string;
+    options?: Partial<JobOptions> & { model?: string };
+  } = {},
 ): Admission {
-  const { id = randomUUID(), options, ...rest } = overrides;
+  const { id = randomUUID(), options: given = {}, ...rest } = overrides;
+  const { model = 'toy', ...options } = given;
   const { sha256 = createHash('sha256').update(id).digest('hex'), ...fields } = rest;
   return {
     id,
@@ -75,20 +81,8 @@ export function admission(
         sizeBytes: 1000,
         durationSeconds: 3,
       },
-      model: 'toy',
-      stems: null,
-      twoStems: null,
-      otherMethod: 'add',
-      format: 'wav',
-      bitDepth: '16',
-      bitrate: null,
-      sampleRate: 'model',
-      clipMode: 'rescale',
-      shifts: 0,
-      overlap: 0.25,
-      segment: null,
-      seed: Math.floor(Math.random() * 2 ** 32),
-      ...options,
+      model,
+      options: { ...DEFAULT_JOB_OPTIONS, ...options, seed: options.seed ?? Math.floor(Math.random() * 2 ** 32) },
     },
     ...fields,
   };

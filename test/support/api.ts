@@ -220,7 +220,7 @@ export async function complete(
   const id = randomUUID();
   const results: Record<string, StemResult> = {};
   for (const [name, bytes] of Object.entries(stems)) {
-    const { format } = claim.job.request;
+    const { format } = claim.job.request.options;
     const key = `results/${id}/${name}.${format}`;
     mkdirSync(path.join(folder, 'made'), { recursive: true });
     const file = path.join(folder, 'made', name);

@@ -9,7 +9,9 @@ import { buffer } from 'node:stream/consumers';
 import { createMetrics } from '../../src/observability/metrics.js';
 import { createClaims } from '../../src/queue/claims.js';
 import { createHandout } from '../../src/queue/dispatcher.js';
-import { isFinished, type Job, type JobEvent, type JobRequest } from '../../src/jobs/job.js';
+import type { JobOptions } from '../../src/options.js';
+import { DEFAULT_JOB_OPTIONS } from './options.js';
+import { isFinished, type Job, type JobEvent } from '../../src/jobs/job.js';
 import { createJobs } from '../../src/queue/jobs.js';
 import { connectRedis } from '../../src/redis/connection.js';
 import { createSweeper } from '../../src/queue/sweeper.js';
@@ -168,7 +170,10 @@ export async function startService(context: Context, place: WorkerSettings['plac
     },
 
     /** @param song a local file, of which a copy is uploaded; undefined: an upload that is gone. */
-    async admit(song: string | undefined, request: Partial<JobRequest> = {}): Promise<Job> {
+    async admit(
+      song: string | undefined,
+      { model = 'toy', ...options }: Partial<JobOptions> & { model?: string } = {},
+    ): Promise<Job> {
       const id = randomUUID();
       const key = `uploads/${id}`;
       const bytes = song ? readFileSync(song) : Buffer.from(id);
@@ -189,20 +194,8 @@ export async function startService(context: Context, place: WorkerSettings['plac
             sizeBytes: bytes.length,
             durationSeconds: null,
           },
-          model: 'toy',
-          stems: null,
-          twoStems: null,
-          otherMethod: 'add',
-          format: 'wav',
-          bitDepth: '16',
-          bitrate: null,
-          sampleRate: 'model',
-          clipMode: 'rescale',
-          shifts: 0,
-          overlap: 0.25,
-          segment: null,
-          seed: 1,
-          ...request,
+          model,
+          options: { ...DEFAULT_JOB_OPTIONS, ...options, seed: options.seed ?? 1 },
         },
         costSeconds: 1,
         estimatedSeconds: 1,

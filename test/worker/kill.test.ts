@@ -14,7 +14,7 @@ type Service = Awaited<ReturnType<typeof startService>>;
 const program = fileURLToPath(new URL('child.ts', import.meta.url));
 const folder = temporaryFolder({ after });
 const song = makeAudio(path.join(folder, 'song.wav'), 'random(7)|random(8)', { seconds: 4 });
-const REQUEST = { segment: 1, overlap: 0.7, shifts: 2, seed: 5, bitDepth: '24' };
+const REQUEST = { segment: 1, overlap: 0.7, shifts: 2, seed: 5, bitDepth: '24' } as const;
 
 async function startChild({ redisUrl, dataDir }: Service): Promise<ChildProcess> {
   const settings = JSON.stringify({ redisUrl, dataDir });

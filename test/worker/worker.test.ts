@@ -4,7 +4,8 @@ import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'no
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import type { ErrorCode } from '../../src/errors.js';
-import type { Job, JobEvent, JobRequest } from '../../src/jobs/job.js';
+import type { JobOptions } from '../../src/options.js';
+import type { Job, JobEvent } from '../../src/jobs/job.js';
 import { makeAudio, readAudio, temporaryFolder } from '../support/audio.js';
 import { smallDisk, unmountSmallDisks } from '../support/small-disk.js';
 import { startService } from '../support/worker.js';
@@ -105,7 +106,7 @@ describe('a worker', () => {
     writeFileSync(text, 'no song at all');
     const long = withoutLength(newSong(30));
 
-    const cases: [string | undefined, Partial<JobRequest>, ErrorCode, RegExp][] = [
+    const cases: [string | undefined, Partial<JobOptions>, ErrorCode, RegExp][] = [
       [text, {}, 'INPUT_NOT_AUDIO', /^My song\.mp3 cannot be decoded/],
       [undefined, {}, 'INPUT_NOT_FOUND', /upload is gone/],
       [long, {}, 'AUDIO_TOO_LONG', /longer than the 20 seconds/],

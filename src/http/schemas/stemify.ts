@@ -3,30 +3,8 @@
  */
 import { z } from 'zod';
 import 'zod-openapi';
-import { outputOptions, separateOptions } from '../../options.js';
+import { jobOptions, type JobOptions } from '../../options.js';
 import { jobStatus } from './jobs.js';
-
-/** The options that a form can give, by their names in options.ts. */
-export const jobOptions = z.strictObject({
-  ...outputOptions.pick({
-    format: true,
-    bitDepth: true,
-    bitrate: true,
-    sampleRate: true,
-    twoStems: true,
-    otherMethod: true,
-    clipMode: true,
-  }).shape,
-  ...separateOptions.pick({
-    stems: true,
-    shifts: true,
-    overlap: true,
-    segment: true,
-    seed: true,
-  }).shape,
-});
-
-export type JobOptions = z.output<typeof jobOptions>;
 
 /** Fields of the form that are options, and which. */
 export const OPTION_OF_FIELD = {
