@@ -82,7 +82,11 @@ export function admission(
         durationSeconds: 3,
       },
       model,
-      options: { ...DEFAULT_JOB_OPTIONS, ...options, seed: options.seed ?? Math.floor(Math.random() * 2 ** 32) },
+      options: {
+        ...DEFAULT_JOB_OPTIONS,
+        ...options,
+        seed: options.seed ?? Math.floor(Math.random() * 2 ** 32),
+      },
     },
     ...fields,
   };
