@@ -2,7 +2,7 @@
  * Keeps a claim alive while its job is worked on, and ends the work as soon as the claim is void.
  */
 import type { Logger } from '../observability/logger.js';
-import type { Claims, Holding, Revocation } from '../jobs/ports.js';
+import type { Claims, Lease, Revocation } from '../jobs/ports.js';
 import { Interruption } from './interruption.js';
 
 /** After a renewal that failed: the claim would be void soon. */
@@ -19,7 +19,7 @@ export interface ClaimKeeper {
 /** @param stopping aborted by an Interruption when the worker has to end. */
 export function keepClaim(
   claims: Pick<Claims, 'renew' | 'onRevoked'>,
-  claim: Holding,
+  claim: Lease,
   { renewalMs, stopping, logger }: { renewalMs: number; stopping: AbortSignal; logger: Logger },
 ): ClaimKeeper {
   const controller = new AbortController();
