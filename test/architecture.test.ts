@@ -15,7 +15,7 @@ const ALLOWED: Record<string, string[]> = {
   lib: ['errors'],
   network: ['errors'],
   native: ['errors'],
-  observability: [],
+  observability: ['lib'],
   models: ['errors'],
   engine: ['errors', 'options', 'lib', 'models', 'native'],
   pull: ['errors', 'options', 'lib', 'models', 'native', 'engine'],
@@ -39,7 +39,7 @@ const ALLOWED: Record<string, string[]> = {
     'jobs',
     'observability',
   ],
-  webhooks: ['errors', 'network', 'jobs', 'observability'],
+  webhooks: ['errors', 'lib', 'network', 'jobs', 'observability'],
   http: [
     'errors',
     'options',

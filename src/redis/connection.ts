@@ -3,12 +3,11 @@
  * away is one error, REDIS_UNAVAILABLE.
  */
 import { createHash } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from 'redis';
 import type { Logger } from '../observability/logger.js';
 import { isNoScript, isRefusedLogin, redisError, unavailable } from './redis-errors.js';
 import { Subscriptions } from './subscriptions.js';
-import { TooLate, within } from '../lib/timeout.js';
+import { noAnswer, TimeoutError, within } from '../lib/timeout.js';
 
 /** Milliseconds that a command may take. */
 const COMMAND_TIMEOUT = 3_000;
@@ -90,20 +89,13 @@ export async function connectRedis(
     logger.warn('redis_connection_lost', { error });
   });
 
-  const giveUp = new AbortController();
   try {
-    await Promise.race([
-      client.connect(),
-      sleep(CONNECT_TIMEOUT, undefined, { signal: giveUp.signal }).then(() => {
-        throw lastError ?? new Error('no answer');
-      }),
-    ]);
+    await within(CONNECT_TIMEOUT, client.connect());
     connected = true;
   } catch (error) {
     client.destroy();
-    throw unavailable(`Redis does not answer at ${withoutPassword(redisUrl)}`, error);
-  } finally {
-    giveUp.abort();
+    const cause = error instanceof TimeoutError ? (lastError ?? error) : error;
+    throw unavailable(`Redis does not answer at ${withoutPassword(redisUrl)}`, cause);
   }
 
   const subscriptions = new Subscriptions(client.duplicate(), logger);
@@ -117,7 +109,7 @@ export async function connectRedis(
       answeredAt = performance.now();
       return answer;
     } catch (error) {
-      if (error instanceof TooLate) reconnectIfSilent();
+      if (error instanceof TimeoutError) reconnectIfSilent();
       throw redisError(error);
     }
   }
@@ -126,7 +118,7 @@ export async function connectRedis(
   function reconnectIfSilent(): void {
     if (!client.isReady || performance.now() - answeredAt < SILENCE) return;
     downSince = performance.now();
-    lastError = new TooLate(SILENCE);
+    lastError = new TimeoutError(noAnswer(SILENCE));
     logger.warn('redis_connection_lost', { error: lastError });
     client.destroy();
     client.connect().catch(() => undefined); // it only ends by close()

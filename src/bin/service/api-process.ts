@@ -15,6 +15,7 @@ import { createWorkers } from '../../queue/workers.js';
 import { openStorage } from '../../storage/open.js';
 import { createDeliverer } from '../../webhooks/deliverer.js';
 import { createSender } from '../../webhooks/sender.js';
+import { withGrace } from '../../lib/timeout.js';
 import { packageVersion } from '../../lib/package-version.js';
 import { requireRedisUrl } from './environment.js';
 import { listen } from './ports.js';
@@ -85,11 +86,11 @@ export async function startApiProcess({
     facts: {},
     async stop(graceMs) {
       observation.stop();
-      const deadline = setTimeout(() => server.closeAllConnections(), graceMs);
       server.close();
-      await Promise.all([api.drain(), deliverer?.stop(graceMs)]);
+      await withGrace(graceMs, Promise.all([api.drain(), deliverer?.stop(graceMs)]), () =>
+        server.closeAllConnections(),
+      );
       server.closeAllConnections();
-      clearTimeout(deadline);
       await sweeper.stop();
       await dispatcher.close();
       await downloadDispatcher.close();

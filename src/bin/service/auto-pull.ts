@@ -2,10 +2,10 @@
  * DEMUCS_AUTO_PULL: the default model is pulled at the start, while the worker serves with what it
  * has.
  */
-import { setTimeout } from 'node:timers/promises';
 import type { ServiceConfig } from '../../config.js';
 import { ERROR_CODES, OxboardError } from '../../errors.js';
 import { findPublished } from '../../pull/catalogue.js';
+import { doublingDelays, retry } from '../../lib/retry.js';
 import { findModel } from '../../models/library.js';
 import type { PullStage } from '../../pull/pull.js';
 import type { Logger } from '../../observability/logger.js';
@@ -72,7 +72,6 @@ export async function startAutoPull({
   findPublished(name);
   const ending = new AbortController();
   const { signal } = ending;
-  const stopped = () => signal.aborted;
   let state: ModelPull | null = { model: name, status: 'pulling', progress: 0, error: null };
 
   const tryOnce = async () => {
@@ -96,21 +95,19 @@ export async function startAutoPull({
     });
     logger.info('model_pulled', { model: name });
   };
-  const untilDone = async () => {
-    while (!stopped()) {
-      try {
-        await tryOnce();
-        state = null;
-        return;
-      } catch (error) {
-        if (stopped()) return;
-        logger.error('model_pull_failed', { model: name, error });
-        state = { model: name, status: 'waiting', progress: 0, error: forClients(error) };
-      }
-      await setTimeout(retryMs, undefined, { signal }).catch(() => undefined);
-    }
-  };
-  const done = untilDone();
+  const pulled = retry(tryOnce, {
+    delaysMs: doublingDelays(retryMs, retryMs),
+    isTransient: () => true,
+    onRetry(error) {
+      logger.error('model_pull_failed', { model: name, error });
+      state = { model: name, status: 'waiting', progress: 0, error: forClients(error) };
+    },
+    signal,
+  });
+  const done = pulled.then(
+    () => (state = null),
+    () => undefined, // it was stopped
+  );
   return {
     state: () => state,
     async stop() {

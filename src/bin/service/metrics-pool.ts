@@ -2,10 +2,11 @@
  * The metrics of all processes of one service, as one.
  */
 import { AggregatorRegistry, type Registry } from 'prom-client';
+import { within } from '../../lib/timeout.js';
 import type { MetricsSnapshot } from './messages.js';
 
-/** Milliseconds that a process has to tell its metrics; one that stands still is left out. */
-const PATIENCE = 2_000;
+/** A process that stands still is left out. */
+const ANSWER_TIMEOUT_MS = 2_000;
 
 /** A process that can be asked for its metrics. */
 export interface MetricsSource {
@@ -53,18 +54,18 @@ export class MetricsPool {
 
   async #snapshot(source: MetricsSource): Promise<MetricsSnapshot> {
     const id = this.#requests++;
-    let timer: NodeJS.Timeout | undefined;
     try {
-      const snapshot = await new Promise<MetricsSnapshot>((resolve) => {
+      const answer = new Promise<MetricsSnapshot>((resolve) => {
         this.#waiting.set(id, resolve);
-        // What it said before keeps its counters from going back.
-        timer = setTimeout(() => resolve(this.#sources.get(source) ?? []), PATIENCE);
         source.ask(id);
       });
+      // What it said before keeps its counters from going back.
+      const snapshot = await within(ANSWER_TIMEOUT_MS, answer).catch(
+        () => this.#sources.get(source) ?? [],
+      );
       if (this.#sources.has(source)) this.#sources.set(source, snapshot);
       return snapshot;
     } finally {
-      clearTimeout(timer);
       this.#waiting.delete(id);
     }
   }

@@ -13,6 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { OxboardError } from '../../errors.js';
 import type { Logger } from '../../observability/logger.js';
+import { withGrace } from '../../lib/timeout.js';
 import { lockFolder } from './data-dir.js';
 import type { Part } from './service.js';
 
@@ -191,13 +192,10 @@ async function startServer(config: string, socket: string, logger: Logger): Prom
 
 async function stopServer(child: ChildProcess, ended: Promise<unknown>): Promise<void> {
   child.stdin?.end();
-  const kill = () => {
+  await withGrace(STOP_PATIENCE, ended, () => {
     // All of its group: the guardian alone would leave redis-server behind.
     if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-  };
-  const timer = setTimeout(kill, STOP_PATIENCE);
-  await ended;
-  clearTimeout(timer);
+  });
 }
 
 function explain(status: number | null, said: readonly string[]): OxboardError {

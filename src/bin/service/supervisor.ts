@@ -5,6 +5,7 @@ import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { isErrorCode, OxboardError } from '../../errors.js';
+import { withGrace } from '../../lib/timeout.js';
 import type { Logger } from '../../observability/logger.js';
 import type { Metrics } from '../../observability/metrics.js';
 import type { Facts, FromChild, Role, ToChild } from './messages.js';
@@ -95,9 +96,7 @@ export class Supervisor implements Part {
         if (!child || child.isDead()) return;
         const ended = once(child, 'exit');
         tell(child, { type: 'stop', graceMs });
-        const deadline = setTimeout(() => child.process.kill('SIGKILL'), graceMs + STOP_MARGIN);
-        await ended;
-        clearTimeout(deadline);
+        await withGrace(graceMs + STOP_MARGIN, ended, () => child.process.kill('SIGKILL'));
       }),
     );
   }
