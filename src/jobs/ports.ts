@@ -156,11 +156,11 @@ export interface Claims {
    */
   claim(workerId: string, runtime: string): Promise<Claim | undefined>;
   /** Keeps the claim alive; tells why it is void. Called every few seconds. */
-  renew(claim: Lease): Promise<Revocation | undefined>;
+  renew(lease: Lease): Promise<Revocation | undefined>;
   /** Resolves as soon as a claim is revoked, without waiting for the next renewal. */
-  onRevoked(claim: Lease, listener: (why: Revocation) => void): () => void;
+  onRevoked(lease: Lease, listener: (why: Revocation) => void): () => void;
   /** @returns false when the claim is void. The same holds below. */
-  progress(claim: Lease, now: { stage: JobStage; progress: number }): Promise<boolean>;
+  progress(lease: Lease, now: { stage: JobStage; progress: number }): Promise<boolean>;
   /**
    * After it the result belongs to the job; when false, its files are still the caller's to remove.
    * Safe to repeat with the same result when the answer was lost.
@@ -169,9 +169,9 @@ export interface Claims {
    * announced: then equal jobs do not get it.
    */
   complete(claim: Claim, result: JobResult, usedModel?: string): Promise<boolean>;
-  fail(claim: Lease, failure: JobFailure): Promise<boolean>;
+  fail(lease: Lease, failure: JobFailure): Promise<boolean>;
   /** Back to its lane, in front; the attempt does not count. */
-  handBack(claim: Claim): Promise<boolean>;
+  handBack(lease: Lease): Promise<boolean>;
 }
 
 /** A job whose song is to be downloaded. */
@@ -192,12 +192,12 @@ export interface Downloads extends Pick<Claims, 'renew' | 'onRevoked' | 'progres
    * @returns false when the claim is void: the song is the caller's to remove.
    */
   downloaded(
-    claim: Lease,
+    lease: Lease,
     song: DownloadedSong,
     { costSeconds, progress }: { costSeconds: number; progress: number },
   ): Promise<boolean>;
   /** Back to its lane, in front; the attempt does not count. */
-  handBack(claim: Lease): Promise<boolean>;
+  handBack(lease: Lease): Promise<boolean>;
 }
 
 /** What became of a link. */

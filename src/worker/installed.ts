@@ -41,7 +41,7 @@ export async function installedModels(
   speeds: Speeds,
 ): Promise<WorkerModel[]> {
   const models = await listModels(library);
-  return models.map((model) => {
+  const announce = async (model: InstalledModel): Promise<WorkerModel> => {
     const { name, embedded, sizeBytes, description } = model;
     const { sources, sampleRate, segment, notice = null, license = null } = description;
     const hash = modelHash(model);
@@ -55,7 +55,8 @@ export async function installedModels(
       license,
       sizeBytes,
       segmentSeconds: segment / sampleRate,
-      realtimeFactor: speeds.of(hash),
+      realtimeFactor: await speeds.of(hash),
     };
-  });
+  };
+  return Promise.all(models.map(announce));
 }

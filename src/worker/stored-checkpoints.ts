@@ -1,6 +1,7 @@
 /**
  * Finished stems in the storage, where the next worker finds them when this one dies.
  */
+import { createHash } from 'node:crypto';
 import { rm, stat } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { z } from 'zod';
@@ -21,9 +22,21 @@ const descriptionSchema = z.object({
   workSeconds: z.number().min(0),
 });
 
+/** Beginning of the keys of all checkpoints of a job, whatever made them. */
+export const checkpointsOf = (jobId: string): string => `checkpoints/${jobId}`;
+
+/** Equal only where the bytes of the stems are. */
+export function checkpointPrefix(
+  jobId: string,
+  { runtime, modelHash }: { runtime: string; modelHash: string },
+): string {
+  const hash = createHash('sha256').update(`${runtime} ${modelHash}`).digest('hex');
+  return `${checkpointsOf(jobId)}/${hash.slice(0, 32)}`;
+}
+
 export interface StoredCheckpointsOptions {
   storage: Storage;
-  /** Of the keys; equal only where the bytes are. */
+  /** Of the keys; see {@link checkpointPrefix}. */
   prefix: string;
   /** For local copies, where the storage is elsewhere. */
   directory: string;

@@ -41,7 +41,7 @@ async function start(
     logger,
     metrics,
     renewalMs: 100,
-    patience: [10, 10],
+    retryDelaysMs: [10, 10],
   });
   const asked = admission();
   const source = {

@@ -1,31 +1,33 @@
 /**
- * Keeps a claim alive while its job is worked on, and ends the work as soon as the claim is void.
+ * Keeps the lease on a job while it is worked on, and ends the work as soon as the lease is void.
  */
 import type { Logger } from '../observability/logger.js';
 import type { Claims, Lease, Revocation } from '../jobs/ports.js';
 import { Interruption } from './interruption.js';
 
-/** After a renewal that failed: the claim would be void soon. */
+/** Several renewals fit into a lease. */
+export const RENEWAL_MS = 5_000;
+/** After a renewal that failed: the lease runs out soon. */
 const RETRY_MS = 1_000;
 
-export interface ClaimKeeper {
-  /** Aborted, by an Interruption, when the claim is void or the worker has to end. */
+export interface KeptLease {
+  /** Aborted, by an Interruption, when the lease is void or the worker has to end. */
   readonly signal: AbortSignal;
-  /** Asks at once whether the claim is void. */
+  /** Asks at once whether the lease is void. */
   check(): Promise<void>;
   release(): void;
 }
 
 /** @param stopping aborted by an Interruption when the worker has to end. */
-export function keepClaim(
-  claims: Pick<Claims, 'renew' | 'onRevoked'>,
-  claim: Lease,
+export function keepLease(
+  queue: Pick<Claims, 'renew' | 'onRevoked'>,
+  lease: Lease,
   { renewalMs, stopping, logger }: { renewalMs: number; stopping: AbortSignal; logger: Logger },
-): ClaimKeeper {
+): KeptLease {
   const controller = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   const revoked = (why: Revocation) => controller.abort(new Interruption(why));
-  const stopListening = claims.onRevoked(claim, revoked);
+  const stopListening = queue.onRevoked(lease, revoked);
   // AbortSignal.any would be remembered by `stopping`, which outlives all jobs.
   const stop = () => controller.abort(stopping.reason);
   stopping.addEventListener('abort', stop, { once: true });
@@ -33,22 +35,22 @@ export function keepClaim(
 
   const check = async () => {
     clearTimeout(timer);
-    let delay = renewalMs;
+    let delayMs = renewalMs;
     try {
-      const why = await claims.renew(claim);
+      const why = await queue.renew(lease);
       if (why) revoked(why);
     } catch (error) {
-      // Whether the claim is void tells the next renewal that is answered.
-      delay = Math.min(RETRY_MS, renewalMs);
-      logger.warn('claim_renewal_failed', { error });
+      // The next renewal that Redis answers tells whether the lease is void.
+      delayMs = Math.min(RETRY_MS, renewalMs);
+      logger.warn('lease_renewal_failed', { error });
     }
-    plan(delay);
+    plan(delayMs);
   };
   let released = false;
-  const plan = (delay: number) => {
+  const plan = (delayMs: number) => {
     clearTimeout(timer);
     if (released || controller.signal.aborted) return;
-    timer = setTimeout(() => void check(), delay);
+    timer = setTimeout(() => void check(), delayMs);
   };
   plan(renewalMs);
 
