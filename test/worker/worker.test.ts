@@ -200,7 +200,7 @@ describe('a worker', () => {
     const worker = await service.startWorker();
     const { id } = await service.admit(newSong(2), LONG);
     await service.reached(id, ({ stage }) => stage === 'separating');
-    await worker.stop(30_000);
+    await worker.stop(600_000);
     assert.equal((await service.finished(id)).status, 'completed');
   });
 
