@@ -5,7 +5,7 @@ import { request, type ClientRequest, type IncomingMessage } from 'node:http';
 import { after, describe, it, type TestContext } from 'node:test';
 import { EventSource } from 'eventsource';
 import { WebSocket } from 'ws';
-import { readiness } from '../../src/http/schemas/service.js';
+import { readiness } from '../../src/http/routes/health.js';
 import { complete, startApi, submit, takeJob, type TestApi } from '../support/api.js';
 import { assertProblem, call } from '../support/contract.js';
 import { until } from '../support/until.js';

@@ -7,7 +7,7 @@ import { connect } from 'node:net';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { jobDocument } from '../../src/http/schemas/jobs.js';
+import { jobDocument } from '../../src/http/job-document.js';
 import { form, startApi, submit, type TestApi } from '../support/api.js';
 import { assertDocumented, assertProblem, call } from '../support/contract.js';
 import { until } from '../support/until.js';

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
-import { jobDocument } from '../../src/http/schemas/jobs.js';
-import { accepted } from '../../src/http/schemas/stemify.js';
+import { jobDocument } from '../../src/http/job-document.js';
+import { accepted } from '../../src/http/routes/stemify.js';
 import {
   ANNOUNCEMENT,
   form,

@@ -7,7 +7,7 @@ import { after, describe, it } from 'node:test';
 import { runInThisContext } from 'node:vm';
 import { EventSource } from 'eventsource';
 import { base64url, decodeProtectedHeader, SignJWT } from 'jose';
-import { createTenants } from '../../src/http/tenant.js';
+import { createTenants } from '../../src/http/tenants.js';
 import { complete, form, startApi, submit, takeJob, TOKEN_TTL } from '../support/api.js';
 import { assertProblem, call } from '../support/contract.js';
 import {

@@ -1,10 +1,9 @@
 /**
  * One process of the API.
  */
-import { createServer } from 'node:http';
 import { createApi } from '../../http/app.js';
-import { createTenants } from '../../http/tenant.js';
-import { jobDocument } from '../../http/views.js';
+import { encodeJob } from '../../http/job-document.js';
+import { createTenants } from '../../http/tenants.js';
 import { createDispatcher } from '../../queue/dispatcher.js';
 import { createJobs } from '../../queue/jobs.js';
 import { observeQueue } from '../../queue/observation.js';
@@ -53,8 +52,7 @@ export async function startApiProcess({
   if (config.apiKeys.some((key) => key.length < SAFE_KEY_LENGTH)) {
     logger.warn('api_key_short', { advice: 'Make keys with: openssl rand -hex 32' });
   }
-  const server = createServer(api.app);
-  api.attach(server);
+  const { server } = api;
   await listen(server, { host: config.host, port: config.port, variable: 'PORT' });
 
   // While no worker runs, records and files end in time all the same.
@@ -75,7 +73,7 @@ export async function startApiProcess({
       : createDeliverer({
           deliveries: createDeliveries(redis),
           sender: createSender({ secret, allowPrivate, version: packageVersion }),
-          document: (job) => jobDocument(job, tenants),
+          document: (job) => encodeJob(job, tenants),
           logger,
           metrics,
           tracer,

@@ -4,7 +4,6 @@
 import { z } from 'zod';
 import 'zod-openapi';
 import { jobOptions, type JobOptions } from '../../options.js';
-import { jobStatus } from './jobs.js';
 
 /** Fields of the form that are options, and which. */
 export const OPTION_OF_FIELD = {
@@ -72,25 +71,3 @@ export const stemifyForm = z
   });
 
 export const FIELD_NAMES = Object.keys(stemifyForm.shape);
-
-export const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
-
-export const stemifyHeaders = z.object({
-  'Idempotency-Key': z
-    .string()
-    .regex(IDEMPOTENCY_KEY)
-    .optional()
-    .meta({ description: 'The same key with the same song and options gives the same job' }),
-});
-
-export const accepted = z
-  .object({
-    job_id: z.uuid(),
-    status: jobStatus,
-    estimated_duration: z
-      .number()
-      .min(0)
-      .meta({ description: 'Seconds until the stems are there, waiting included' }),
-    message: z.string(),
-  })
-  .meta({ id: 'Accepted' });

@@ -1,5 +1,5 @@
 /**
- * Where uploads lie until they are known to be songs: a folder of this process, on the disk of
+ * Where uploads are until they are known to be songs: a folder of this process, on the disk of
  * DATA_DIR.
  */
 import { createHash, randomUUID } from 'node:crypto';
@@ -17,9 +17,15 @@ export interface IncomingFile {
 
 const PLACE = { name: 'DATA_DIR', advice: 'Free some space' };
 
+/** An upload that is not written to for so long was left by a container that was killed. */
+const ABANDONED_SECONDS = 86_400;
+/** Leftovers are looked for when a song comes, but not more often. */
+const CLEANING_INTERVAL_MS = 3_600_000;
+
 export class IncomingFolder {
   readonly #parent: string;
   #folder: Promise<string> | undefined;
+  #cleanedAt = -Infinity;
 
   constructor(dataDir: string) {
     this.#parent = path.join(dataDir, 'incoming');
@@ -57,7 +63,7 @@ export class IncomingFolder {
     return { path: file, sizeBytes, sha256: hash.digest('hex') };
   }
 
-  /** Goes with the process. */
+  /** Removes the folder, when the process ends. */
   async remove(): Promise<void> {
     const folder = await this.#folder?.catch(() => undefined);
     if (folder !== undefined) await rm(folder, { recursive: true, force: true });
@@ -67,7 +73,9 @@ export class IncomingFolder {
   async #open(): Promise<string> {
     this.#folder ??= this.#make();
     try {
-      return await this.#folder;
+      const folder = await this.#folder;
+      await this.#removeLeftovers(folder);
+      return folder;
     } catch (error) {
       this.#folder = undefined;
       throw diskError(error, PLACE);
@@ -76,8 +84,15 @@ export class IncomingFolder {
 
   async #make(): Promise<string> {
     await mkdir(this.#parent, { recursive: true });
-    const folder = await makeProcessFolder(this.#parent);
-    await removeAbandonedFolders(this.#parent, { isOpen: (other) => other === folder });
-    return folder;
+    return makeProcessFolder(this.#parent);
+  }
+
+  async #removeLeftovers(folder: string): Promise<void> {
+    if (Date.now() - this.#cleanedAt < CLEANING_INTERVAL_MS) return;
+    this.#cleanedAt = Date.now();
+    await removeAbandonedFolders(this.#parent, {
+      isOpen: (other) => other === folder,
+      foreignSeconds: ABANDONED_SECONDS,
+    });
   }
 }

@@ -1,25 +1,25 @@
 /**
- * Guards an upload against clients that keep a connection for ever with a byte now and then.
+ * Ends uploads of clients that hold a connection with a byte now and then.
  */
 import type { IncomingMessage } from 'node:http';
 import { OxboardError } from '../errors.js';
 
 export interface UploadPace {
-  /** Bytes that have to arrive in each window. */
+  /** Least bytes that have to arrive in each window. */
   windowBytes: number;
   windowMs: number;
-  /** Within which the whole body has to be there. */
+  /** Time within which the whole body has to arrive. */
   totalMs: number;
 }
 
-/** Slow but honest: 64 kbit/s, such as a bad mobile connection has. */
+/** 64 kbit/s, as on a bad mobile connection. */
 const SLOWEST_BYTES_PER_SECOND = 8_000;
 const WINDOW_SECONDS = 20;
 
-/** Lets uploads of the maximum size pass on the slowest connection that counts as honest. */
+/** Lets uploads of the maximum size pass on the slowest connection that is allowed. */
 export function uploadPace(maxFileSize: number): UploadPace {
   return {
-    // A connection stalls at times; over all its time it has to keep the pace.
+    // A connection may stall at times; over the whole upload it has to keep the pace.
     windowBytes: (SLOWEST_BYTES_PER_SECOND * WINDOW_SECONDS) / 4,
     windowMs: WINDOW_SECONDS * 1000,
     totalMs: (2 * WINDOW_SECONDS + maxFileSize / SLOWEST_BYTES_PER_SECOND) * 1000,
@@ -27,10 +27,10 @@ export function uploadPace(maxFileSize: number): UploadPace {
 }
 
 /**
- * Watches the body of a request until it is complete, and reports once what is wrong with it.
+ * Watches the body of a request until it is complete, and reports when it is too large or too slow.
  *
- * @param maxBytes of the whole body; its length need not be known before.
- * @returns how to stop watching.
+ * @param maxBytes of the whole body, whose length need not be known before.
+ * @returns stops watching.
  */
 export function watchBody(
   request: IncomingMessage,
@@ -39,8 +39,8 @@ export function watchBody(
 ): () => void {
   let total = 0;
   let inWindow = 0;
-  const tooSlow = (words: string) =>
-    onFailure(new OxboardError('UPLOAD_TIMEOUT', `The upload ${words}`));
+  const tooSlow = (how: string) =>
+    onFailure(new OxboardError('UPLOAD_TIMEOUT', `The upload ${how}`));
   const onData = (chunk: Uint8Array) => {
     total += chunk.length;
     inWindow += chunk.length;

@@ -1,22 +1,50 @@
 /**
- * Whose jobs a request may see. With API keys each key is a tenant of its own; without them there is
- * one. A URL that a job's document names carries a token instead of the key, since browsers can set no
- * header on EventSource, WebSocket and `<audio>`.
+ * Whose jobs a request may see. With API keys, each key is a tenant; without them there is one tenant.
+ * The URLs in a job's document carry a token instead of the key, because browsers cannot set headers
+ * on EventSource, WebSocket and `<audio>`.
  *
- * All is made of the keys alone, so that every process of the API knows the same without asking.
+ * Names and tokens depend on the keys alone, so that all processes of the API agree.
  */
 import { createHash, hkdfSync, timingSafeEqual } from 'node:crypto';
+import type { Request } from 'express';
 import { errors, jwtVerify, SignJWT } from 'jose';
 import { OxboardError } from '../errors.js';
 import type { Job } from '../jobs/job.js';
 
+/**
+ * What a request must show. `key`: an API key. `token`: an API key, or, to read, the token of the job
+ * in the path. `anyone`: nothing.
+ */
+export type Access = 'key' | 'token' | 'anyone';
+
+/**
+ * @returns the tenant of the request; undefined when access is open to anyone.
+ * @throws OxboardError API_KEY_REQUIRED, API_KEY_INVALID, TOKEN_INVALID
+ */
+export async function tenantOfRequest(
+  request: Request,
+  access: Access,
+  tenants: Tenants,
+): Promise<string | undefined> {
+  if (access === 'anyone') return undefined;
+  const { authorization } = request.headers;
+  const { token } = request.query;
+  const reads = request.method === 'GET' || request.method === 'HEAD';
+  // Browsers send other schemes along for a proxy in front of us.
+  const hasKey = authorization !== undefined && /^Bearer\b/i.test(authorization);
+  if (tenants.keyed && access === 'token' && reads && token !== undefined && !hasKey) {
+    return tenants.ofToken(token, request.params.id);
+  }
+  return tenants.ofHeader(authorization);
+}
+
 /** Makes tokens for the URLs in job documents. */
 export interface UrlTokens {
   /**
-   * A token to read what belongs to the job: its stems and its events. It is the same one for a while,
-   * so that URLs do not change with every look at the job.
+   * A token to read what belongs to the job: its stems and its events. It stays the same for a while,
+   * so that URLs do not change with every request.
    *
-   * @returns undefined when none is needed, or the key of the tenant is no more.
+   * @returns undefined when none is needed, and when the tenant's key was removed.
    */
   sign(job: Pick<Job, 'id' | 'tenant'>): Promise<string | undefined>;
 }
@@ -36,15 +64,15 @@ interface Tenant {
   signingKey: Uint8Array;
 }
 
-/** The name under which jobs are kept while there are no keys. */
+/** The tenant of all jobs while there are no keys. */
 const ONLY_TENANT = 'default';
 
 const ALGORITHM = 'HS256';
 
-/** Parts of a token's life: it ends with one of them, and the next token begins there. */
-const PARTS_OF_LIFE = 4;
+/** A token is replaced after this part of its life, and both are valid until the first one expires. */
+const TOKENS_PER_LIFE = 4;
 
-/** @param tokenTtl seconds that a token is valid, less a part of them. */
+/** @param tokenTtl longest time in seconds that a token is valid. */
 export function createTenants({
   apiKeys,
   tokenTtl,
@@ -69,7 +97,7 @@ export function createTenants({
       }
       const key = /^Bearer +(\S+) *$/i.exec(authorization)?.[1];
       const presented = key === undefined ? undefined : digest(key);
-      // All are compared, each in constant time: how long it takes tells nothing of the keys.
+      // All keys are compared, each in constant time, so that the time reveals nothing.
       const [found] = tenants.filter(
         ({ keyDigest }) => presented && timingSafeEqual(keyDigest, presented),
       );
@@ -83,9 +111,9 @@ export function createTenants({
     async sign({ id, tenant }) {
       const key = byName.get(tenant)?.signingKey;
       if (!key) return undefined;
-      const part = tokenTtl / PARTS_OF_LIFE;
+      const part = tokenTtl / TOKENS_PER_LIFE;
       const now = Date.now() / 1000;
-      const end = Math.ceil((Math.floor(now / part) + PARTS_OF_LIFE) * part);
+      const end = Math.ceil((Math.floor(now / part) + TOKENS_PER_LIFE) * part);
       return new SignJWT({ sub: id, exp: end })
         .setProtectedHeader({ alg: ALGORITHM, kid: tenant })
         .sign(key);
@@ -119,7 +147,7 @@ export function createTenants({
 
 function tenantOf(apiKey: string): Tenant {
   return {
-    // In Redis and in tokens; nobody gets from here to the key.
+    // It is in Redis and in tokens; the key cannot be found from it.
     name: digest(`oxboard tenant\n${apiKey}`).toString('hex', 0, 16),
     keyDigest: digest(apiKey),
     signingKey: new Uint8Array(hkdfSync('sha256', apiKey, '', 'oxboard token of a URL', 32)),
@@ -131,5 +159,5 @@ const digest = (text: string): Buffer => createHash('sha256').update(text).diges
 const invalidToken = (): OxboardError =>
   new OxboardError(
     'TOKEN_INVALID',
-    'The token of this URL is not one for this job. The document of the job has its URLs',
+    'The token of this URL is not valid for this job. The document of the job has valid URLs',
   );
