@@ -8,7 +8,7 @@ import type { ApiDependencies, RouteDependencies } from './dependencies.js';
 import { IncomingFolder } from './incoming-folder.js';
 import { OpenStreams } from './job-listeners.js';
 import { apiDocument } from './openapi.js';
-import { answerUnreadable, checkHeaders, problemHandler } from './problem.js';
+import { answerConnect, answerUnreadable, checkHeaders, problemHandler } from './problem.js';
 import { postLimit } from './rate-limit.js';
 import { requestContext } from './request-context.js';
 import { API_BASE, mountRoutes, pathNotFound } from './route.js';
@@ -133,6 +133,7 @@ function serverOf(app: Express, uploadTimeoutMs: number): Server {
   server.on('checkContinue', app);
   server.on('checkExpectation', app);
   server.on('clientError', answerUnreadable);
+  server.on('connect', answerConnect);
   routeUpgrades(server, app);
   return server;
 }

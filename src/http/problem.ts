@@ -187,7 +187,20 @@ export function answerUnreadable(error: NodeJS.ErrnoException, socket: Duplex): 
     socket.destroy();
     return;
   }
-  const description = UNREADABLE[error.code ?? ''] ?? NOT_HTTP;
+  write(socket, UNREADABLE[error.code ?? ''] ?? NOT_HTTP);
+}
+
+/** Answers CONNECT, which names a host instead of a path. */
+export function answerConnect(_request: unknown, socket: Duplex): void {
+  socket.on('error', () => socket.destroy());
+  write(socket, {
+    status: 405,
+    code: 'METHOD_NOT_ALLOWED',
+    detail: 'CONNECT is not possible: this service is not a proxy',
+  });
+}
+
+function write(socket: Duplex, description: Description): void {
   const { status } = description;
   const body = JSON.stringify(problemOf(description, '/', randomUUID()));
   socket.end(

@@ -1,9 +1,15 @@
 /** POST /stemify: what makes a job, and what is refused with which code. */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { jobDocument } from '../../src/http/job-document.js';
+import express, { type ErrorRequestHandler, type Request, type Response } from 'express';
+import type { OxboardError } from '../../src/errors.js';
+import { postLimit } from '../../src/http/rate-limit.js';
+import { connectRedis } from '../../src/redis/connection.js';
 import { accepted } from '../../src/http/routes/stemify.js';
 import {
   ANNOUNCEMENT,
@@ -16,6 +22,8 @@ import {
 } from '../support/api.js';
 import { makeAudio, temporaryFolder } from '../support/audio.js';
 import { assertProblem, call } from '../support/contract.js';
+import { recordingLogger } from '../support/logs.js';
+import { startRedis } from '../support/redis.js';
 import { until } from '../support/until.js';
 
 /** Everything that lies in the folder of the service, uploads in the storage apart. */
@@ -231,6 +239,16 @@ void describe('a song that is posted', () => {
     assertProblem(await send(form(song, { shifts: '1' }), key), 409, 'IDEMPOTENCY_CONFLICT');
     assert.deepEqual(await uploads(api), kept);
 
+    // A job that was cancelled stays the job of its key.
+    const id = first.as(accepted).job_id;
+    await call(api, `/jobs/${id}`, { method: 'DELETE' });
+    const third = await send(form(api.song, { shifts: '1' }), key);
+    assert.equal(third.status, 202);
+    assert.deepEqual(
+      { id: third.as(accepted).job_id, status: third.as(accepted).status },
+      { id, status: 'cancelled' },
+    );
+
     for (const wrong of ['x'.repeat(256), 'a b', 'é']) {
       const answer = await send(form(api.song), { 'Idempotency-Key': wrong });
       assertProblem(answer, 400, 'REQUEST_INVALID');
@@ -263,6 +281,42 @@ void describe('a song for a service that cannot take it', () => {
     assert.deepEqual(leftovers(api), []);
     await api.redis.start();
     await until(async () => ((await post(api, form(api.song))).status === 202 ? true : undefined));
+  });
+
+  it('is counted again after Redis was away, also at the start, and has lost its scripts', async (context) => {
+    const redis = await startRedis(context);
+    const { logger } = recordingLogger();
+    const connection = await connectRedis({ redisUrl: redis.url, redisDb: 0 }, logger);
+    context.after(() => connection.close());
+    let away = true;
+    const app = express().use(
+      postLimit({
+        limit: 5,
+        periodSeconds: 600,
+        byKey: false,
+        redisCommand: async (args) => {
+          if (away) throw new Error('The connection is closed');
+          return connection.send(args);
+        },
+      }),
+      (_request: Request, response: Response) => void response.end(),
+      ((error, _request, response, _next) => {
+        response.status(500).end((error as OxboardError).code);
+      }) satisfies ErrorRequestHandler,
+    );
+    const server = app.listen(0, '127.0.0.1');
+    context.after(() => server.close());
+    await once(server, 'listening');
+    const get = async () => {
+      const { port } = server.address() as AddressInfo;
+      const response = await fetch(`http://127.0.0.1:${String(port)}/`);
+      return (await response.text()) || response.headers.get('ratelimit-remaining');
+    };
+    assert.equal(await get(), 'REDIS_UNAVAILABLE');
+    away = false;
+    assert.equal(await get(), '4');
+    await connection.send(['SCRIPT', 'FLUSH']);
+    assert.equal(await get(), '3');
   });
 
   it('is told when the limit of jobs is reached, and when to come back', async (context) => {

@@ -25,10 +25,7 @@ import {
 } from '../support/tenants.js';
 import { until } from '../support/until.js';
 
-const api = await startApi(
-  { after },
-  { apiKeys: [ALICE, BOB], config: { corsOrigins: [ORIGIN] }, heartbeatMs: 50 },
-);
+const api = await startApi({ after }, { apiKeys: [ALICE, BOB], config: { corsOrigins: [ORIGIN] } });
 
 void describe('a browser', () => {
   it('hears of a job and plays its stems by the URLs in its document, without a header', async (context) => {
