@@ -87,7 +87,6 @@ async function separateAndStore(run: Run): Promise<JobResult> {
   const checkpoints = new StoredCheckpoints({
     storage,
     prefix: checkpointPrefix(id, { runtime, modelHash: model.hash }),
-    directory,
     interval: context.checkpointInterval,
     signal,
     logger,
