@@ -1,7 +1,7 @@
 /**
  * Random shifts that are the same for the same seed, on every machine.
  */
-
+import { maxShift } from '../model-options.js';
 import type { ModelDescription } from '../models/archive.js';
 
 /** Mulberry32 (Tommy Ettinger, public domain): numbers from 0 up to, not including, 1. */
@@ -13,11 +13,6 @@ function randomNumbers(seed: number): () => number {
     t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   };
-}
-
-/** The longest shift, in sample frames: half a second, as in demucs.apply. */
-export function maxShift(sampleRate: number): number {
-  return Math.trunc(0.5 * sampleRate);
 }
 
 /**

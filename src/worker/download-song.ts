@@ -7,7 +7,7 @@ import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { writeError } from '../audio/write-errors.js';
-import { probe, tooLong } from '../audio/probe.js';
+import { probe } from '../audio/probe.js';
 import { OxboardError } from '../errors.js';
 import type { Logger } from '../observability/logger.js';
 import type { Storage } from '../storage/storage.js';
@@ -29,7 +29,6 @@ export async function downloadSong(
     storage: Storage;
     fetchSong: SongFetcher;
     directory: string;
-    maxDuration: number;
     /** With what is to be stored. */
     patience: Patience;
     logger: Logger;
@@ -37,11 +36,14 @@ export async function downloadSong(
   {
     jobId,
     url,
+    checkLength,
     signal,
     onProgress,
   }: {
     jobId: string;
     url: string;
+    /** Throws when the song is longer than is accepted. */
+    checkLength: (seconds: number) => void;
     signal: AbortSignal;
     onProgress: (fraction: number) => void;
   },
@@ -55,9 +57,7 @@ export async function downloadSong(
     await unlessAborted(signal, context.storage.check());
     const song = await context.fetchSong(url, { directory, signal, onProgress });
     const durationSeconds = await lengthOf(song.path, signal);
-    if (durationSeconds !== null && durationSeconds > context.maxDuration) {
-      throw tooLong(context.maxDuration);
-    }
+    if (durationSeconds !== null) checkLength(durationSeconds);
     const { size: sizeBytes } = await stat(song.path);
     const hash = createHash('sha256');
     await pipeline(createReadStream(song.path), hash, { signal });

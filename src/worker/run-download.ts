@@ -6,12 +6,14 @@ import { withLogContext, type Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
 import { NO_TRACER, type Tracer } from '../observability/tracing.js';
 import type { Storage } from '../storage/storage.js';
+import { costSeconds } from '../jobs/cost.js';
 import type { DownloadClaim, Downloads } from '../jobs/ports.js';
 import { within } from '../lib/timeout.js';
 import { AttemptTrace } from './attempt-trace.js';
 import { keepClaim, type ClaimKeeper } from './claim-keeper.js';
 import { describeFailure, isOutage, mayPass } from './failures.js';
 import { Interruption } from './interruption.js';
+import { lengthLimit } from './length-limit.js';
 import { untilAnswered, withRetries, type Patience } from './patience.js';
 import { DOWNLOADED, reportProgress } from './progress.js';
 import { downloadSong, type SongFetcher } from './download-song.js';
@@ -82,11 +84,14 @@ async function run(
 ): Promise<Outcome> {
   const { downloads, maxDuration } = context;
   try {
-    const { source } = claim.job.request;
+    const { source, options } = claim.job.request;
     if (source.kind !== 'youtube') throw new OxboardError('INTERNAL', 'The job has no link');
-    const song = await download(context, claim, keeper, source.url);
+    const song = await download(context, claim, keeper, {
+      url: source.url,
+      checkLength: lengthLimit(options, source.model, maxDuration),
+    });
     const cost = {
-      costSeconds: (song.durationSeconds ?? maxDuration) * source.costPerSecond,
+      costSeconds: costSeconds(options, source.model, song.durationSeconds ?? maxDuration),
       progress: DOWNLOADED,
     };
     const done = await untilAnswered(() => downloads.downloaded(claim, song, cost), keeper.signal);
@@ -110,7 +115,7 @@ async function download(
   context: DownloadContext,
   claim: DownloadClaim,
   keeper: ClaimKeeper,
-  url: string,
+  link: { url: string; checkLength: (seconds: number) => void },
 ): ReturnType<typeof downloadSong> {
   const { downloads, logger, patience } = context;
   const progress = reportProgress(
@@ -128,7 +133,7 @@ async function download(
       () =>
         downloadSong(context, {
           jobId: claim.job.id,
-          url,
+          ...link,
           signal: keeper.signal,
           onProgress: (fraction) => progress.report('downloading', fraction),
         }),

@@ -8,12 +8,14 @@ import { writeError } from '../audio/write-errors.js';
 import { probe, type ProbedInput } from '../audio/probe.js';
 import type { Separator } from '../engine/separator.js';
 import { OxboardError } from '../errors.js';
+import { workSeconds, type ModelShape } from '../model-options.js';
 import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
 import { separateFile } from '../separation/separate-file.js';
 import type { StemSeparator } from '../separation/stem-spools.js';
 import type { Storage } from '../storage/storage.js';
 import type { Job, JobRequest, JobResult } from '../jobs/job.js';
+import { lengthLimit } from './length-limit.js';
 import type { ProgressReporter } from './progress.js';
 import { storeResult } from './results.js';
 import type { Separators } from './separators.js';
@@ -83,8 +85,8 @@ export async function separateJob(
         input,
         separator: followSegments(lease.separator, metrics, progress),
         output: { ...output, out: path.join(directory, 'stems'), filename: '{stem}.{ext}' },
-        options: { ...(stems && { stems }), shifts, overlap, ...(segment && { segment }), seed },
-        maxSeconds: context.maxDuration,
+        options: { stems, shifts, overlap, segment, seed },
+        checkLength: lengthLimit(request.options, lease.separator.model, context.maxDuration),
         checkpoints,
         signal,
         onProgress: ({ stage, fraction }) => progress.report(stage, fraction),
@@ -92,7 +94,7 @@ export async function separateJob(
       progress.report('storing');
       const result = await storeResult(storage, made, checkpoints.workSeconds, signal);
       if (checkpoints.resumed) metrics.resumes.inc();
-      else await measure(context, lease.hash, request, made);
+      else await measure(context, lease, request, made);
       return { result, usedModel: lease.hash };
     } finally {
       lease.release();
@@ -153,13 +155,13 @@ function followSegments(
 
 async function measure(
   { speeds, logger }: SeparationContext,
-  modelHash: string,
-  request: JobRequest,
+  { hash, separator }: { hash: string; separator: { model: ModelShape } },
+  { options }: JobRequest,
   { seconds, realtimeFactor }: { seconds: number; realtimeFactor: number },
 ): Promise<void> {
-  const audioSeconds = seconds * realtimeFactor;
+  const work = workSeconds(options, separator.model, seconds * realtimeFactor);
   try {
-    await speeds.add(modelHash, { audioSeconds, workSeconds: seconds, options: request.options });
+    await speeds.add(hash, { work, seconds });
   } catch (error) {
     // It serves estimates only.
     logger.warn('speed_not_kept', { error });

@@ -5,7 +5,6 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import type { JobOptions } from '../options.js';
 
 /** Share that stays of what is known when a job is added: about the last five jobs count. */
 const MEMORY = 0.8;
@@ -33,7 +32,7 @@ export class Speeds {
     return speeds;
   }
 
-  /** Seconds of audio per second of work, without shifts and with the default overlap. */
+  /** Seconds of audio per second, for a long song with default options. */
   of(modelHash: string): number | null {
     const sums = this.#measured[this.#key(modelHash)];
     return sums ? sums.audio / sums.work : null;
@@ -42,25 +41,14 @@ export class Speeds {
   /**
    * Adds a job that was done in one go.
    *
-   * @param workSeconds from its decoding to its last encoded stem.
+   * @param work of {@link workSeconds}.
+   * @param seconds that it took, from its decoding to its last encoded stem.
    */
-  async add(
-    modelHash: string,
-    job: {
-      audioSeconds: number;
-      workSeconds: number;
-      options: Pick<JobOptions, 'shifts' | 'overlap'>;
-    },
-  ): Promise<void> {
-    const { shifts, overlap } = job.options;
-    const passes = (Math.max(shifts, 1) * (1 - DEFAULT_OVERLAP)) / (1 - overlap);
+  async add(modelHash: string, job: { work: number; seconds: number }): Promise<void> {
     const key = this.#key(modelHash);
     const { audio, work } = this.#measured[key] ?? { audio: 0, work: 0 };
-    // Sums, so that a short song, whose segment is mostly padding, weighs as little as it is long.
-    const sums = {
-      audio: audio * MEMORY + job.audioSeconds * passes,
-      work: work * MEMORY + job.workSeconds,
-    };
+    // Sums, so that a short job weighs little.
+    const sums = { audio: audio * MEMORY + job.work, work: work * MEMORY + job.seconds };
     this.#measured = { ...this.#measured, [key]: sums };
     // Other workers of this folder have measured other models.
     await this.#write({ ...(await this.#read()), [key]: sums });
@@ -85,5 +73,3 @@ export class Speeds {
     await rename(partial, this.#file);
   }
 }
-
-const DEFAULT_OVERLAP = 0.25;

@@ -31,7 +31,7 @@ export function serviceRoutes(router: Router, dependencies: ServiceDependencies)
           name: model.name,
           sources: model.sources,
           sample_rate: model.sampleRate,
-          segment_seconds: model.segmentSeconds,
+          segment_seconds: model.segment / model.sampleRate,
           embedded: model.embedded,
           notice: model.notice,
           license: model.license,
