@@ -2,12 +2,8 @@
  * Random shifts of the song, drawn from a seed.
  */
 import { randomNumbers } from '../lib/random.js';
+import { maxShift } from '../model-options.js';
 import type { ModelDescription } from '../models/archive.js';
-
-/** The longest shift, in sample frames: half a second, as in demucs.apply. */
-export function maxShift(sampleRate: number): number {
-  return Math.trunc(0.5 * sampleRate);
-}
 
 /**
  * Offsets for each bag member (outer) and shift (inner), each from 0 to {@link maxShift}. Members

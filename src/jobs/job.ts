@@ -2,6 +2,7 @@
  * What a job is: the record that API and workers share.
  */
 import type { TraceContext } from '../observability/tracing.js';
+import type { ModelShape } from '../model-options.js';
 import type { JobOptions } from '../options.js';
 
 /** In the order in which a job can go through them; the last three are ends. */
@@ -45,8 +46,14 @@ export interface YoutubeSource {
   sha256: string | null;
   sizeBytes: number | null;
   durationSeconds: number | null;
-  /** Seconds of work that a second of its audio was expected to cost at admission. */
-  costPerSecond: number;
+  /** As it was at admission, for the cost of the song once its length is known. */
+  model: PricedModel;
+}
+
+/** What the cost of a job depends on. */
+export interface PricedModel extends ModelShape {
+  /** Seconds of audio per second of work, as measured; null until it was. */
+  realtimeFactor: number | null;
 }
 
 export type JobSource = UploadSource | YoutubeSource;

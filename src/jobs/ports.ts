@@ -13,6 +13,7 @@ import type {
   JobResult,
   JobStage,
   JobStatus,
+  PricedModel,
   WebhookStatus,
 } from './job.js';
 
@@ -94,20 +95,15 @@ export interface ModelPull {
   error: JobFailure | null;
 }
 
-export interface WorkerModel {
+export interface WorkerModel extends PricedModel {
   name: string;
   sources: string[];
-  sampleRate: number;
   /** Of its model.json: two workers with the same name of a model may hold different ones. */
   hash: string;
   embedded: boolean;
   notice: string | null;
   license: string | null;
   sizeBytes: number;
-  /** Longest segment in seconds. */
-  segmentSeconds: number;
-  /** Seconds of audio per second of work, as measured; null until it was. */
-  realtimeFactor: number | null;
 }
 
 export interface Workers {

@@ -17,6 +17,8 @@ export interface StemSeparator {
     readonly sources: readonly string[];
     readonly sampleRate: number;
     readonly channels: number;
+    /** Sample frames of the longest segment. */
+    readonly segment: number;
   };
   stream(
     source: AudioSource,

@@ -6,7 +6,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { writeError } from '../audio/write-errors.js';
-import { probe, tooLong } from '../audio/probe.js';
+import { probe } from '../audio/probe.js';
 import { OxboardError } from '../errors.js';
 import { retry } from '../lib/retry.js';
 import { unlessAborted } from '../lib/timeout.js';
@@ -28,8 +28,6 @@ export interface SongContext {
   fetchSong: SongFetcher;
   /** Where this process works; each try has a folder in it. */
   directory: string;
-  /** Seconds of audio. */
-  maxDuration: number;
   /** Milliseconds before each further try to store the song. */
   retryDelaysMs: readonly number[];
   logger: Logger;
@@ -38,6 +36,8 @@ export interface SongContext {
 interface SongRequest {
   jobId: string;
   url: string;
+  /** Throws when the song is longer than is accepted. */
+  checkLength: (seconds: number) => void;
   signal: AbortSignal;
   /** @param fraction from 0 to 1. */
   onProgress: (fraction: number) => void;
@@ -61,14 +61,14 @@ export async function downloadSong(
 
 async function downloadInto(
   directory: string,
-  { storage, fetchSong, maxDuration, retryDelaysMs, logger }: SongContext,
-  { jobId, url, signal, onProgress }: SongRequest,
+  { storage, fetchSong, retryDelaysMs, logger }: SongContext,
+  { jobId, url, checkLength, signal, onProgress }: SongRequest,
 ): Promise<DownloadedSong> {
   // A site is not asked for a song that cannot be stored.
   await unlessAborted(signal, storage.check());
   const song = await fetchSong(url, { directory, signal, onProgress });
   const durationSeconds = await lengthOf(song.path, signal);
-  if (durationSeconds !== null && durationSeconds > maxDuration) throw tooLong(maxDuration);
+  if (durationSeconds !== null) checkLength(durationSeconds);
   const { size: sizeBytes } = await stat(song.path);
   const hash = createHash('sha256');
   await pipeline(createReadStream(song.path), hash, { signal });

@@ -43,7 +43,7 @@ export async function installedModels(
   const models = await listModels(library);
   const announce = async (model: InstalledModel): Promise<WorkerModel> => {
     const { name, embedded, sizeBytes, description } = model;
-    const { sources, sampleRate, segment, notice = null, license = null } = description;
+    const { sources, sampleRate, segment, minLength, notice = null, license = null } = description;
     const hash = modelHash(model);
     return {
       name,
@@ -54,7 +54,8 @@ export async function installedModels(
       notice,
       license,
       sizeBytes,
-      segmentSeconds: segment / sampleRate,
+      segment,
+      minLength,
       realtimeFactor: await speeds.of(hash),
     };
   };

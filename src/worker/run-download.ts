@@ -2,20 +2,26 @@
  * One attempt to download the song of a job.
  */
 import { OxboardError } from '../errors.js';
+import { costSeconds } from '../jobs/cost.js';
 import type { Job } from '../jobs/job.js';
 import type { DownloadClaim, DownloadedSong, Downloads } from '../jobs/ports.js';
 import { runAttempt, type AttemptContext } from './attempt.js';
 import { downloadSong, type SongContext } from './download-song.js';
+import { lengthLimit } from './length-limit.js';
 import { DOWNLOADED } from './progress.js';
 
 export interface DownloadContext extends AttemptContext, SongContext {
   downloads: Downloads;
+  /** Seconds of the longest song that is accepted. */
+  maxDuration: number;
 }
 
 /** Never rejects; see attempt.ts. */
 export function runDownload(context: DownloadContext, claim: DownloadClaim): Promise<void> {
   const { downloads, storage, metrics, maxDuration } = context;
   const { job, attempt } = claim;
+  const { options } = job.request;
+  const link = linkOf(job);
   return runAttempt<DownloadedSong>(context, {
     name: 'download',
     lease: claim,
@@ -25,13 +31,14 @@ export function runDownload(context: DownloadContext, claim: DownloadClaim): Pro
     work: (progress, signal) =>
       downloadSong(context, {
         jobId: job.id,
-        url: linkOf(job).url,
+        url: link.url,
+        checkLength: lengthLimit(options, link.model, maxDuration),
         signal,
         onProgress: (fraction) => progress.report('downloading', fraction),
       }),
     complete: (song) =>
       downloads.downloaded(claim, song, {
-        costSeconds: (song.durationSeconds ?? maxDuration) * linkOf(job).costPerSecond,
+        costSeconds: costSeconds(options, link.model, song.durationSeconds ?? maxDuration),
         progress: DOWNLOADED,
       }),
     discard: ({ key }) => storage.remove(key),

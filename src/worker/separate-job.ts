@@ -5,12 +5,14 @@ import path from 'node:path';
 import { probe, type ProbedInput } from '../audio/probe.js';
 import { writeError } from '../audio/write-errors.js';
 import { OxboardError } from '../errors.js';
+import { workSeconds } from '../model-options.js';
 import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
 import { separateFile, type FileResult } from '../separation/separate-file.js';
 import type { Storage } from '../storage/storage.js';
 import type { Job, JobRequest, JobResult } from '../jobs/job.js';
 import { isOutOfMemory } from './failures.js';
+import { lengthLimit } from './length-limit.js';
 import { observeSegments } from './observe-segments.js';
 import type { ProgressReporter } from './progress.js';
 import { storeResult } from './results.js';
@@ -99,9 +101,9 @@ async function separateAndStore(run: Run): Promise<JobResult> {
   if (checkpoints.resumed) {
     metrics.resumes.inc();
   } else {
-    const { seconds: workSeconds, realtimeFactor } = made;
-    const measured = { workSeconds, audioSeconds: workSeconds * realtimeFactor };
-    await speeds.add(model.hash, measured, request.options).catch((error: unknown) => {
+    const { seconds, realtimeFactor } = made;
+    const work = workSeconds(request.options, model.separator.model, seconds * realtimeFactor);
+    await speeds.add(model.hash, { work, seconds }).catch((error: unknown) => {
       // Only estimates need it.
       logger.warn('speed_not_stored', { error });
     });
@@ -119,8 +121,8 @@ async function separate(
     input: withTitle(await probe(inputPath, signal)),
     separator: observeSegments(model.separator, context.metrics, progress),
     output: { ...output, out: path.join(directory, 'stems'), filename: '{stem}.{ext}' },
-    options: { ...(stems && { stems }), shifts, overlap, ...(segment && { segment }), seed },
-    maxSeconds: context.maxDuration,
+    options: { stems, shifts, overlap, segment, seed },
+    checkLength: lengthLimit(request.options, model.separator.model, context.maxDuration),
     checkpoints,
     signal,
     onProgress: ({ stage, fraction }) => progress.report(stage, fraction),

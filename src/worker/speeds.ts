@@ -8,11 +8,9 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import pLimit from 'p-limit';
 import { z } from 'zod';
-import type { JobOptions } from '../options.js';
 
 /** Weight of what is known when a job is added: about the last five jobs count. */
 const MEMORY = 0.8;
-const DEFAULT_OVERLAP = 0.25;
 
 /**
  * Seconds of audio and of work. They are sums, so that a short song, which is mostly padding, counts
@@ -33,7 +31,7 @@ export class Speeds {
     this.#runtime = runtime;
   }
 
-  /** Seconds of audio per second of work, without shifts and with the default overlap. */
+  /** Seconds of audio per second of work, for a long song with default options. */
   async of(modelHash: string): Promise<number | null> {
     const sums = await this.#read(modelHash);
     return sums ? sums.audio / sums.work : null;
@@ -42,19 +40,14 @@ export class Speeds {
   /**
    * Adds a job that was not interrupted.
    *
-   * @param measured `workSeconds`: from the decoding to the last encoded stem.
+   * @param measured `work`: see workSeconds; `seconds`: from the decoding to the last encoded stem.
    */
-  async add(
-    modelHash: string,
-    { audioSeconds, workSeconds }: { audioSeconds: number; workSeconds: number },
-    { shifts, overlap }: Pick<JobOptions, 'shifts' | 'overlap'>,
-  ): Promise<void> {
-    const passes = (Math.max(shifts, 1) * (1 - DEFAULT_OVERLAP)) / (1 - overlap);
+  async add(modelHash: string, measured: { work: number; seconds: number }): Promise<void> {
     await this.#oneByOne(async () => {
       const { audio, work } = (await this.#read(modelHash)) ?? { audio: 0, work: 0 };
       await this.#write(modelHash, {
-        audio: audio * MEMORY + audioSeconds * passes,
-        work: work * MEMORY + workSeconds,
+        audio: audio * MEMORY + measured.work,
+        work: work * MEMORY + measured.seconds,
       });
     });
   }

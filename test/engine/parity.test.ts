@@ -9,8 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { Separator } from 'oxboard-demucs';
 import { measureSource } from '../../src/engine/statistics.js';
 import { adaptSource } from '../../src/engine/adapt-source.js';
-import { maxShift } from '../../src/engine/shifts.js';
 import { findModel } from '../../src/models/library.js';
+import { maxShift } from '../../src/model-options.js';
 import { loadNative } from '../../src/native.js';
 import { OPTIMIZATIONS } from '../../src/options.js';
 

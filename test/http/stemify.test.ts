@@ -42,6 +42,14 @@ async function uploads({ storage }: TestApi): Promise<string[]> {
   return keys;
 }
 
+// Made before the first request: ffmpeg holds up this process, and idle connections are closed meanwhile.
+const folder = temporaryFolder({ after });
+const audio = (name: string, options: Parameters<typeof makeAudio>[2]) =>
+  readFileSync(makeAudio(path.join(folder, name), '0', options));
+const sevenSeconds = audio('seven.wav', { seconds: 7 });
+/** In a few bytes. */
+const minuteAndMore = audio('long.flac', { seconds: 61, sampleRate: 8000 });
+
 const api = await startApi({ after });
 
 void describe('a song that is posted', () => {
@@ -126,7 +134,14 @@ void describe('a song that is posted', () => {
     [{ shifts: '1.5' }, /for shifts/],
     [{ overlap: '1' }, /for overlap but received 1/],
     [{ overlap: 'NaN' }, /for overlap/],
-    [{ overlap: '0.9', shifts: '6' }, /computed 60\.0 times; .* up to 50 times/],
+    [{ overlap: '0.99', shifts: '100' }, /1\.0 s of audio are .* work as 11700 s .* up to 1200 s/],
+    [
+      { segment: '0.001' },
+      /work as 7821 s .* Choose fewer shifts, less overlap or a longer segment/,
+    ],
+    [{ segment: '1e-300' }, /seconds from 0\.00005 up to 7\.80 .* for segment but received 1e-300/],
+    [{ segment: '5e-324' }, /for segment but received 5e-324/],
+    [{ segment: '1e-400' }, /for segment but received 0/],
     [{ output_format: 'exe' }, /one of wav, flac, mp3, opus, m4a for output_format/],
     [{ output_format: ['wav', 'mp3'] }, /for output_format but received array/],
     [{ bit_depth: '8' }, /for bit_depth/],
@@ -136,15 +151,16 @@ void describe('a song that is posted', () => {
     [{ sample_rate: '1' }, /model, keep or an integer from 8000 to 192000 for sample_rate/],
     [
       { stems: 'vocals,piano' },
-      /some of drums, bass, other, vocals for stems but received "piano"/,
+      /^Expected one of drums, bass, other, vocals for stems but received "piano"$/,
     ],
+    [{ stems: 'vocal' }, /for stems but received "vocal" \(did you mean "vocals"\?\)$/],
     [{ stems: ',' }, /for stems/],
-    [{ two_stems: 'piano' }, /for two_stems/],
+    [{ two_stems: 'Bass' }, /for two_stems but received "Bass" \(did you mean "bass"\?\)$/],
     [{ two_stems: 'vocals', stems: 'drums' }, /not both/],
     [{ other_method: 'x' }, /for other_method/],
     [{ clip_mode: 'x' }, /for clip_mode/],
     [{ segment: '0' }, /for segment/],
-    [{ segment: '100' }, /up to 7\.80 \(htdemucs\) for segment/],
+    [{ segment: '100' }, /up to 7\.80 \(htdemucs\) for segment but received 100/],
     [{ seed: '4294967296' }, /for seed/],
     [{ model: ['a', 'b'] }, /for model/],
     [{ shift: '1' }, /Misspelled field "shift" should be "shifts"/],
@@ -162,13 +178,34 @@ void describe('a song that is posted', () => {
     assert.deepEqual(leftovers(api), []);
   });
 
+  it('is expected to take as long as its options are work', async (context) => {
+    const idle = await startApi(context);
+    const send = async (fields: Record<string, string>) =>
+      call(idle, '/stemify', { method: 'POST', body: form(sevenSeconds, fields) });
+    for (const [fields, segments] of [
+      [{}, 2],
+      [{ segment: '0.1' }, 94],
+      [{ segment: '0.1', overlap: '0.5' }, 140],
+      // Each of the three also over the half second by which it may be shifted.
+      [{ shifts: '3', segment: '1' }, 3 * 10],
+    ] as const) {
+      const answer = await send(fields);
+      assert.equal(answer.status, 202, JSON.stringify(answer.body));
+      const { job_id: id, estimated_duration: seconds } = answer.as(accepted);
+      await call(idle, `/jobs/${id}`, { method: 'DELETE' });
+      // A segment brings 5.85 s of new audio, at twice the speed of the song.
+      assert.ok(Math.abs(seconds - (segments * 5.85) / 2) < 1e-6, JSON.stringify(fields));
+    }
+    assertProblem(await send({ segment: '0.001' }), 422, 'INVALID_OPTION');
+  });
+
   it('needs a model that the workers have', async () => {
     const answer = await send(form(api.song, { model: 'mdx' }));
     const detail = assertProblem(answer, 422, 'MODEL_NOT_FOUND');
     assert.equal(detail, 'The workers have no model "mdx". Installed: htdemucs');
   });
 
-  it('has to be audio, whatever its name says', async (context) => {
+  it('has to be audio, whatever its name says', async () => {
     const text = assertProblem(
       await send(form(Buffer.from('#EXTM3U\nfile:///etc/passwd\n'), {}, 'song.mp3')),
       415,
@@ -178,13 +215,9 @@ void describe('a song that is posted', () => {
     assertProblem(await send(form(Buffer.alloc(0), {}, 'song.mp3')), 415, 'INPUT_EMPTY');
     assertProblem(await send(form(Buffer.alloc(5000), {}, 'a\nb.mp3')), 415, 'INPUT_NOT_AUDIO');
 
-    // 61 s of silence in a few bytes: what it would become is known from its header.
-    const long = makeAudio(path.join(temporaryFolder(context), 'long.flac'), '0', {
-      seconds: 61,
-      sampleRate: 8000,
-    });
+    // What it would become is known from its header.
     const detail = assertProblem(
-      await send(form(readFileSync(long), {}, 'long.flac')),
+      await send(form(minuteAndMore, {}, 'long.flac')),
       413,
       'AUDIO_TOO_LONG',
     );

@@ -6,7 +6,6 @@ import { describe, it } from 'node:test';
 import { Speeds } from '../../src/worker/speeds.js';
 import { temporaryFolder } from '../support/audio.js';
 
-const PLAIN = { shifts: 0, overlap: 0.25 };
 const models = Array.from({ length: 20 }, (_, index) => `model-${index}`);
 
 describe('the measured speeds', () => {
@@ -16,11 +15,7 @@ describe('the measured speeds', () => {
     const processes = Array.from({ length: 4 }, () => new Speeds(dataDir, 'cpu'));
     await Promise.all(
       models.map((model, index) =>
-        processes[index % 4]!.add(
-          model,
-          { audioSeconds: 10 * (index + 1), workSeconds: 10 },
-          PLAIN,
-        ),
+        processes[index % 4]!.add(model, { work: 10 * (index + 1), seconds: 10 }),
       ),
     );
     const next = new Speeds(dataDir, 'cpu');
@@ -36,11 +31,9 @@ describe('the measured speeds', () => {
   it('count every job of a model, the last ones most', async (context) => {
     const dataDir = temporaryFolder(context);
     const speeds = new Speeds(dataDir, 'cpu');
-    const work = [10, 20, 40, 80];
-    await Promise.all(
-      work.map((workSeconds) => speeds.add('model', { audioSeconds: 80, workSeconds }, PLAIN)),
-    );
-    const sums = work.reduce(
+    const durations = [10, 20, 40, 80];
+    await Promise.all(durations.map((seconds) => speeds.add('model', { work: 80, seconds })));
+    const sums = durations.reduce(
       ({ audio, work: sum }, seconds) => ({ audio: audio * 0.8 + 80, work: sum * 0.8 + seconds }),
       { audio: 0, work: 0 },
     );
@@ -48,26 +41,22 @@ describe('the measured speeds', () => {
     assert.ok(sums.audio / sums.work < (4 * 80) / (10 + 20 + 40 + 80));
   });
 
-  it('are those of one runtime, without shifts and with the default overlap', async (context) => {
+  it('are those of one runtime', async (context) => {
     const dataDir = temporaryFolder(context);
-    const speeds = new Speeds(dataDir, 'cpu');
-    const measured = { audioSeconds: 10, workSeconds: 10 };
-    await speeds.add('shifted', measured, { shifts: 4, overlap: 0.25 });
-    await speeds.add('overlapped', measured, { shifts: 0, overlap: 0.625 });
-    assert.equal(await speeds.of('shifted'), 4);
-    assert.equal(await speeds.of('overlapped'), 2);
-    assert.equal(await new Speeds(dataDir, 'cuda').of('shifted'), null);
+    await new Speeds(dataDir, 'cpu').add('model', { work: 20, seconds: 10 });
+    assert.equal(await new Speeds(dataDir, 'cpu').of('model'), 2);
+    assert.equal(await new Speeds(dataDir, 'cuda').of('model'), null);
   });
 
   it('are measured again when a file is damaged', async (context) => {
     const dataDir = temporaryFolder(context);
     const speeds = new Speeds(dataDir, 'cpu');
-    const measured = { audioSeconds: 20, workSeconds: 10 };
-    await speeds.add('model', measured, PLAIN);
+    const measured = { work: 20, seconds: 10 };
+    await speeds.add('model', measured);
     const folder = path.join(dataDir, 'speeds');
     writeFileSync(path.join(folder, readdirSync(folder)[0]!), '{"audio":');
     assert.equal(await speeds.of('model'), null);
-    await speeds.add('model', measured, PLAIN);
+    await speeds.add('model', measured);
     assert.equal(await speeds.of('model'), 2);
   });
 });

@@ -114,6 +114,7 @@ describe('a worker', () => {
       [long, {}, 'AUDIO_TOO_LONG', /longer than the 20 seconds/],
       [newSong(1), { stems: ['piano'] }, 'INVALID_OPTION', /"piano"/],
       [newSong(1), { segment: 60 }, 'INVALID_OPTION', /segment/],
+      [newSong(5), { segment: 0.05 }, 'INVALID_OPTION', /as much work as \d+ s.* up to 400 s/],
     ];
     for (const [song, request, code, message] of cases) {
       const { id } = await service.admit(song, request);

@@ -12,7 +12,6 @@ const model = documentOf<WorkerModel & { serving: boolean }>()('Model', {
       name: z.string().meta({ description: 'Name of the model.' }),
       sources: z.array(z.string()).meta({ description: 'Stems that it separates.' }),
       sampleRate: z.int().meta({ description: 'Its sample rate in Hz.' }),
-      segmentSeconds: z.number().meta({ description: 'Greatest value of `segment`, in seconds.' }),
       embedded: z
         .boolean()
         .meta({ description: 'True for the model that comes with the package.' }),
@@ -23,6 +22,10 @@ const model = documentOf<WorkerModel & { serving: boolean }>()('Model', {
         description: 'Seconds of audio per second of work. Null until it was measured.',
       }),
     }),
+  ),
+  segment_seconds: member(
+    z.number().meta({ description: 'Greatest value of `segment`, in seconds.' }),
+    ({ segment, sampleRate }: WorkerModel) => segment / sampleRate,
   ),
   available: member(
     z.boolean().meta({ description: 'True if a running worker has it.' }),
