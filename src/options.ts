@@ -186,24 +186,24 @@ export const outputOptions = z.strictObject({
   clipMode: oneOf(CLIP_MODES).default('rescale').describe('What is done to stems above full scale'),
 });
 
+const { format, bitDepth, bitrate, sampleRate, twoStems, otherMethod, clipMode } =
+  outputOptions.shape;
+const { stems, shifts, overlap, segment, seed } = separateOptions.shape;
+
 /** What a client asks of a job besides the song and the model. Where files go is the service's own matter. */
 export const jobOptions = z.strictObject({
-  ...outputOptions.pick({
-    format: true,
-    bitDepth: true,
-    bitrate: true,
-    sampleRate: true,
-    twoStems: true,
-    otherMethod: true,
-    clipMode: true,
-  }).shape,
-  ...separateOptions.pick({
-    stems: true,
-    shifts: true,
-    overlap: true,
-    segment: true,
-    seed: true,
-  }).shape,
+  format,
+  bitDepth,
+  bitrate,
+  sampleRate,
+  stems,
+  twoStems,
+  otherMethod,
+  clipMode,
+  shifts,
+  overlap,
+  segment,
+  seed,
 });
 
 /** Options of `Separator.load`. */

@@ -7,6 +7,7 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { ERROR_CODES, httpStatusOf, type ErrorCode } from '../../src/errors.js';
 import { health, readiness } from '../../src/http/routes/health.js';
 import { modelList } from '../../src/http/routes/models.js';
+import { jobOptions } from '../../src/options.js';
 import { openStorage } from '../../src/storage/open.js';
 import { temporaryFolder } from '../support/audio.js';
 import { ANNOUNCEMENT, startApi, submit, takeJob } from '../support/api.js';
@@ -336,6 +337,7 @@ void describe('the OpenAPI document', () => {
     assert.deepEqual(fields.output_format?.enum, ['wav', 'flac', 'mp3', 'opus', 'm4a']);
     assert.equal(fields.shifts?.maximum, 100);
     assert.equal(fields.overlap?.default, 0.25);
+    assert.equal(fields.two_stems?.description, jobOptions.shape.twoStems.description);
   });
 });
 
