@@ -1,15 +1,13 @@
 /**
- * What a job is: the record that API and workers share.
+ * What a job is: the one schema of the record that API and workers share. Types, the encoding in Redis
+ * (record.ts) and descriptions for clients come from it. Times are milliseconds since 1970.
  */
-import type { TraceContext } from '../observability/tracing.js';
-import type { ModelShape } from '../model-options.js';
-import type { JobOptions } from '../options.js';
+import { z } from 'zod';
+import { jobOptions } from '../options.js';
 
 /** In the order in which a job can go through them; the last three are ends. */
 export const JOB_STATUSES = ['pending', 'processing', 'completed', 'failed', 'cancelled'] as const;
-export type JobStatus = (typeof JOB_STATUSES)[number];
 
-/** What is done for a job at the moment. `waiting`: for a worker, at first or again. */
 export const JOB_STAGES = [
   'waiting',
   'downloading',
@@ -20,141 +18,186 @@ export const JOB_STAGES = [
   'storing',
   'done',
 ] as const;
-export type JobStage = (typeof JOB_STAGES)[number];
 
-/** A song that was uploaded. */
-export interface UploadSource {
-  kind: 'upload';
-  /** In the storage. */
-  key: string;
-  /** The name that the client gave it: for tags and names of downloads, never for a path. */
-  name: string;
-  sha256: string;
-  sizeBytes: number;
-  /** What its header says. */
-  durationSeconds: number | null;
-}
-
-/** A song behind a link. Until it was downloaded, what is only known of a file is null. */
-export interface YoutubeSource {
-  kind: 'youtube';
-  url: string;
-  /** In the storage. */
-  key: string | null;
-  /** The link; later on its title, as the name of a file. */
-  name: string;
-  sha256: string | null;
-  sizeBytes: number | null;
-  durationSeconds: number | null;
-  /** As it was at admission, for the cost of the song once its length is known. */
-  model: PricedModel;
-}
-
-/** What the cost of a job depends on. */
-export interface PricedModel extends ModelShape {
-  /** Seconds of audio per second of work, as measured; null until it was. */
-  realtimeFactor: number | null;
-}
-
-export type JobSource = UploadSource | YoutubeSource;
-
-/** What a job is to do: admission has checked it and filled in every default. */
-export interface JobRequest {
-  source: JobSource;
-  model: string;
-  /** As the client gave them, with defaults; the seed is drawn at admission when there was none. */
-  options: JobOptions & { seed: number };
-}
-
-export interface StemResult {
-  /** In the storage. */
-  key: string;
-  format: string;
-  sizeBytes: number;
-  durationSeconds: number;
-  sampleRate: number;
-  channels: number;
-  sha256: string;
-}
-
-export interface JobResult {
-  /** Jobs of equal content and options share one result; it goes with the last of them. */
-  id: string;
-  stems: Record<string, StemResult>;
-  /** Seconds that the work took when it was done, over all attempts that were resumed. */
-  processingSeconds: number;
-  /** Seconds of audio per second of work. */
-  realtimeFactor: number;
-  /** See FileResult. */
-  nullTestDb: number | null;
-  manifest: object;
-}
-
-export interface JobFailure {
-  code: string;
-  message: string;
-}
-
-/** `pending` until it was told, or given up. */
 export const WEBHOOK_STATUSES = ['pending', 'delivered', 'failed'] as const;
+
+const described = <T extends z.ZodType>(schema: T, description: string): T =>
+  schema.meta({ description });
+
+const count = z.int().min(0);
+const seconds = z.number().min(0);
+const time = z.int().min(0);
+const storageKey = described(z.string(), 'Key in the storage');
+const sha256 = described(z.string(), 'SHA-256 of the file, in hexadecimal');
+const songSeconds = described(
+  seconds.nullable(),
+  'Length of the song in seconds, as its header says; null while it is not known',
+);
+
+const uploadSource = described(
+  z.object({
+    kind: z.literal('upload'),
+    key: storageKey,
+    name: described(
+      z.string(),
+      'Name that the client gave the file: for tags and names of downloads, never for a path',
+    ),
+    sha256,
+    sizeBytes: count,
+    durationSeconds: songSeconds,
+  }),
+  'A song that was uploaded',
+);
+
+/** What the cost of a job depends on; see ModelShape of model-options.ts. */
+const pricedModel = z.object({
+  sampleRate: described(count, 'Samples per second'),
+  segment: described(count, 'Longest input of the networks, in sample frames'),
+  minLength: described(count, 'Shortest input of the networks, in sample frames'),
+  realtimeFactor: described(
+    z.number().nullable(),
+    'Seconds of audio per second of work, as measured; null until it was',
+  ),
+});
+
+const youtubeSource = described(
+  z.object({
+    kind: z.literal('youtube'),
+    url: described(z.string(), 'The link'),
+    key: storageKey.nullable(),
+    name: described(z.string(), 'The link; after the download its title, as the name of a file'),
+    sha256: sha256.nullable(),
+    sizeBytes: count.nullable(),
+    durationSeconds: songSeconds,
+    model: described(
+      pricedModel,
+      'The model as it was at admission, for the cost of the song once its length is known',
+    ),
+  }),
+  'A song behind a link; what is known only of a file is null until the download',
+);
+
+export const jobSourceSchema = z.discriminatedUnion('kind', [uploadSource, youtubeSource]);
+
+export const jobRequestSchema = z.object({
+  source: jobSourceSchema,
+  model: described(z.string(), 'Name of the model'),
+  options: described(
+    jobOptions.required({ seed: true }),
+    'Options as the client gave them, with defaults; the seed was drawn at admission if none was given',
+  ),
+});
+
+export const stemResultSchema = z.object({
+  key: storageKey,
+  format: described(z.string(), 'As in the options'),
+  sizeBytes: count,
+  durationSeconds: seconds,
+  sampleRate: described(count, 'Samples per second'),
+  channels: count,
+  sha256,
+});
+
+export const jobResultSchema = z.object({
+  id: described(z.string(), 'Jobs of equal content and options share one result'),
+  stems: described(z.record(z.string(), stemResultSchema), 'Stems by name'),
+  processingSeconds: described(
+    seconds,
+    'Seconds that the work took, over all attempts that were resumed',
+  ),
+  realtimeFactor: described(z.number(), 'Seconds of audio per second of work'),
+  nullTestDb: described(
+    z.number().nullable(),
+    'Level in dB of the song minus the sum of its stems; null unless all stems were made',
+  ),
+  manifest: described(
+    z.custom<object>((value) => typeof value === 'object' && value !== null),
+    'What made the result',
+  ),
+});
+
+export const jobFailureSchema = z.object({
+  code: described(z.string(), 'Stable code of the error'),
+  message: described(z.string(), 'The error as a sentence'),
+});
+
+export const jobWebhookSchema = z.object({
+  url: described(z.string(), 'Where the end of the job is sent'),
+  status: described(
+    z.enum(WEBHOOK_STATUSES),
+    'pending: not sent yet, or to be tried again; failed: given up',
+  ),
+  attempts: described(count, 'Tries so far'),
+  lastAttemptAt: time.nullable(),
+  nextAttemptAt: described(
+    time.nullable(),
+    'Null while the job has not ended, and when there is no other try',
+  ),
+  lastStatus: described(
+    z.int().nullable(),
+    'HTTP status of the last answer; null when there was none',
+  ),
+  lastError: described(z.string().nullable(), 'Why the last try failed'),
+});
+
+const traceSchema = z.object({
+  traceparent: z.string().optional(),
+  tracestate: z.string().optional(),
+});
+
+export const jobSchema = z.object({
+  id: z.string(),
+  tenant: described(z.string(), 'Owner of the job; one name for all while there are no API keys'),
+  status: z.enum(JOB_STATUSES),
+  stage: described(z.enum(JOB_STAGES), 'What is being done; waiting: for a worker'),
+  progress: described(
+    z.number().min(0).max(100),
+    'Percent over all stages; it never goes back, except when an attempt begins anew',
+  ),
+  attempts: described(count, 'Attempts that workers began and did not give back'),
+  createdAt: time,
+  updatedAt: time,
+  startedAt: time.nullable(),
+  finishedAt: time.nullable(),
+  estimatedSeconds: described(
+    seconds,
+    'Seconds that the job was expected to take from its admission',
+  ),
+  requestId: described(z.string(), 'Id of the request that made the job, for logs'),
+  trace: described(
+    traceSchema.nullable(),
+    'W3C Trace Context of that request; null while tracing was off',
+  ),
+  request: jobRequestSchema,
+  error: described(jobFailureSchema.nullable(), 'Why the job failed'),
+  result: jobResultSchema.nullable(),
+  cached: described(z.boolean(), 'Whether the result was there already'),
+  webhook: described(jobWebhookSchema.nullable(), 'Null when the client asked for none'),
+});
+
+/** A change of a job as listeners get it. */
+export const jobEventSchema = jobSchema
+  .pick({ status: true, stage: true, progress: true, error: true })
+  .extend({
+    id: described(z.string(), 'Grows from one event to the next, for Last-Event-ID'),
+    at: time,
+  });
+
+export type JobStatus = (typeof JOB_STATUSES)[number];
+export type JobStage = (typeof JOB_STAGES)[number];
 export type WebhookStatus = (typeof WEBHOOK_STATUSES)[number];
-
-/** Whom the end of a job is told, and how far that has come. Times are milliseconds since 1970. */
-export interface JobWebhook {
-  url: string;
-  status: WebhookStatus;
-  /** Tries so far. */
-  attempts: number;
-  lastAttemptAt: number | null;
-  /** Null while the job has not ended, and when there is no other try. */
-  nextAttemptAt: number | null;
-  /** HTTP status that the receiver answered last; null when it gave none. */
-  lastStatus: number | null;
-  /** Why the last try did not deliver it. */
-  lastError: string | null;
-}
-
-/** Times are milliseconds since 1970. */
-export interface Job {
-  id: string;
-  /** Whose it is; one name for all while there are no API keys. */
-  tenant: string;
-  status: JobStatus;
-  stage: JobStage;
-  /** Over all stages, from 0 to 100; it never goes back, except when an attempt begins anew. */
-  progress: number;
-  /** Times that a worker took it up and was not heard of again, or began it for good. */
-  attempts: number;
-  createdAt: number;
-  updatedAt: number;
-  startedAt: number | null;
-  finishedAt: number | null;
-  /** Seconds that it was expected to take from its admission. */
-  estimatedSeconds: number;
-  /** Of the request that made it, for the logs of whoever works on it. */
-  requestId: string;
-  /** Where its work goes on in the trace of that request; null while tracing was off. */
-  trace: TraceContext | null;
-  request: JobRequest;
-  error: JobFailure | null;
-  result: JobResult | null;
-  /** Whether the result was there already. */
-  cached: boolean;
-  /** Null when the client asked for none. */
-  webhook: JobWebhook | null;
-}
+export type UploadSource = z.output<typeof uploadSource>;
+export type PricedModel = z.output<typeof pricedModel>;
+export type YoutubeSource = z.output<typeof youtubeSource>;
+export type JobSource = z.output<typeof jobSourceSchema>;
+/** What a job is to do: admission has checked it and filled in every default. */
+export type JobRequest = z.output<typeof jobRequestSchema>;
+export type StemResult = z.output<typeof stemResultSchema>;
+export type JobResult = z.output<typeof jobResultSchema>;
+export type JobFailure = z.output<typeof jobFailureSchema>;
+export type JobWebhook = z.output<typeof jobWebhookSchema>;
+export type Job = z.output<typeof jobSchema>;
+export type JobEvent = z.output<typeof jobEventSchema>;
 
 export const isFinished = ({ status }: Pick<Job, 'status'>): boolean =>
   status === 'completed' || status === 'failed' || status === 'cancelled';
-
-/** A change of a job as listeners get it. `id` grows from one to the next, for Last-Event-ID. */
-export interface JobEvent {
-  id: string;
-  status: JobStatus;
-  stage: JobStage;
-  progress: number;
-  /** With `failed`. */
-  error: JobFailure | null;
-  /** Milliseconds since 1970. */
-  at: number;
-}

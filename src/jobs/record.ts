@@ -1,58 +1,79 @@
 /**
- * Records as Redis has them, and as the rest of the service does.
+ * Records as Redis has them: a hash, one field for each field of the schema. Texts are stored as they
+ * are, because the scripts compare them; everything else is JSON, and null is left out.
  */
-import type { TraceContext } from '../observability/tracing.js';
-import type {
-  Job,
-  JobFailure,
-  JobRequest,
-  JobResult,
-  JobStage,
-  JobStatus,
-  WebhookStatus,
-} from './job.js';
+import { z } from 'zod';
+import { jobSchema, type Job } from './job.js';
+import type { Admission } from './ports.js';
 
 /** Beginning of the keys under which attempts to download a job's song put what they got. */
 export const downloadsOf = (jobId: string): string => `uploads/${jobId}`;
 
-/** The fields of a hash, one after the other, and the result as JSON. */
-export type RecordReply = [fields: string[], result: string | null];
+/** Fields by name, as text. The scripts add fields of their own. */
+export type JobRecord = Record<string, string>;
 
-export function jobOf([flat, result]: RecordReply): Job {
-  const fields = new Map<string, string>();
-  for (let at = 0; at + 1 < flat.length; at += 2) fields.set(flat[at] ?? '', flat[at + 1] ?? '');
-  const text = (name: string) => fields.get(name) ?? '';
-  const number = (name: string) => Number(fields.get(name) ?? 0);
-  const time = (name: string) => (fields.has(name) ? number(name) : null);
-  const json = (value: string | null | undefined): unknown => JSON.parse(value ?? 'null');
-  return {
-    id: text('id'),
-    tenant: text('tenant'),
-    status: text('status') as JobStatus,
-    stage: text('stage') as JobStage,
-    progress: number('progress'),
-    attempts: number('attempts'),
-    createdAt: number('createdAt'),
-    updatedAt: number('updatedAt'),
-    startedAt: time('startedAt'),
-    finishedAt: time('finishedAt'),
-    estimatedSeconds: number('estimatedSeconds'),
-    requestId: text('requestId'),
-    trace: json(fields.get('trace')) as TraceContext | null,
-    request: JSON.parse(text('request')) as JobRequest,
-    error: json(fields.get('error')) as JobFailure | null,
-    result: json(result) as JobResult | null,
-    cached: text('cached') === '1',
-    webhook: fields.has('callbackUrl')
-      ? {
-          url: text('callbackUrl'),
-          status: text('webhookStatus') as WebhookStatus,
-          attempts: number('webhookAttempts'),
-          lastAttemptAt: time('webhookLastAt'),
-          nextAttemptAt: time('webhookNextAt'),
-          lastStatus: time('webhookLastStatus'),
-          lastError: fields.get('webhookLastError') ?? null,
-        }
-      : null,
-  };
+const isText = (schema: z.ZodType): boolean =>
+  schema instanceof z.ZodString || schema instanceof z.ZodEnum;
+
+const fields = Object.entries(jobSchema.shape).map(([name, schema]) => ({
+  name: name as keyof Job,
+  text: isText(schema),
+}));
+
+/** The record of a job that was just admitted, but for the times, which Redis' clock gives. */
+export const admittedJob = ({
+  id,
+  tenant,
+  request,
+  estimatedSeconds,
+  requestId,
+  trace,
+  callbackUrl,
+}: Admission): Omit<Job, 'createdAt' | 'updatedAt'> => ({
+  id,
+  tenant,
+  status: 'pending',
+  stage: 'waiting',
+  progress: 0,
+  attempts: 0,
+  startedAt: null,
+  finishedAt: null,
+  estimatedSeconds,
+  requestId,
+  trace: trace ?? null,
+  request,
+  error: null,
+  result: null,
+  cached: false,
+  webhook:
+    callbackUrl === undefined
+      ? null
+      : {
+          url: callbackUrl,
+          status: 'pending',
+          attempts: 0,
+          lastAttemptAt: null,
+          nextAttemptAt: null,
+          lastStatus: null,
+          lastError: null,
+        },
+});
+
+export function encodeJob(job: Partial<Job>): JobRecord {
+  const record: JobRecord = {};
+  for (const { name, text } of fields) {
+    const value = job[name] ?? null;
+    if (value !== null) record[name] = text ? (value as string) : JSON.stringify(value);
+  }
+  return record;
+}
+
+/** @throws ZodError for a record that does not fit the schema. */
+export function decodeJob(record: JobRecord): Job {
+  const job: Record<string, unknown> = {};
+  for (const { name, text } of fields) {
+    const value = record[name];
+    job[name] = value === undefined || text ? (value ?? null) : JSON.parse(value);
+  }
+  return jobSchema.parse(job);
 }

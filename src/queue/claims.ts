@@ -5,13 +5,11 @@ import { randomUUID } from 'node:crypto';
 import { OxboardError } from '../errors.js';
 import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
-import type { Dispatcher } from '../jobs/ports.js';
 import type { JobResult } from '../jobs/job.js';
-import type { Claims, Revocation } from '../jobs/ports.js';
-import { jobOf, type RecordReply } from '../jobs/record.js';
-import type { RedisConnection } from '../redis/connection.js';
-import { CLAIM, COMPLETE, FAIL, HAND_BACK, PROGRESS, RENEW } from './scripts/claims.js';
-import { PREFIX } from './scripts/prelude.js';
+import type { Claims, Dispatcher, Revocation } from '../jobs/ports.js';
+import { decodeJob } from '../jobs/record.js';
+import type { QueueConnection } from './connection.js';
+import { PREFIX } from './keys.js';
 import { MAX_ATTEMPTS, SHORT_SHARE, TIMING, type Timing } from '../jobs/timing.js';
 
 export interface ClaimsDependencies {
@@ -25,25 +23,12 @@ export interface ClaimsDependencies {
 
 const CHANNEL = `${PREFIX}revoked`;
 
-type ClaimReply =
-  | ['none', woken: number]
-  | ['again', woken: number]
-  | [
-      'claimed',
-      woken: number,
-      RecordReply,
-      cacheKey: string,
-      modelHash: string,
-      result: string | null,
-      lane: string,
-      waitedMs: number,
-    ];
-
 export function createClaims(
-  connection: RedisConnection,
+  connection: QueueConnection,
   { dispatcher, jobTtl, logger, metrics, timing = TIMING }: ClaimsDependencies,
 ): Claims {
-  const ttl = jobTtl * 1000;
+  const { scripts } = connection;
+  const ttlMs = jobTtl * 1000;
   const listeners = new Map<string, Set<(why: Revocation) => void>>();
   let subscribing: Promise<unknown> | undefined;
 
@@ -60,11 +45,10 @@ export function createClaims(
       });
   }
 
-  /** @param reply how many jobs were woken, or -1 for a void claim. */
-  function ended(reply: unknown): boolean {
-    const woken = reply as number;
-    void dispatcher.wake(woken);
-    return woken >= 0;
+  /** @returns false for a void claim. */
+  function settled({ woken }: { woken?: number }): boolean {
+    void dispatcher.wake(woken ?? 0);
+    return woken !== undefined;
   }
 
   return {
@@ -72,34 +56,33 @@ export function createClaims(
       subscribe();
       for (;;) {
         const token = randomUUID();
-        const reply = (await connection.run(CLAIM, [
-          workerId,
+        const reply = await scripts.claim({
+          worker: workerId,
           runtime,
-          timing.leaseMs,
-          MAX_ATTEMPTS,
-          SHORT_SHARE,
-          timing.agingMs,
-          ttl,
           token,
-        ])) as ClaimReply;
-        void dispatcher.wake(reply[1]);
-        if (reply[0] === 'none') return undefined;
-        if (reply[0] === 'again') continue;
-        const [, , record, cacheKey, modelHash, result, lane, waitedMs] = reply;
+          leaseMs: timing.leaseMs,
+          maxAttempts: MAX_ATTEMPTS,
+          shortShare: SHORT_SHARE,
+          agingMs: timing.agingMs,
+          ttlMs,
+        });
+        void dispatcher.wake(reply.woken);
+        if (reply.outcome === 'none') return undefined;
+        if (reply.outcome === 'again') continue;
+        const { record, cacheKey, modelHash, result, lane, waitedMs } = reply;
         metrics?.queueWaitSeconds.observe({ lane }, waitedMs / 1000);
         return {
-          job: jobOf(record),
+          job: decodeJob(record),
           token,
           cacheKey,
           modelHash,
-          cached: result === null ? undefined : (JSON.parse(result) as JobResult),
+          cached: result === undefined ? undefined : (JSON.parse(result) as JobResult),
         };
       }
     },
 
     async renew({ job, token }) {
-      const why = await connection.run(RENEW, [job.id, token, timing.leaseMs]);
-      return (why as Revocation | null) ?? undefined;
+      return (await scripts.renew({ id: job.id, token, leaseMs: timing.leaseMs })).revoked;
     },
 
     onRevoked({ token }, listener) {
@@ -116,31 +99,37 @@ export function createClaims(
       if (!Number.isFinite(progress)) {
         throw new OxboardError('INTERNAL', `${progress} is no progress`);
       }
-      const clamped = Math.min(100, Math.max(0, progress));
-      return (
-        (await connection.run(PROGRESS, [job.id, token, stage, clamped, timing.progressMs])) === 1
-      );
+      const { holds } = await scripts.progress({
+        id: job.id,
+        token,
+        stage,
+        progress: Math.min(100, Math.max(0, progress)),
+        eventMs: timing.progressMs,
+      });
+      return holds;
     },
 
     async complete({ job, token, modelHash }, result, usedModel = modelHash) {
-      return ended(
-        await connection.run(COMPLETE, [
-          job.id,
+      return settled(
+        await scripts.complete({
+          id: job.id,
           token,
-          ttl,
-          result.id,
-          JSON.stringify(result),
-          usedModel === modelHash ? 1 : 0,
-        ]),
+          ttlMs,
+          resultId: result.id,
+          result: JSON.stringify(result),
+          shared: usedModel === modelHash,
+        }),
       );
     },
 
     async fail({ job, token }, failure) {
-      return ended(await connection.run(FAIL, [job.id, token, ttl, JSON.stringify(failure)]));
+      return settled(
+        await scripts.fail({ id: job.id, token, ttlMs, error: JSON.stringify(failure) }),
+      );
     },
 
     async handBack({ job, token }) {
-      return ended(await connection.run(HAND_BACK, [job.id, token]));
+      return settled(await scripts.handBack({ id: job.id, token }));
     },
   };
 }

@@ -1,41 +1,40 @@
 /**
- * The queue as those see it who tell the ends of jobs.
+ * The queue as the webhook deliverers see it.
  */
 import { randomUUID } from 'node:crypto';
-import type { WebhookStatus } from '../jobs/job.js';
 import type { Deliveries } from '../jobs/ports.js';
-import { jobOf, type RecordReply } from '../jobs/record.js';
-import type { RedisConnection } from '../redis/connection.js';
-import { CLAIM_DELIVERY, SETTLE_DELIVERY } from './scripts/webhooks.js';
+import { decodeJob } from '../jobs/record.js';
+import type { QueueConnection } from './connection.js';
 
-/** Milliseconds: three times as long as a receiver may take. */
-const LEASE = 45_000;
+/** Three times as long as a receiver may take. */
+const LEASE_MS = 45_000;
 
 /** @param leaseMs after which a delivery that nobody settled is tried again. */
 export function createDeliveries(
-  connection: RedisConnection,
-  { leaseMs = LEASE }: { leaseMs?: number } = {},
+  { scripts }: QueueConnection,
+  { leaseMs = LEASE_MS }: { leaseMs?: number } = {},
 ): Deliveries {
   return {
     async claim() {
       const token = randomUUID();
-      const [waiting, nextMs, record] = (await connection.run(CLAIM_DELIVERY, [
-        token,
-        leaseMs,
-      ])) as [number, number, RecordReply?];
-      const job = record && jobOf(record);
+      const { waiting, nextMs, record } = await scripts.claimDelivery({ token, leaseMs });
+      const job = record && decodeJob(record);
       return {
         waiting,
-        nextMs: nextMs < 0 ? undefined : nextMs,
+        nextMs,
         claim: job?.webhook ? { job, token, url: job.webhook.url } : undefined,
       };
     },
 
-    async settle({ job, token }, { state, status, error, delayMs = 0 }, forMs) {
-      const reply = await connection.run(SETTLE_DELIVERY, [
-        ...[job.id, token, state, status ?? '', error ?? '', delayMs, forMs],
-      ]);
-      return (reply as WebhookStatus | null) ?? 'void';
+    async settle({ job, token }, { delayMs = 0, ...settlement }, forMs) {
+      const { state } = await scripts.settleDelivery({
+        id: job.id,
+        token,
+        ...settlement,
+        delayMs,
+        forMs,
+      });
+      return state ?? 'void';
     },
   };
 }

@@ -9,7 +9,7 @@ import BeeQueue from 'bee-queue';
 import type { Logger } from '../observability/logger.js';
 import type { RedisAddress, RedisConnection } from '../redis/connection.js';
 import type { Dispatcher } from '../jobs/ports.js';
-import { PREFIX } from './scripts/prelude.js';
+import { PREFIX } from './keys.js';
 import { within } from '../lib/timeout.js';
 
 const CALL_TIMEOUT_MS = 3_000;

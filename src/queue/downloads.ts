@@ -4,13 +4,10 @@
 import { randomUUID } from 'node:crypto';
 import { OxboardError } from '../errors.js';
 import { costMs, laneOf } from '../jobs/cost.js';
-import type { Dispatcher } from '../jobs/ports.js';
 import type { JobRequest } from '../jobs/job.js';
-import type { Claims, Downloads } from '../jobs/ports.js';
-import { jobOf, type RecordReply } from '../jobs/record.js';
-import type { RedisConnection } from '../redis/connection.js';
-import { HAND_BACK } from './scripts/claims.js';
-import { CLAIM_DOWNLOAD, DOWNLOADED } from './scripts/downloads.js';
+import type { Claims, Dispatcher, Downloads } from '../jobs/ports.js';
+import { decodeJob } from '../jobs/record.js';
+import type { QueueConnection } from './connection.js';
 import { MAX_ATTEMPTS, TIMING, type Timing } from '../jobs/timing.js';
 
 export interface DownloadsDependencies {
@@ -25,7 +22,7 @@ export interface DownloadsDependencies {
 }
 
 export function createDownloads(
-  connection: RedisConnection,
+  { scripts }: QueueConnection,
   { claims, dispatcher, downloadDispatcher, jobTtl, timing = TIMING }: DownloadsDependencies,
 ): Downloads {
   return {
@@ -36,14 +33,14 @@ export function createDownloads(
 
     async claim(workerId) {
       const token = randomUUID();
-      const reply = (await connection.run(CLAIM_DOWNLOAD, [
-        workerId,
-        timing.leaseMs,
-        MAX_ATTEMPTS,
-        jobTtl * 1000,
+      const { record, attempt } = await scripts.claimDownload({
+        worker: workerId,
         token,
-      ])) as [record: RecordReply, attempt: number] | null;
-      return reply ? { job: jobOf(reply[0]), token, attempt: reply[1] } : undefined;
+        leaseMs: timing.leaseMs,
+        maxAttempts: MAX_ATTEMPTS,
+        ttlMs: jobTtl * 1000,
+      });
+      return record && { job: decodeJob(record), token, attempt };
     },
 
     async downloaded({ job, token }, song, { costSeconds, progress }) {
@@ -52,24 +49,24 @@ export function createDownloads(
         throw new OxboardError('INTERNAL', `The song of job ${job.id} is behind no link`);
       }
       const request: JobRequest = { ...job.request, source: { ...source, ...song } };
-      const reply = (await connection.run(DOWNLOADED, [
-        job.id,
+      const { woken } = await scripts.downloaded({
+        id: job.id,
         token,
-        JSON.stringify(request),
-        song.sha256,
-        laneOf(costSeconds),
-        costMs(costSeconds),
-        song.key,
+        request: JSON.stringify(request),
+        audio: song.sha256,
+        lane: laneOf(costSeconds),
+        costMs: costMs(costSeconds),
+        song: song.key,
         progress,
-      ])) as number;
-      void dispatcher.wake(reply);
-      return reply >= 0;
+      });
+      void dispatcher.wake(woken ?? 0);
+      return woken !== undefined;
     },
 
     async handBack({ job, token }) {
-      const reply = (await connection.run(HAND_BACK, [job.id, token])) as number;
-      void downloadDispatcher.wake(reply);
-      return reply >= 0;
+      const { woken } = await scripts.handBack({ id: job.id, token });
+      void downloadDispatcher.wake(woken ?? 0);
+      return woken !== undefined;
     },
   };
 }

@@ -3,16 +3,10 @@
  * has one feed: a channel that tells what happens, and the job's stream for what has happened.
  */
 import type { Logger } from '../observability/logger.js';
-import {
-  isFinished,
-  type JobEvent,
-  type JobFailure,
-  type JobStage,
-  type JobStatus,
-} from '../jobs/job.js';
-import type { RedisConnection } from '../redis/connection.js';
-import { PREFIX } from './scripts/prelude.js';
-import { EVENTS } from './scripts/jobs.js';
+import { isFinished, jobEventSchema, type JobEvent } from '../jobs/job.js';
+import type { QueueConnection } from './connection.js';
+import { PREFIX } from './keys.js';
+import type { StoredEvent } from './scripts.js';
 
 /** What is told on the channel when the record goes. */
 const REMOVED = 'removed';
@@ -33,11 +27,11 @@ interface Happened {
 }
 
 export class EventFeeds {
-  readonly #connection: RedisConnection;
+  readonly #connection: QueueConnection;
   readonly #logger: Logger;
   readonly #feeds = new Map<string, Feed>();
 
-  constructor(connection: RedisConnection, logger: Logger) {
+  constructor(connection: QueueConnection, logger: Logger) {
     this.#connection = connection;
     this.#logger = logger;
     connection.onResubscribed(() => {
@@ -103,29 +97,14 @@ export class EventFeeds {
     return leave;
   }
 
-  async #read(id: string, tenant: string, after = ''): Promise<Happened | undefined> {
-    const seen = EVENT_ID.test(after) ? after : '';
-    const reply = (await this.#connection.run(EVENTS, [id, tenant, seen])) as
-      | [
-          state: [JobStatus, JobStage, string, string | null, string, string],
-          entries: [id: string, fields: [string, string]][],
-        ]
-      | null;
-    if (!reply) return undefined;
-    const [[status, stage, progress, error, updatedAt, lastEvent], entries] = reply;
-    return {
-      now: {
-        id: lastEvent,
-        status,
-        stage,
-        progress: Number(progress),
-        error: error === null ? null : (JSON.parse(error) as JobFailure),
-        at: Number(updatedAt),
-      },
-      events: entries
-        .filter(([entry]) => entry !== seen)
-        .map(([entry, [, json]]) => eventOf(entry, json)),
-    };
+  async #read(
+    id: string,
+    tenant: string,
+    after: string | undefined,
+  ): Promise<Happened | undefined> {
+    const seen = after !== undefined && EVENT_ID.test(after) ? after : undefined;
+    const { now, events = [] } = await this.#connection.scripts.events({ id, tenant, after: seen });
+    return now && { now: eventOf(now), events: events.map(eventOf) };
   }
 
   /** Messages may have been lost: what the stream has is told again, and listeners skip the known. */
@@ -162,7 +141,7 @@ class Feed {
       return;
     }
     const space = message.indexOf(' ');
-    this.tell(eventOf(message.slice(0, space), message.slice(space + 1)));
+    this.tell(eventOf({ id: message.slice(0, space), event: message.slice(space + 1) }));
   }
 
   tell(event: JobEvent): void {
@@ -250,9 +229,8 @@ async function* iterate({
   }
 }
 
-function eventOf(id: string, json: string): JobEvent {
-  return { id, ...(JSON.parse(json) as Omit<JobEvent, 'id'>) };
-}
+const eventOf = ({ id, event }: StoredEvent): JobEvent =>
+  jobEventSchema.parse({ id, ...(JSON.parse(event) as object) });
 
 function compareIds(a: string, b: string): number {
   const [aTime = 0, aCount = 0] = a.split('-').map(Number);

@@ -5,9 +5,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../observability/logger.js';
 import type { Storage } from '../storage/storage.js';
-import type { RedisConnection } from '../redis/connection.js';
-import { PREFIX } from './scripts/prelude.js';
-import { ORPHANS } from './scripts/sweeping.js';
+import type { QueueConnection } from './connection.js';
+import { PREFIX } from './keys.js';
 import { within } from '../lib/timeout.js';
 
 /** Milliseconds: between two rounds of all workers together, and until a round is looked for. */
@@ -34,7 +33,7 @@ export interface Janitor {
 }
 
 export function createJanitor(
-  connection: RedisConnection,
+  connection: QueueConnection,
   {
     storage,
     logger,
@@ -47,7 +46,7 @@ export function createJanitor(
 
   async function removeOrphans(kind: string, objects: ReadonlyMap<string, string[]>) {
     const ids = [...objects.keys()];
-    const orphans = (await connection.run(ORPHANS, [kind, ...ids])) as string[];
+    const { ids: orphans = [] } = await connection.scripts.orphans({ kind, ids });
     const keys = orphans.flatMap((id) => objects.get(id) ?? []);
     for (const key of keys) await storage.remove(key);
     return keys.length;

@@ -8,11 +8,10 @@ import type { Storage } from '../storage/storage.js';
 import { canonicalOptions, costMs, laneOf, type Lane } from '../jobs/cost.js';
 import { decodeCursor, encodeCursor } from '../jobs/cursor.js';
 import { EventFeeds } from './events.js';
-import type { Dispatcher } from '../jobs/ports.js';
-import type { Jobs, WorkerAnnouncement } from '../jobs/ports.js';
-import { downloadsOf, jobOf, type RecordReply } from '../jobs/record.js';
-import type { RedisConnection } from '../redis/connection.js';
-import { ADMIT, CANCEL_OR_REMOVE, COUNTS, GET, LIST, LOAD } from './scripts/jobs.js';
+import type { Dispatcher, Jobs, WorkerAnnouncement } from '../jobs/ports.js';
+import { admittedJob, decodeJob, downloadsOf, encodeJob } from '../jobs/record.js';
+import type { QueueConnection } from './connection.js';
+import type { Queued } from './scripts.js';
 import { SHORT_SHARE } from '../jobs/timing.js';
 import { discard } from './trash.js';
 
@@ -27,34 +26,31 @@ export interface JobsDependencies {
 }
 
 export function createJobs(
-  connection: RedisConnection,
+  connection: QueueConnection,
   { dispatcher, downloadDispatcher, storage, jobTtl, logger }: JobsDependencies,
 ): Jobs {
   const feeds = new EventFeeds(connection, logger);
-  const ttl = jobTtl * 1000;
+  const { scripts } = connection;
+  const ttlMs = jobTtl * 1000;
 
   return {
-    async admit({ id, tenant, request, costSeconds, estimatedSeconds, requestId, ...more }) {
-      const { trace, callbackUrl, idempotency } = more;
+    async admit(admission) {
+      const { id, tenant, request, costSeconds, idempotency } = admission;
       const { source } = request;
       const link = source.kind === 'youtube';
-      const [outcome, record] = (await connection.run(ADMIT, [
-        id,
-        tenant,
-        JSON.stringify(request),
-        request.model,
-        link ? 'downloads' : laneOf(costSeconds),
-        costMs(costSeconds),
-        estimatedSeconds,
-        requestId,
-        source.sha256 ?? '',
-        canonicalOptions(request),
-        link ? `${downloadsOf(id)}/` : source.key,
-        idempotency ? hash(`${tenant}\n${idempotency.key}`) : '',
-        idempotency?.fingerprint ?? '',
-        callbackUrl ?? '',
-        trace ? JSON.stringify(trace) : '',
-      ])) as [outcome: string, record?: RecordReply];
+      const { outcome, record } = await scripts.admit({
+        record: encodeJob(admittedJob(admission)),
+        lane: link ? 'downloads' : laneOf(costSeconds),
+        model: request.model,
+        costMs: costMs(costSeconds),
+        audio: source.sha256,
+        options: canonicalOptions(request),
+        upload: link ? `${downloadsOf(id)}/` : source.key,
+        idempotency: idempotency && {
+          hash: hash(`${tenant}\n${idempotency.key}`),
+          fingerprint: idempotency.fingerprint,
+        },
+      });
       if (outcome === 'conflict') {
         throw new OxboardError(
           'IDEMPOTENCY_CONFLICT',
@@ -64,77 +60,58 @@ export function createJobs(
       if (!record) throw new OxboardError('INTERNAL', `There is a job ${id} already`);
       const replayed = outcome === 'replayed';
       if (!replayed) void (link ? downloadDispatcher : dispatcher)?.wake(1);
-      return { job: jobOf(record), replayed };
+      return { job: decodeJob(record), replayed };
     },
 
     async get(id, tenant) {
-      const record = (await connection.run(GET, [id, tenant])) as RecordReply | null;
-      return record ? jobOf(record) : undefined;
+      const { record } = await scripts.get({ id, tenant });
+      return record && decodeJob(record);
     },
 
     async list(tenant, { status, limit, cursor }) {
-      const below = cursor === undefined ? '+inf' : `(${decodeCursor(cursor)}`;
-      const records = (await connection.run(LIST, [
+      const { records = [], nextBelow } = await scripts.list({
         tenant,
-        status ?? 'all',
-        below,
-        limit + 1,
-      ])) as RecordReply[];
-      const page = records.slice(0, limit);
-      const last = records.length > limit ? page.at(-1) : undefined;
-      return { jobs: page.map(jobOf), nextCursor: last && encodeCursor(numberOf(last)) };
+        status: status ?? 'all',
+        below: cursor === undefined ? undefined : decodeCursor(cursor),
+        limit,
+      });
+      const nextCursor = nextBelow === undefined ? undefined : encodeCursor(nextBelow);
+      return { jobs: records.map(decodeJob), nextCursor };
     },
 
     async cancelOrRemove(id, tenant) {
-      const reply = await connection.run(CANCEL_OR_REMOVE, [id, tenant, ttl]);
-      if (!reply) return undefined;
-      const [outcome, woken, trash] = reply as ['cancelled' | 'removed', number, string[]];
+      const {
+        outcome,
+        woken = 0,
+        trash = [],
+      } = await scripts.cancelOrRemove({ id, tenant, ttlMs });
       void dispatcher.wake(woken);
       await discard({ connection, storage, logger }, trash);
       return outcome;
     },
 
     async waitSeconds(costSeconds) {
-      const [queued, running, runningMs, workers] = (await connection.run(LOAD, [])) as [
-        [number, number, number, number],
-        number,
-        string,
-        string[],
-      ];
+      const { short, long, running, runningMs, workers = [] } = await scripts.load({});
       const live = workers.map((text) => JSON.parse(text) as WorkerAnnouncement);
-      const [shortCount, shortMs, longCount, longMs] = queued;
       const slots = live.reduce((sum, { concurrency }) => sum + concurrency, 0);
-      const waiting = shortCount + longCount;
-      if (waiting + running < slots) return 0;
-      const ahead = aheadMs(laneOf(costSeconds), {
-        short: { count: shortCount, ms: shortMs },
-        long: { count: longCount, ms: longMs },
-      });
+      if (short.count + long.count + running < slots) return 0;
+      const ahead = aheadMs(laneOf(costSeconds), { short, long });
       // Jobs of one worker share its device: more slots do not make it faster.
-      return (ahead + Number(runningMs)) / 1000 / Math.max(1, live.length);
+      return (ahead + runningMs) / 1000 / Math.max(1, live.length);
     },
 
-    async counts() {
-      const [pending, processing] = (await connection.run(COUNTS, [])) as [number, number];
-      return { pending, processing };
-    },
+    counts: () => scripts.counts({}),
 
     events: (id, tenant, options) => feeds.listen(id, tenant, options),
   };
 }
 
-type Queued = Record<Lane, { count: number; ms: number }>;
-
 /** Work that is taken up before a new job of the lane: all of its lane, and the share of the other. */
-function aheadMs(lane: Lane, queued: Queued): number {
+function aheadMs(lane: Lane, queued: Record<Lane, Queued>): number {
   const other = queued[lane === 'short' ? 'long' : 'short'];
   const share = lane === 'short' ? 1 / SHORT_SHARE : SHORT_SHARE;
   const between = Math.min(other.count, queued[lane].count * share);
   return queued[lane].ms + (other.count === 0 ? 0 : (other.ms / other.count) * between);
-}
-
-function numberOf([fields]: RecordReply): number {
-  return Number(fields[fields.indexOf('number') + 1]);
 }
 
 const hash = (text: string): string => createHash('sha256').update(text).digest('hex');

@@ -3,14 +3,13 @@
  */
 import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
-import type { RedisConnection } from '../redis/connection.js';
-import { OBSERVE } from './scripts/sweeping.js';
+import type { QueueConnection } from './connection.js';
 
 const INTERVAL = 5_000;
 
 /** Looks every few seconds until it is stopped; also tells whether Redis answers. */
 export function observeQueue(
-  connection: RedisConnection,
+  connection: QueueConnection,
   metrics: Pick<
     Metrics,
     'queueDepth' | 'queueOldestSeconds' | 'downloadsWaiting' | 'workers' | 'redisUp'
@@ -19,13 +18,9 @@ export function observeQueue(
 ): { stop(): void } {
   async function look(): Promise<void> {
     try {
-      const [lanes, workers, downloads] = (await connection.run(OBSERVE, [])) as [
-        [lane: string, depth: number, oldestMs: number][],
-        number,
-        number,
-      ];
-      for (const [lane, depth, oldestMs] of lanes) {
-        metrics.queueDepth.set({ lane }, depth);
+      const { short, long, workers, downloads } = await connection.scripts.observe({});
+      for (const [lane, { count, oldestMs }] of Object.entries({ short, long })) {
+        metrics.queueDepth.set({ lane }, count);
         metrics.queueOldestSeconds.set({ lane }, oldestMs / 1000);
       }
       metrics.downloadsWaiting.set(downloads);

@@ -6,8 +6,7 @@ import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
 import type { Storage } from '../storage/storage.js';
 import type { Dispatcher } from '../jobs/ports.js';
-import type { RedisConnection } from '../redis/connection.js';
-import { SWEEP } from './scripts/sweeping.js';
+import type { QueueConnection } from './connection.js';
 import { MAX_ATTEMPTS } from '../jobs/timing.js';
 import { emptyTrash } from './trash.js';
 
@@ -20,6 +19,8 @@ export interface Swept {
   /** Jobs whose worker was not heard of any more, for another attempt, and without one left. */
   requeued: number;
   failed: number;
+  /** Jobs that had not ended but were in no lane, and are in one again. */
+  restored: number;
   /** Jobs for a model that no worker has had for as long as a record is kept. */
   unserved: number;
   /** Records whose time was over. */
@@ -51,7 +52,7 @@ export interface SweeperDependencies {
 }
 
 export function createSweeper(
-  connection: RedisConnection,
+  connection: QueueConnection,
   {
     dispatcher,
     downloadDispatcher,
@@ -67,13 +68,13 @@ export function createSweeper(
   let running: Promise<void> | undefined;
 
   async function sweep(): Promise<Swept> {
-    const [requeued, failed, removed, queued, slots, unserved, links, workers] =
-      (await connection.run(SWEEP, [
-        MAX_ATTEMPTS,
-        jobTtl * 1000,
-        AT_ONCE,
-        maxWait * 1000,
-      ])) as number[] as [number, number, number, number, number, number, number, number];
+    const swept = await connection.scripts.sweep({
+      maxAttempts: MAX_ATTEMPTS,
+      ttlMs: jobTtl * 1000,
+      maxWaitMs: maxWait * 1000,
+      limit: AT_ONCE,
+    });
+    const { requeued, failed, restored, unserved, removed, queued } = swept;
     if (requeued + failed > 0) logger.warn('workers_lost', { requeued, failed });
     if (failed > 0) {
       metrics?.jobsTotal.inc({ status: 'failed' }, failed);
@@ -84,17 +85,18 @@ export function createSweeper(
       metrics?.jobsTotal.inc({ status: 'failed' }, unserved);
       metrics?.errorsTotal.inc({ code: 'NO_WORKER' }, unserved);
     }
+    if (restored > 0) logger.warn('jobs_restored', { restored });
     if (removed > 0) logger.debug('jobs_expired', { removed });
     if (queued > 0) {
-      const wanted = Math.min(queued, slots * WAKE_UPS_PER_SLOT);
+      const wanted = Math.min(queued, swept.slots * WAKE_UPS_PER_SLOT);
       await dispatcher.wake(wanted - (await dispatcher.waiting()));
     }
-    if (links > 0 && downloadDispatcher) {
-      const wanted = Math.min(links, workers * WAKE_UPS_PER_SLOT);
+    if (swept.downloads > 0 && downloadDispatcher) {
+      const wanted = Math.min(swept.downloads, swept.workers * WAKE_UPS_PER_SLOT);
       await downloadDispatcher.wake(wanted - (await downloadDispatcher.waiting()));
     }
     await emptyTrash({ connection, storage, logger });
-    return { requeued, failed, unserved, removed, queued };
+    return { requeued, failed, restored, unserved, removed, queued };
   }
 
   async function run(): Promise<void> {

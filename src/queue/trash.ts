@@ -4,8 +4,8 @@
  */
 import type { Logger } from '../observability/logger.js';
 import type { Storage } from '../storage/storage.js';
-import type { RedisConnection } from '../redis/connection.js';
-import { PREFIX } from './scripts/prelude.js';
+import type { QueueConnection } from './connection.js';
+import { PREFIX } from './keys.js';
 import { within } from '../lib/timeout.js';
 
 const KEY = `${PREFIX}trash`;
@@ -19,7 +19,7 @@ export async function discard(
     connection,
     storage,
     logger,
-  }: { connection: RedisConnection; storage: Storage; logger: Logger },
+  }: { connection: QueueConnection; storage: Storage; logger: Logger },
   entries: readonly string[],
 ): Promise<void> {
   for (const entry of entries) {

@@ -2,8 +2,7 @@
  * Who works, and with which models.
  */
 import type { WorkerAnnouncement, WorkerModel, Workers } from '../jobs/ports.js';
-import type { RedisConnection } from '../redis/connection.js';
-import { ANNOUNCE, WITHDRAW, WORKERS } from './scripts/workers.js';
+import type { QueueConnection } from './connection.js';
 
 /** Milliseconds: that an announcement holds, and after which nobody remembers the worker. */
 const HOLDS = 15_000;
@@ -12,26 +11,28 @@ const FORGOTTEN = 86_400_000;
 const TOGETHER = 60_000;
 
 export function createWorkers(
-  connection: RedisConnection,
+  { scripts }: QueueConnection,
   { holdsMs = HOLDS }: { holdsMs?: number } = {},
 ): Workers {
   async function read() {
-    const [live, known] = (await connection.run(WORKERS, [])) as [
-      string[],
-      [heardAt: string, announcement: string][],
-    ];
+    const { live = [], known = [] } = await scripts.workers({});
     return {
       live: live.map(parse),
-      known: known.map(([heardAt, text]) => ({ heardAt: Number(heardAt), ...parse(text) })),
+      known: known.map(({ heardAt, announcement }) => ({ heardAt, ...parse(announcement) })),
     };
   }
 
   return {
     async announce(worker) {
-      await connection.run(ANNOUNCE, [worker.id, JSON.stringify(worker), holdsMs, FORGOTTEN]);
+      await scripts.announce({
+        id: worker.id,
+        announcement: JSON.stringify(worker),
+        holdsMs,
+        forgottenMs: FORGOTTEN,
+      });
     },
     async withdraw(id) {
-      await connection.run(WITHDRAW, [id]);
+      await scripts.withdraw({ id });
     },
     list: async () => (await read()).live,
     async models() {

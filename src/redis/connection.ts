@@ -2,10 +2,10 @@
  * The connection to Redis: every command ends within seconds, and every way in which Redis can be
  * away is one error, REDIS_UNAVAILABLE.
  */
-import { createHash } from 'node:crypto';
 import { createClient } from 'redis';
 import type { Logger } from '../observability/logger.js';
-import { isNoScript, isRefusedLogin, redisError, unavailable } from './redis-errors.js';
+import { isRefusedLogin, redisError, unavailable } from './redis-errors.js';
+import { jsonScript } from './scripts.js';
 import { Subscriptions } from './subscriptions.js';
 import { noAnswer, TimeoutError, within } from '../lib/timeout.js';
 
@@ -20,17 +20,6 @@ const LONGEST_RETRY_DELAY = 1_000;
 
 type Client = ReturnType<typeof createRedisClient>;
 
-/** A Lua script; Redis knows it by its hash. */
-export interface Script {
-  source: string;
-  sha: string;
-}
-
-export const script = (source: string): Script => ({
-  source,
-  sha: createHash('sha1').update(source).digest('hex'),
-});
-
 /** What another client library needs for the same Redis; see Bee-Queue. */
 export interface RedisAddress {
   socket: { path: string } | { host: string; port: number; tls: boolean };
@@ -40,12 +29,12 @@ export interface RedisAddress {
 }
 
 /** All methods throw OxboardError REDIS_UNAVAILABLE. */
-export interface RedisConnection {
+export interface RedisConnection<Scripts = object> {
   readonly address: RedisAddress;
   /** Sends any command. Errors of the command itself are those of the client library. */
   send(args: readonly string[]): Promise<unknown>;
-  /** Runs a script; Redis gets it with the call when it does not know it (any more). */
-  run(script: Script, args: readonly (string | number)[]): Promise<unknown>;
+  /** Each runs a script; its text is sent again when Redis has lost it. */
+  readonly scripts: Scripts;
   /** Listens to a channel over one connection for all. @returns ends it. */
   subscribe(channel: string, listener: (message: string) => void): Promise<() => void>;
   /** Told when Redis is there again; it may have lost its scripts meanwhile. */
@@ -58,15 +47,17 @@ export interface RedisConnection {
 /**
  * @param redisUrl `redis://`, `rediss://` or `unix://`, with user name and password if need be.
  * @param redisDb number of the database; 0 leaves it to the URL.
+ * @param sources Lua by name; see {@link jsonScript}.
  * @throws OxboardError REDIS_UNAVAILABLE when it does not answer within ten seconds.
  */
-export async function connectRedis(
+export async function connectRedis<Scripts extends object>(
   { redisUrl, redisDb }: { redisUrl: string; redisDb: number },
   logger: Logger,
-): Promise<RedisConnection> {
+  sources: Record<keyof Scripts & string, string> = {} as Record<keyof Scripts, string>,
+): Promise<RedisConnection<Scripts>> {
   let connected = false;
   let lastError: Error | undefined;
-  const client = createRedisClient(redisUrl, redisDb, (retries, cause) => {
+  const client = createRedisClient(redisUrl, redisDb, sources, (retries, cause) => {
     // A wrong password stops the start; later on it may be the operator's doing, who then mends it.
     if (!connected && isRefusedLogin(cause)) return cause;
     return Math.min(50 * 2 ** Math.min(retries, 10), LONGEST_RETRY_DELAY);
@@ -128,17 +119,12 @@ export async function connectRedis(
   return {
     address: addressOf(client),
     send: (args) => answered(() => client.sendCommand(args)),
-    run: ({ source, sha }, args) => {
-      const rest = ['0', ...args.map(String)];
-      return answered(async () => {
-        try {
-          return await client.sendCommand(['EVALSHA', sha, ...rest]);
-        } catch (error) {
-          if (!isNoScript(error)) throw error;
-          return client.sendCommand(['EVAL', source, ...rest]);
-        }
-      });
-    },
+    scripts: Object.fromEntries(
+      Object.keys(sources).map((name) => {
+        const call = client[name] as (args: object) => Promise<unknown>;
+        return [name, (args: object) => answered(() => call.call(client, args))];
+      }),
+    ) as Scripts,
     subscribe: (channel, listener) => subscriptions.add(channel, listener),
     onReconnected(listener) {
       onReconnected.add(listener);
@@ -157,11 +143,15 @@ export async function connectRedis(
 function createRedisClient(
   url: string,
   database: number,
+  sources: Record<string, string>,
   reconnectStrategy: (retries: number, cause: Error) => number | Error,
 ) {
   const { socket, url: _, ...options } = createClient({ url }).options;
   return createClient({
     ...options,
+    scripts: Object.fromEntries(
+      Object.entries(sources).map(([name, source]) => [name, jsonScript(source)]),
+    ),
     // The library would let the URL win.
     ...(database !== 0 && { database }),
     socket: { ...socket, reconnectStrategy, connectTimeout: COMMAND_TIMEOUT },

@@ -32,8 +32,6 @@ export function redisError(error: unknown): unknown {
   return words === undefined ? error : unavailable(words, error);
 }
 
-export const isNoScript = (error: unknown): boolean => firstWord(error) === 'NOSCRIPT';
-
 /** Whether trying again with the same URL is of no use. */
 export function isRefusedLogin(error: unknown): boolean {
   return (

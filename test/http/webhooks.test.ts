@@ -6,7 +6,7 @@ import { Webhook } from 'standardwebhooks';
 import { encodeJob, jobDocument, type JobDocument } from '../../src/http/job-document.js';
 import { jobList } from '../../src/http/routes/jobs.js';
 import { createTenants } from '../../src/http/tenants.js';
-import { connectRedis } from '../../src/redis/connection.js';
+import { connectQueue } from '../../src/queue/connection.js';
 import { createDeliveries } from '../../src/queue/deliveries.js';
 import { createDeliverer } from '../../src/webhooks/deliverer.js';
 import type { Retries } from '../../src/webhooks/retries.js';
@@ -32,7 +32,7 @@ const tenants = createTenants({ apiKeys: [], tokenTtl: 3600 });
 /** What a process of the API has to deliver with. */
 async function startDelivering({ retries = RETRIES, answerMs = 10_000, leaseMs = 20_000 } = {}) {
   const { logger, events } = recordingLogger();
-  const connection = await connectRedis({ redisUrl: api.redis.url, redisDb: 0 }, logger);
+  const connection = await connectQueue({ redisUrl: api.redis.url, redisDb: 0 }, logger);
   const deliverer = createDeliverer({
     deliveries: createDeliveries(connection, { leaseMs }),
     sender: createSender({ secret: SECRET, allowPrivate: true, version: '1', answerMs }),

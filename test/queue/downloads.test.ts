@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, describe, it } from 'node:test';
 import type { Job } from '../../src/jobs/job.js';
 import type { DownloadedSong } from '../../src/jobs/ports.js';
+import { PREFIX } from '../../src/queue/keys.js';
 import { admission, claimed, result, startQueue, statusOf, TENANT, worker } from './harness.js';
 import { until } from '../support/until.js';
 
@@ -56,7 +57,7 @@ afterEach(async () => {
     await api.jobs.cancelOrRemove(id, TENANT);
   }
   assert.equal(await one.downloads.claim('worker'), undefined);
-  assert.deepEqual(await api.connection.send(['KEYS', 'oxboard:leases*']), []);
+  assert.deepEqual(await api.connection.send(['KEYS', `${PREFIX}leases*`]), []);
 });
 
 describe('a job with a link', () => {
@@ -91,7 +92,7 @@ describe('a job with a link', () => {
       model: MODEL,
       ...song(job.id),
     });
-    assert.equal(await api.connection.send(['HGET', 'oxboard:queued', 'long:ms']), '400000');
+    assert.equal(await api.connection.send(['HGET', `${PREFIX}queued`, 'long:ms']), '400000');
 
     const work = await claimed(one);
     assert.equal(work.job.id, job.id);
@@ -169,7 +170,7 @@ describe('a job with a link', () => {
 
   it('fails when nobody downloads songs for too long', async () => {
     const job = await admit();
-    await api.connection.send(['HSET', `oxboard:job:${job.id}`, 'queuedAt', '1']);
+    await api.connection.send(['HSET', `${PREFIX}job:${job.id}`, 'queuedAt', '1']);
     assert.equal((await one.sweeper.sweep()).unserved, 1);
     assert.equal((await get(job)).error?.code, 'NO_WORKER');
   });
@@ -182,7 +183,7 @@ describe('a job with a link', () => {
     });
     const job = await admit();
     await until(() => attempts.length === 1, 'the first attempt');
-    await api.connection.send(['ZADD', 'oxboard:leases:downloads', '1', job.id]);
+    await api.connection.send(['ZADD', `${PREFIX}leases:downloads`, '1', job.id]);
     await until(async () => (await one.sweeper.sweep()).requeued === 1, 'the end of a lease');
     await until(() => attempts.length === 2, 'the second attempt');
     await one.downloadDispatcher.close();

@@ -9,6 +9,7 @@ import type { Job } from '../../src/jobs/job.js';
 import { createSweeper } from '../../src/queue/sweeper.js';
 import { createJobs } from '../../src/queue/jobs.js';
 import type { Storage } from '../../src/storage/storage.js';
+import { PREFIX, SCHEMA_KEY } from '../../src/queue/keys.js';
 import {
   admission,
   claimed,
@@ -152,12 +153,12 @@ describe('records', () => {
     assert.deepEqual(await objects(), []);
     const keys = (await api.connection.send(['KEYS', '*'])) as string[];
     const lasting =
-      /^oxboard:(number|turn|queued|queued:models|workers|workers:live|workers:known|bee:.*)$/;
+      /^(number|turn|queued|queued:models|workers|workers:live|workers:known|bee:.*)$/;
     assert.deepEqual(
-      keys.filter((key) => !lasting.test(key)),
+      keys.filter((key) => key !== SCHEMA_KEY && !lasting.test(key.slice(PREFIX.length))),
       [],
     );
-    const queued = (await api.connection.send(['HVALS', 'oxboard:queued'])) as string[];
+    const queued = (await api.connection.send(['HVALS', `${PREFIX}queued`])) as string[];
     assert.deepEqual([...new Set(queued)], ['0']);
   });
 });

@@ -12,7 +12,7 @@ import { DEFAULT_JOB_OPTIONS } from '../support/options.js';
 import type { Job, JobResult } from '../../src/jobs/job.js';
 import { createJobs } from '../../src/queue/jobs.js';
 import type { Admission, Claim, WorkerAnnouncement, WorkerModel } from '../../src/jobs/ports.js';
-import { connectRedis } from '../../src/redis/connection.js';
+import { connectQueue } from '../../src/queue/connection.js';
 import { createSweeper } from '../../src/queue/sweeper.js';
 import { TIMING, type Timing } from '../../src/jobs/timing.js';
 import { createWorkers } from '../../src/queue/workers.js';
@@ -120,7 +120,7 @@ export async function startQueue(
   /** What one process of the service has. */
   async function join(own: Partial<Timing> & { redisUrl?: string; redisDb?: number } = {}) {
     const { redisUrl = redis.url, redisDb = 0, ...ownTiming } = own;
-    const connection = await connectRedis({ redisUrl, redisDb }, quiet);
+    const connection = await connectQueue({ redisUrl, redisDb }, quiet);
     const dispatcher = createDispatcher(connection, quiet);
     const downloadDispatcher = createDispatcher(connection, quiet, 'downloads');
     const shared = { dispatcher, downloadDispatcher, storage, jobTtl, logger: quiet };

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import type { JobEvent } from '../../src/jobs/job.js';
+import { PREFIX, SCHEMA_KEY } from '../../src/queue/keys.js';
 import {
   admission,
   claimed,
@@ -13,7 +14,7 @@ import {
   worker,
   type Member,
 } from './harness.js';
-import { connectRedis } from '../../src/redis/connection.js';
+import { connectQueue } from '../../src/queue/connection.js';
 import { until } from '../support/until.js';
 
 const away = { code: 'REDIS_UNAVAILABLE' };
@@ -197,7 +198,7 @@ describe('wake-ups', async () => {
       ids.push((await api.jobs.admit(admission())).job.id);
     }
     await until(async () => (await dispatcher.waiting()) === 5);
-    await api.connection.send(['DEL', 'oxboard:bee:jobs:waiting', 'oxboard:bee:jobs:jobs']);
+    await api.connection.send(['DEL', `${PREFIX}bee:jobs:waiting`, `${PREFIX}bee:jobs:jobs`]);
     const done = work(one);
     await until(() => done.length === 5, 'jobs without wake-ups');
     assert.deepEqual(done.toSorted(), ids.toSorted());
@@ -232,11 +233,11 @@ describe('the connection', () => {
   it('takes passwords, databases and ports from the URL, for Bee-Queue too', async () => {
     const queue = await startQueue({ after }, { tcp: true, args: ['--requirepass', 'p@ss/word'] });
     const url = new URL(queue.redis.url);
-    await assert.rejects(connectRedis({ redisUrl: url.href, redisDb: 0 }, quiet), away);
+    await assert.rejects(connectQueue({ redisUrl: url.href, redisDb: 0 }, quiet), away);
     url.password = 'wrong';
     const began = performance.now();
     await assert.rejects(
-      connectRedis({ redisUrl: url.href, redisDb: 0 }, quiet),
+      connectQueue({ redisUrl: url.href, redisDb: 0 }, quiet),
       (error: Error) => error.message.includes('127.0.0.1') && !error.message.includes('wrong'),
     );
     assert.ok(performance.now() - began < 2_000, 'it does not try again');
@@ -250,9 +251,9 @@ describe('the connection', () => {
     const { job } = await member.jobs.admit(admission());
     await until(() => done.length === 1);
     assert.equal(await statusOf(elsewhere, job), 'gone');
-    assert.deepEqual(await elsewhere.connection.send(['KEYS', '*']), []);
+    assert.deepEqual(await elsewhere.connection.send(['KEYS', '*']), [SCHEMA_KEY]);
     const keys = (await member.connection.send(['KEYS', '*'])) as string[];
-    assert.ok(keys.some((key) => key.startsWith('oxboard:bee:')));
-    assert.ok(keys.every((key) => key.startsWith('oxboard:')));
+    assert.ok(keys.some((key) => key.startsWith(`${PREFIX}bee:`)));
+    assert.ok(keys.every((key) => key === SCHEMA_KEY || key.startsWith(PREFIX)));
   });
 });

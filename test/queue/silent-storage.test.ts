@@ -8,6 +8,7 @@ import { createJobs } from '../../src/queue/jobs.js';
 import { createSweeper } from '../../src/queue/sweeper.js';
 import { runJob, type JobContext } from '../../src/worker/run-job.js';
 import type { Storage } from '../../src/storage/storage.js';
+import { PREFIX } from '../../src/queue/keys.js';
 import {
   admission,
   claimed,
@@ -49,16 +50,16 @@ describe('a storage that hangs', { timeout: 30_000 }, () => {
     const seconds = await timed(() => jobs.cancelOrRemove(job.id, TENANT));
     assert.ok(seconds < 8, `${seconds} s`);
     assert.equal(await statusOf(member, job), 'cancelled');
-    const trash = (await connection.send(['SMEMBERS', 'oxboard:trash'])) as string[];
+    const trash = (await connection.send(['SMEMBERS', `${PREFIX}trash`])) as string[];
     assert.ok([...trash].includes(`uploads/${job.id}`));
   });
 
   it('holds up no sweep, which finds jobs whose worker is lost', async () => {
-    await connection.send(['SADD', 'oxboard:trash', 'uploads/of-another']);
+    await connection.send(['SADD', `${PREFIX}trash`, 'uploads/of-another']);
     const sweeper = createSweeper(connection, common);
     await member.jobs.admit(admission());
     const claim = await claimed(member);
-    await connection.send(['ZADD', 'oxboard:leases', '1', claim.job.id]);
+    await connection.send(['ZADD', `${PREFIX}leases`, '1', claim.job.id]);
     const seconds = await timed(async () => {
       assert.equal((await sweeper.sweep()).requeued, 1);
     });

@@ -5,8 +5,8 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { Webhook } from 'standardwebhooks';
-import { connectRedis } from '../../src/redis/connection.js';
-import { PREFIX } from '../../src/queue/scripts/prelude.js';
+import { connectQueue } from '../../src/queue/connection.js';
+import { PREFIX } from '../../src/queue/keys.js';
 import { makeAudio, temporaryFolder } from '../support/audio.js';
 import { recordingLogger } from '../support/logs.js';
 import { silence, startReceiver, status } from '../support/receiver.js';
@@ -56,7 +56,7 @@ describe('a webhook', () => {
     process.kill(pid, 'SIGKILL');
     // Instead of the time that a process has for a delivery.
     const { logger } = recordingLogger();
-    const connection = await connectRedis({ redisUrl: redis.url, redisDb: 0 }, logger);
+    const connection = await connectQueue({ redisUrl: redis.url, redisDb: 0 }, logger);
     await connection.send(['ZADD', `${PREFIX}webhooks`, 'XX', '0', id]);
     await connection.close();
 

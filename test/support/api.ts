@@ -19,7 +19,7 @@ import { createDispatcher } from '../../src/queue/dispatcher.js';
 import type { JobResult, StemResult } from '../../src/jobs/job.js';
 import { createJobs } from '../../src/queue/jobs.js';
 import type { Claim, Claims, WorkerAnnouncement, Workers } from '../../src/jobs/ports.js';
-import { connectRedis } from '../../src/redis/connection.js';
+import { connectQueue } from '../../src/queue/connection.js';
 import { createWorkers } from '../../src/queue/workers.js';
 import { openStorage } from '../../src/storage/open.js';
 import type { Storage } from '../../src/storage/storage.js';
@@ -103,7 +103,7 @@ export async function startApi(
   lines.on('data', (chunk: string) => (text += chunk));
   const logger = createLogger({ environment: 'production', logLevel: 'debug' }, { stream: lines });
   const metrics = createMetrics();
-  const connection = await connectRedis({ redisUrl: redis.url, redisDb: 0 }, logger);
+  const connection = await connectQueue({ redisUrl: redis.url, redisDb: 0 }, logger);
   const storage = otherStorage ?? (await openStorage({ storageUrl: undefined, dataDir: folder }));
   const dispatcher = createDispatcher(connection, logger);
   const jobs = createJobs(connection, { dispatcher, storage, jobTtl: 3600, logger });

@@ -13,7 +13,7 @@ import type { JobOptions } from '../../src/options.js';
 import { DEFAULT_JOB_OPTIONS } from './options.js';
 import { isFinished, type Job, type JobEvent } from '../../src/jobs/job.js';
 import { createJobs } from '../../src/queue/jobs.js';
-import { connectRedis } from '../../src/redis/connection.js';
+import { connectQueue } from '../../src/queue/connection.js';
 import { createSweeper } from '../../src/queue/sweeper.js';
 import { TIMING } from '../../src/jobs/timing.js';
 import { startWorker, type WorkerConfig } from '../../src/worker/worker.js';
@@ -51,7 +51,7 @@ export async function composeWorker(settings: WorkerSettings) {
   const { logger, events } = recordingLogger();
   const metrics = createMetrics({ process: 'worker' });
   const storage = settings.storage ?? (await openStorage({ ...place, dataDir }));
-  const redis = await connectRedis({ redisUrl, redisDb: 0 }, logger);
+  const redis = await connectQueue({ redisUrl, redisDb: 0 }, logger);
   const dispatcher = createDispatcher(redis, logger);
   const timing = { ...TIMING, leaseMs: LEASE_MS };
   const claims = createClaims(redis, { dispatcher, jobTtl: JOB_TTL, logger, timing });
@@ -125,7 +125,7 @@ export async function startService(context: Context, place: WorkerSettings['plac
   const settings = { redisUrl: redisServer.url, dataDir, place };
   const { logger } = recordingLogger();
   const storage = await openStorage({ ...place, dataDir });
-  const redis = await connectRedis({ redisUrl: settings.redisUrl, redisDb: 0 }, logger);
+  const redis = await connectQueue({ redisUrl: settings.redisUrl, redisDb: 0 }, logger);
   const dispatcher = createDispatcher(redis, logger);
   const jobs = createJobs(redis, { dispatcher, storage, jobTtl: JOB_TTL, logger });
   closers.push(

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { after, describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createJanitor } from '../../src/queue/janitor.js';
-import { connectRedis } from '../../src/redis/connection.js';
+import { connectQueue } from '../../src/queue/connection.js';
 import type { Job } from '../../src/jobs/job.js';
 import { S3Storage } from '../../src/storage/s3-storage.js';
 import { makeAudio, temporaryFolder } from '../support/audio.js';
@@ -157,7 +157,7 @@ describe('workers with a bucket between them', () => {
     await service.storage.putBytes('uploads/of-nobody', Buffer.from('x'));
     await worker.stop();
     const { logger } = recordingLogger();
-    const redis = await connectRedis({ redisUrl: service.redisUrl, redisDb: 0 }, logger);
+    const redis = await connectQueue({ redisUrl: service.redisUrl, redisDb: 0 }, logger);
     const janitor = createJanitor(redis, { storage: service.storage, logger, youngMs: 0 });
     assert.equal(await janitor.round(), 2);
     await redis.close();

@@ -7,7 +7,7 @@ import { createTenants } from '../../http/tenants.js';
 import { createDispatcher } from '../../queue/dispatcher.js';
 import { createJobs } from '../../queue/jobs.js';
 import { observeQueue } from '../../queue/observation.js';
-import { connectRedis } from '../../redis/connection.js';
+import { connectQueue } from '../../queue/connection.js';
 import { createSweeper } from '../../queue/sweeper.js';
 import { createDeliveries } from '../../queue/deliveries.js';
 import { createWorkers } from '../../queue/workers.js';
@@ -33,7 +33,7 @@ export async function startApiProcess({
   const redisUrl = requireRedisUrl(config, 'api');
   const { redisDb, jobTtl } = config;
   const storage = await openStorage(config);
-  const redis = await connectRedis({ redisUrl, redisDb }, logger);
+  const redis = await connectQueue({ redisUrl, redisDb }, logger);
   const dispatcher = createDispatcher(redis, logger);
   const downloadDispatcher = createDispatcher(redis, logger, 'downloads');
   const tenants = createTenants(config);

@@ -9,7 +9,7 @@ import { createDownloads } from '../../queue/downloads.js';
 import { createDispatcher } from '../../queue/dispatcher.js';
 import { createJanitor } from '../../queue/janitor.js';
 import { observeQueue } from '../../queue/observation.js';
-import { connectRedis } from '../../redis/connection.js';
+import { connectQueue } from '../../queue/connection.js';
 import { createSweeper } from '../../queue/sweeper.js';
 import { startWorker } from '../../worker/worker.js';
 import { createWorkers } from '../../queue/workers.js';
@@ -28,7 +28,7 @@ export async function startWorkerProcess({
   const redisUrl = requireRedisUrl(config, 'worker');
   const { redisDb, jobTtl } = config;
   const storage = await openStorage(config);
-  const redis = await connectRedis({ redisUrl, redisDb }, logger);
+  const redis = await connectQueue({ redisUrl, redisDb }, logger);
   const dispatcher = createDispatcher(redis, logger);
   const downloadDispatcher = createDispatcher(redis, logger, 'downloads');
   const claims = createClaims(redis, { dispatcher, jobTtl, logger, metrics });

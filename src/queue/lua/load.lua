@@ -1,0 +1,22 @@
+-- Returns what waits in each lane, how many jobs run and the milliseconds of work left in them, and
+-- the announcements of the live workers.
+expect({})
+local function queued(lane)
+  local counts = call('HMGET', P .. 'queued', lane .. ':count', lane .. ':ms')
+  return { count = tonumber(counts[1] or '0'), ms = tonumber(counts[2] or '0') }
+end
+local running, running_ms = 0, 0
+for _, id in ipairs(call('ZRANGE', P .. 'leases', 0, -1)) do
+  local job = read(id, 'costMs', 'progress')
+  if job.costMs then
+    running = running + 1
+    running_ms = running_ms + tonumber(job.costMs) * (1 - tonumber(job.progress) / 100)
+  end
+end
+return reply({
+  short = queued('short'),
+  long = queued('long'),
+  running = running,
+  runningMs = running_ms,
+  workers = live_workers(now()),
+})

@@ -1,0 +1,14 @@
+-- Returns the ids of stored objects that no record needs.
+expect({ kind = one_of('uploads', 'checkpoints', 'results'), ids = is_texts })
+local orphans = {}
+for _, id in ipairs(args.ids) do
+  local needed
+  if args.kind == 'results' then
+    needed = call('EXISTS', P .. 'result:' .. id) == 1
+  else
+    local status = read(id, 'status').status
+    needed = status == 'pending' or status == 'processing'
+  end
+  if not needed then orphans[#orphans + 1] = id end
+end
+return reply({ ids = orphans })

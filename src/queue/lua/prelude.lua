@@ -1,0 +1,385 @@
+--[[
+What the scripts share: scripts.ts puts `local P`, the prefix of all keys, and this text before each.
+A script takes one argument, an object as JSON, and replies with an object as JSON.
+
+Every change of a job is one script, so that each sees and leaves a whole state. Redis does not undo
+what a script wrote before it failed. So each script begins with `expect`, which refuses arguments that
+do not fit, and ids whose record is gone are dropped where they are found.
+
+Keys, after the prefix:
+
+    job:<id>                 HASH    the record
+    tenant:<status>:<name>   ZSET    ids of a tenant by their number; status `all` has every job
+    status:<status>          SET     ids that are pending or processing
+    lane:<lane>:<model>      ZSET    ids that wait, by their number: a job that comes back is in front
+    queued                   HASH    how many wait in each lane, and their cost in milliseconds
+    queued:costs             HASH    cost in milliseconds of each id in a lane
+    queued:models            SET     models that jobs have waited for
+    turn                     STRING  counts the claims made while both lanes waited
+    downloads                ZSET    ids whose song is still behind a link, by their number
+    leases                   ZSET    ids that are worked on, by when their lease ends
+    leases:downloads         ZSET    the same for ids that are being downloaded
+    running:<cache key>      STRING  the id that computes that result
+    parked:<cache key>       SET     ids that wait for that result
+    cache:<cache key>        STRING  id of the result
+    result:<id>              STRING  a result as JSON
+    result:<id>:jobs         SET     ids that have it
+    events:<id>              STREAM  what happened to a job; also the channel of its new events
+    idempotency:<hash>       HASH    job and fingerprint of an Idempotency-Key
+    number                   STRING  counts the jobs
+    expiry                   ZSET    ids that have ended, by when their record is removed
+    webhooks                 ZSET    ids whose webhook is due, by when it is sent next
+    revoked                          the channel of claims that became void
+    trash                    SET     keys (or prefixes, with a slash) that the storage has to remove
+    workers                  HASH    announcements by worker
+    workers:live, :known     ZSET    workers by when they expire, and by when they were last heard of
+
+Fields of a record that are not in the schema of jobs/job.ts, because only the scripts use them:
+
+    number                   order of admission
+    lane, model, costMs      where it waits, and its cost; lane `downloads` until its song is there
+    audio, options           hash of the song and canonical options, for the cache key
+    upload                   key or prefix in the storage of what was uploaded or downloaded
+    song, downloaded         key of the downloaded song, and the progress it brought
+    queuedAt                 when it began to wait
+    downloadAttempts         as `attempts`, for downloads
+    token, worker            of the claim that holds it
+    cacheKey                 of the result that it computes or waits for
+    resultId, resultKey      its result, and the cache key of that
+    idempotency              hash of its Idempotency-Key
+    lastEvent, lastEventAt   id and time of its newest event
+    webhookToken             of the delivery that is under way
+
+Times are milliseconds of Redis' own clock: those of the machines around it differ.
+]]
+local call = redis.call
+
+local args = cjson.decode(ARGV[1])
+for name, value in pairs(args) do
+  if value == cjson.null then args[name] = nil end
+end
+
+local function is_text(value) return type(value) == 'string' end
+
+local function is_number(value) return type(value) == 'number' and value * 0 == 0 end
+
+-- Milliseconds and numbers of things.
+local function is_count(value)
+  return is_number(value) and value >= 0 and value <= 2 ^ 53 and value % 1 == 0
+end
+
+local function is_percent(value) return is_number(value) and value >= 0 and value <= 100 end
+
+local function is_flag(value) return type(value) == 'boolean' end
+
+-- A list or an object of texts.
+local function is_texts(value)
+  if type(value) ~= 'table' then return false end
+  for _, text in pairs(value) do
+    if not is_text(text) then return false end
+  end
+  return true
+end
+
+local function one_of(...)
+  local known = {}
+  for _, name in ipairs({ ... }) do known[name] = true end
+  return function(value) return value ~= nil and known[value] == true end
+end
+
+local function optional(fits)
+  return function(value) return value == nil or fits(value) end
+end
+
+-- Refuses arguments that do not fit, before anything is written.
+local function expect(shape)
+  for name, fits in pairs(shape) do
+    if not fits(args[name]) then error('wrong or missing argument: ' .. name) end
+  end
+  for name in pairs(args) do
+    if not shape[name] then error('unknown argument: ' .. name) end
+  end
+end
+
+-- Empty lists are left out, since cjson cannot tell them from empty objects.
+local function reply(values)
+  for name, value in pairs(values) do
+    if type(value) == 'table' and next(value) == nil then values[name] = nil end
+  end
+  return cjson.encode(values)
+end
+
+local function now()
+  local time = call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+local function job_key(id) return P .. 'job:' .. id end
+
+-- Some fields of a record, as text; those that it lacks are nil.
+local function read(id, ...)
+  local values, job = call('HMGET', job_key(id), ...), {}
+  for at, name in ipairs({ ... }) do job[name] = values[at] or nil end
+  return job
+end
+
+-- What every script may rely on in a record.
+local REQUIRED = { 'id', 'tenant', 'status', 'stage', 'progress', 'attempts', 'number', 'lane', 'model',
+  'costMs', 'options', 'downloadAttempts', 'createdAt', 'updatedAt', 'queuedAt' }
+
+-- A record that lacks a field counts as gone.
+local function has_record(id)
+  for _, value in ipairs(call('HMGET', job_key(id), unpack(REQUIRED))) do
+    if not value then return false end
+  end
+  return true
+end
+
+-- Redis out of memory refuses the first write of a script if that could take memory, but no write
+-- after another. Scripts that free memory, and those of running jobs, begin with this harmless write.
+local function even_without_memory() call('PERSIST', P .. 'leases') end
+
+-- The opposite: it changes nothing, but is refused without memory, and the script with it.
+local function only_with_memory() call('SETRANGE', P .. 'memory', 0, '') end
+
+local function lane_key(lane, model) return P .. 'lane:' .. lane .. ':' .. model end
+
+-- A job whose song is not there yet is in a lane of its own, with leases and attempts of its own.
+local function is_download(id) return read(id, 'lane').lane == 'downloads' end
+
+local function leases_of(id) return P .. (is_download(id) and 'leases:downloads' or 'leases') end
+
+local function attempts_field(id) return is_download(id) and 'downloadAttempts' or 'attempts' end
+
+local function enqueue(id)
+  local job = read(id, 'lane', 'model', 'number', 'costMs')
+  if job.lane == 'downloads' then
+    call('ZADD', P .. 'downloads', job.number, id)
+  elseif call('ZADD', lane_key(job.lane, job.model), job.number, id) == 1 then
+    call('SADD', P .. 'queued:models', job.model)
+    call('HSET', P .. 'queued:costs', id, job.costMs)
+    call('HINCRBY', P .. 'queued', job.lane .. ':count', 1)
+    call('HINCRBY', P .. 'queued', job.lane .. ':ms', job.costMs)
+  end
+end
+
+local function leave_lane(lane, model, id)
+  if call('ZREM', lane_key(lane, model), id) == 0 then return end
+  local cost = tonumber(call('HGET', P .. 'queued:costs', id) or '0')
+  call('HDEL', P .. 'queued:costs', id)
+  call('HINCRBY', P .. 'queued', lane .. ':count', -1)
+  -- A difference: the negative of a cost of 0 is -0, which HINCRBY refuses.
+  call('HINCRBY', P .. 'queued', lane .. ':ms', 0 - cost)
+end
+
+local function dequeue(id)
+  local job = read(id, 'lane', 'model')
+  if job.lane == 'downloads' then call('ZREM', P .. 'downloads', id)
+  else leave_lane(job.lane, job.model, id) end
+end
+
+-- Drops an id whose record is gone, evicted or deleted by hand, from wherever it could block others.
+local function forget(id)
+  for _, model in ipairs(call('SMEMBERS', P .. 'queued:models')) do
+    leave_lane('short', model, id)
+    leave_lane('long', model, id)
+  end
+  for _, ids in ipairs({ 'downloads', 'leases', 'leases:downloads', 'expiry', 'webhooks' }) do
+    call('ZREM', P .. ids, id)
+  end
+  call('SREM', P .. 'status:pending', id)
+  call('SREM', P .. 'status:processing', id)
+  call('DEL', job_key(id), P .. 'events:' .. id)
+end
+
+-- Those of some members of a sorted set that have a record; the others are dropped.
+local function with_record(key, ids)
+  local kept = {}
+  for _, id in ipairs(ids) do
+    if has_record(id) then
+      kept[#kept + 1] = id
+    else
+      forget(id)
+      call('ZREM', key, id)
+    end
+  end
+  return kept
+end
+
+-- The first id of a sorted set, and its score.
+local function first_of(key)
+  while true do
+    local entry = call('ZRANGE', key, 0, 0, 'WITHSCORES')
+    if not entry[1] then return nil end
+    if with_record(key, { entry[1] })[1] then return entry[1], tonumber(entry[2]) end
+  end
+end
+
+-- Some ids of a sorted set that are due.
+local function due(key, at, most)
+  return with_record(key, call('ZRANGEBYSCORE', key, '-inf', at, 'LIMIT', 0, most))
+end
+
+-- The state of a job as an event. Errors are JSON already.
+local function event_of(id, at)
+  local job = read(id, 'status', 'stage', 'progress', 'error')
+  return '{"status":"' .. job.status .. '","stage":"' .. job.stage .. '","progress":' .. job.progress ..
+    ',"error":' .. (job.error or 'null') .. ',"at":' .. at .. '}'
+end
+
+local function emit(id, at)
+  local event = event_of(id, at)
+  local event_id = call('XADD', P .. 'events:' .. id, 'MAXLEN', '~', 500, '*', 'event', event)
+  call('HSET', job_key(id), 'lastEvent', event_id, 'lastEventAt', at)
+  call('PUBLISH', P .. 'events:' .. id, event_id .. ' ' .. event)
+end
+
+local function set_status(id, status)
+  local job = read(id, 'tenant', 'number', 'status')
+  call('ZREM', P .. 'tenant:' .. job.status .. ':' .. job.tenant, id)
+  call('SREM', P .. 'status:' .. job.status, id)
+  call('HSET', job_key(id), 'status', status)
+  call('ZADD', P .. 'tenant:' .. status .. ':' .. job.tenant, job.number, id)
+  if status == 'pending' or status == 'processing' then
+    call('SADD', P .. 'status:' .. status, id)
+  end
+end
+
+-- A job no longer computes its result: jobs that waited for it go back to their lanes. Returns how many.
+local function end_running(id)
+  local key = read(id, 'cacheKey').cacheKey
+  if not key then return 0 end
+  call('SREM', P .. 'parked:' .. key, id)
+  if call('GET', P .. 'running:' .. key) ~= id then return 0 end
+  call('DEL', P .. 'running:' .. key)
+  local woken = 0
+  for _, other in ipairs(call('SMEMBERS', P .. 'parked:' .. key)) do
+    if has_record(other) then
+      enqueue(other)
+      woken = woken + 1
+    end
+  end
+  call('DEL', P .. 'parked:' .. key)
+  return woken
+end
+
+local function discard(trash, entry)
+  call('SADD', P .. 'trash', entry)
+  trash[#trash + 1] = entry
+end
+
+-- A job no longer has its result. The result is removed with the last job that has it.
+local function release_result(id, trash)
+  local job = read(id, 'resultId', 'resultKey')
+  local result, key = job.resultId, job.resultKey
+  if not result then return end
+  local jobs = P .. 'result:' .. result .. ':jobs'
+  call('HDEL', job_key(id), 'resultId')
+  call('SREM', jobs, id)
+  if call('SCARD', jobs) > 0 then return end
+  if key and call('GET', P .. 'cache:' .. key) == result then call('DEL', P .. 'cache:' .. key) end
+  call('DEL', P .. 'result:' .. result)
+  discard(trash, 'results/' .. result .. '/')
+end
+
+-- Files that only the work needed.
+local function discard_inputs(id, trash)
+  local upload = read(id, 'upload').upload
+  if upload then discard(trash, upload) end
+  discard(trash, 'checkpoints/' .. id .. '/')
+end
+
+-- Ends a job. Returns how many others it woke.
+local function finish(id, status, at, ttl, trash)
+  call('ZREM', leases_of(id), id)
+  dequeue(id)
+  local woken = end_running(id)
+  call('HDEL', job_key(id), 'token', 'worker')
+  set_status(id, status)
+  call('HSET', job_key(id), 'stage', 'done', 'finishedAt', at, 'updatedAt', at)
+  if status ~= 'completed' then release_result(id, trash) end
+  discard_inputs(id, trash)
+  call('ZADD', P .. 'expiry', at + ttl, id)
+  local webhook = read(id, 'webhook').webhook
+  if webhook then
+    webhook = cjson.decode(webhook)
+    webhook.nextAttemptAt = at
+    call('ZADD', P .. 'webhooks', at, id)
+    call('HSET', job_key(id), 'webhook', cjson.encode(webhook))
+  end
+  emit(id, at)
+  return woken
+end
+
+-- Puts a job back into its lane, without a claim. Returns how many jobs wait now because of it.
+local function requeue(id, at)
+  call('ZREM', leases_of(id), id)
+  local woken = end_running(id)
+  call('HDEL', job_key(id), 'token', 'worker')
+  release_result(id, {})
+  call('HSET', job_key(id), 'stage', 'waiting', 'updatedAt', at, 'queuedAt', at)
+  enqueue(id)
+  emit(id, at)
+  return woken + 1
+end
+
+local function fail(id, at, ttl, code, message)
+  call('HSET', job_key(id), 'error', cjson.encode({ code = code, message = message }))
+  return finish(id, 'failed', at, ttl, {})
+end
+
+local function attempts_of(id) return tonumber(read(id, attempts_field(id))[attempts_field(id)]) end
+
+local function fail_exhausted(id, at, ttl)
+  return fail(id, at, ttl, 'ATTEMPTS_EXHAUSTED',
+    attempts_of(id) .. ' workers in a row ended while they worked on this job')
+end
+
+-- Why a claim is void: the record has another token, or none; nil while it holds.
+local function why_void(id, token)
+  local job = read(id, 'token', 'status')
+  if job.token == token then return nil end
+  if not job.status or job.status == 'cancelled' then return 'cancelled' end
+  return 'lost'
+end
+
+local function revoke(id, why)
+  local token = read(id, 'token').token
+  if token then call('PUBLISH', P .. 'revoked', token .. ' ' .. why) end
+end
+
+local function remove(id, trash)
+  release_result(id, trash)
+  discard_inputs(id, trash)
+  local job = read(id, 'tenant', 'status', 'idempotency')
+  call('ZREM', P .. 'tenant:all:' .. job.tenant, id)
+  call('ZREM', P .. 'tenant:' .. job.status .. ':' .. job.tenant, id)
+  call('ZREM', P .. 'expiry', id)
+  call('ZREM', P .. 'webhooks', id)
+  if job.idempotency then call('DEL', P .. 'idempotency:' .. job.idempotency) end
+  call('DEL', job_key(id), P .. 'events:' .. id)
+  call('PUBLISH', P .. 'events:' .. id, 'removed')
+end
+
+-- All fields of a record as text, its result among them.
+local function record(id)
+  local flat, fields = call('HGETALL', job_key(id)), {}
+  for at = 1, #flat, 2 do fields[flat[at]] = flat[at + 1] end
+  if fields.status == 'completed' and fields.resultId then
+    fields.result = call('GET', P .. 'result:' .. fields.resultId) or nil
+  end
+  return fields
+end
+
+local function of_tenant(id, tenant)
+  return has_record(id) and read(id, 'tenant').tenant == tenant
+end
+
+-- Announcements of the live workers, as JSON.
+local function live_workers(at)
+  local live = {}
+  for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'workers:live', at, '+inf')) do
+    live[#live + 1] = call('HGET', P .. 'workers', id) or nil
+  end
+  return live
+end

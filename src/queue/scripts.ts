@@ -1,0 +1,192 @@
+/**
+ * The scripts in lua/: what each takes and what it replies. Comments there say what it does.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import type { JobStage, JobStatus, WebhookStatus } from '../jobs/job.js';
+import type { Lane } from '../jobs/cost.js';
+import type { Revocation } from '../jobs/ports.js';
+import type { JobRecord } from '../jobs/record.js';
+import { PREFIX } from './keys.js';
+
+/** A job of a tenant. */
+interface Owned {
+  id: string;
+  tenant: string;
+}
+
+/** A claim on a job. */
+interface Held {
+  id: string;
+  token: string;
+}
+
+/** What becomes of jobs whose workers were lost. */
+interface AttemptLimits {
+  maxAttempts: number;
+  ttlMs: number;
+}
+
+/** Number of jobs that need a wake-up; absent for a void claim, which changes nothing. */
+interface Settled {
+  woken?: number;
+}
+
+/** An event as JSON without its id. */
+export interface StoredEvent {
+  id: string;
+  event: string;
+}
+
+/** Jobs in a lane, and their cost. */
+export interface Queued {
+  count: number;
+  ms: number;
+}
+
+interface ObservedLane {
+  count: number;
+  oldestMs: number;
+}
+
+/** Empty lists are absent in replies. */
+export interface QueueScripts {
+  schema(args: { key: string; version: number }): Promise<{ version: number }>;
+
+  // What the API does with jobs.
+  admit(args: {
+    record: JobRecord;
+    lane: Lane | 'downloads';
+    model: string;
+    costMs: number;
+    audio: string | null;
+    options: string;
+    upload: string;
+    idempotency: { hash: string; fingerprint: string } | undefined;
+  }): Promise<
+    | { outcome: 'admitted' | 'replayed'; record: JobRecord }
+    | { outcome: 'conflict' | 'exists'; record?: never }
+  >;
+  get(args: Owned): Promise<{ record?: JobRecord }>;
+  list(args: {
+    tenant: string;
+    status: JobStatus | 'all';
+    below: number | undefined;
+    limit: number;
+  }): Promise<{ records?: JobRecord[]; nextBelow?: number }>;
+  cancelOrRemove(
+    args: Owned & { ttlMs: number },
+  ): Promise<{ outcome?: 'cancelled' | 'removed'; woken?: number; trash?: string[] }>;
+  load(
+    args: object,
+  ): Promise<Record<Lane, Queued> & { running: number; runningMs: number; workers?: string[] }>;
+  counts(args: object): Promise<{ pending: number; processing: number }>;
+  events(
+    args: Owned & { after: string | undefined },
+  ): Promise<{ now?: StoredEvent; events?: StoredEvent[] }>;
+
+  // What workers do with jobs.
+  claim(
+    args: AttemptLimits & {
+      worker: string;
+      runtime: string;
+      token: string;
+      leaseMs: number;
+      shortShare: number;
+      agingMs: number;
+    },
+  ): Promise<
+    | { outcome: 'none'; woken: number }
+    | { outcome: 'again'; woken: number }
+    | {
+        outcome: 'claimed';
+        woken: number;
+        record: JobRecord;
+        cacheKey: string;
+        modelHash: string;
+        result?: string;
+        lane: Lane;
+        waitedMs: number;
+      }
+  >;
+  renew(args: Held & { leaseMs: number }): Promise<{ revoked?: Revocation }>;
+  progress(
+    args: Held & { stage: JobStage; progress: number; eventMs: number },
+  ): Promise<{ holds: boolean }>;
+  complete(
+    args: Held & { ttlMs: number; resultId: string; result: string; shared: boolean },
+  ): Promise<Settled>;
+  fail(args: Held & { ttlMs: number; error: string }): Promise<Settled>;
+  handBack(args: Held): Promise<Settled>;
+
+  // What downloaders do with jobs.
+  claimDownload(
+    args: AttemptLimits & { worker: string; token: string; leaseMs: number },
+  ): Promise<{ record: JobRecord; attempt: number } | { record?: never; attempt?: never }>;
+  downloaded(
+    args: Held & {
+      request: string;
+      audio: string;
+      lane: Lane;
+      costMs: number;
+      song: string;
+      progress: number;
+    },
+  ): Promise<Settled>;
+
+  // Webhooks.
+  claimDelivery(args: {
+    token: string;
+    leaseMs: number;
+  }): Promise<{ waiting: number; nextMs?: number; record?: JobRecord }>;
+  settleDelivery(
+    args: Held & {
+      state: WebhookStatus;
+      status: number | null;
+      error: string | null;
+      delayMs: number;
+      forMs: number;
+    },
+  ): Promise<{ state?: WebhookStatus }>;
+
+  // Maintenance.
+  sweep(args: AttemptLimits & { maxWaitMs: number; limit: number }): Promise<{
+    requeued: number;
+    failed: number;
+    removed: number;
+    unserved: number;
+    restored: number;
+    queued: number;
+    downloads: number;
+    slots: number;
+    workers: number;
+  }>;
+  orphans(args: { kind: string; ids: string[] }): Promise<{ ids?: string[] }>;
+  observe(
+    args: object,
+  ): Promise<Record<Lane, ObservedLane> & { workers: number; downloads: number }>;
+  announce(args: {
+    id: string;
+    announcement: string;
+    holdsMs: number;
+    forgottenMs: number;
+  }): Promise<object>;
+  withdraw(args: { id: string }): Promise<object>;
+  workers(
+    args: object,
+  ): Promise<{ live?: string[]; known?: { heardAt: number; announcement: string }[] }>;
+}
+
+const folder = new URL('lua/', import.meta.url);
+const read = (file: string): string => readFileSync(new URL(file, folder), 'utf8');
+const prelude = `local P = '${PREFIX}'\n${read('prelude.lua')}`;
+
+/** `cancelOrRemove` for cancel-or-remove.lua. */
+const nameOf = (file: string): string =>
+  file.replace('.lua', '').replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+
+/** Lua by name: each script behind the prelude. */
+export const SCRIPT_SOURCES = Object.fromEntries(
+  readdirSync(folder)
+    .filter((file) => file !== 'prelude.lua')
+    .map((file) => [nameOf(file), `${prelude}\n${read(file)}`]),
+) as Record<keyof QueueScripts, string>;
