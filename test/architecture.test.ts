@@ -11,7 +11,7 @@ const src = fileURLToPath(new URL('../src', import.meta.url));
 const ALLOWED: Record<string, string[]> = {
   errors: [],
   options: ['errors'],
-  config: ['errors', 'options'],
+  config: ['errors', 'options', 'lib'],
   lib: ['errors'],
   network: ['errors'],
   native: ['errors'],

@@ -8,6 +8,7 @@ import { createClient } from 'redis';
 import type { Logger } from '../observability/logger.js';
 import { isNoScript, isRefusedLogin, redisError, unavailable } from './redis-errors.js';
 import { Subscriptions } from './subscriptions.js';
+import { redactUrl } from '../lib/redact-url.js';
 import { TooLate, within } from '../lib/timeout.js';
 
 /** Milliseconds that a command may take. */
@@ -101,7 +102,7 @@ export async function connectRedis(
     connected = true;
   } catch (error) {
     client.destroy();
-    throw unavailable(`Redis does not answer at ${withoutPassword(redisUrl)}`, error);
+    throw unavailable(`Redis does not answer at ${redactUrl(redisUrl)}`, error);
   } finally {
     giveUp.abort();
   }
@@ -199,5 +200,3 @@ function addressOf(client: Client): RedisAddress {
     database,
   };
 }
-
-const withoutPassword = (url: string): string => url.replace(/\/\/[^/]*@/, '//');

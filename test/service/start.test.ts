@@ -85,7 +85,10 @@ describe('a start is refused', () => {
     const service = await launch({ after }, ['worker'], env);
     const { status, stderr } = await service.ended;
     assert.equal(status, 1);
-    assert.match(stderr, new RegExp(`Redis does not answer at redis://127\\.0\\.0\\.1:${port}`));
+    assert.match(
+      stderr,
+      new RegExp(`Redis does not answer at redis://\\[redacted\\]@127\\.0\\.0\\.1:${port}`),
+    );
     assert.doesNotMatch(stderr + JSON.stringify(service.logs()), /hush/);
   });
 

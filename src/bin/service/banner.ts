@@ -5,7 +5,7 @@ import type { ServiceConfig } from '../../config.js';
 import type { Logger } from '../../observability/logger.js';
 import { say } from '../report.js';
 import { packageVersion } from '../../lib/package-version.js';
-import type { Facts, Role } from './messages.js';
+import type { Facts, Role } from './role.js';
 
 /** Tells it to people in development, and as a line of the log in production. */
 export function announce(
