@@ -12,7 +12,7 @@ const ALLOWED: Record<string, string[]> = {
   errors: [],
   options: ['errors'],
   'model-options': ['errors', 'options'],
-  config: ['errors', 'options'],
+  config: ['errors', 'options', 'lib'],
   lib: ['errors'],
   network: ['errors'],
   native: ['errors'],

@@ -29,16 +29,22 @@ export async function removeAbandonedFolders(
 ): Promise<void> {
   const machine = await machineName();
   for (const name of await readdir(parent).catch(() => [])) {
-    const [, maker, pid] = /^\.oxboard-([0-9a-f]+)-(\d+)-\w+$/.exec(name) ?? [];
+    const maker = makerOf(name);
     if (maker === undefined) continue;
     const directory = path.join(parent, name);
     if (isOpen(directory)) continue;
     const abandoned =
-      maker === machine
-        ? !(await isInUse(directory, Number(pid)))
+      maker.machine === machine
+        ? !(await isInUse(directory, maker.pid))
         : (await lastChange(directory)) < Date.now() - foreignSeconds * 1000;
     if (abandoned) await rm(directory, { recursive: true, force: true }).catch(() => undefined);
   }
+}
+
+/** The process that made a folder of that name; undefined for other names. */
+export function makerOf(name: string): { machine: string; pid: number } | undefined {
+  const [, machine, pid] = /^\.oxboard-([0-9a-f]+)-(\d+)-\w+$/.exec(name) ?? [];
+  return machine === undefined ? undefined : { machine, pid: Number(pid) };
 }
 
 /** What tells machines and containers apart; empty where the system does not have it. */
@@ -86,6 +92,11 @@ async function isInUse(directory: string, pid: number): Promise<boolean> {
     const { birthtimeMs } = await stat(directory).catch(() => ({ birthtimeMs: Infinity }));
     return birthtimeMs > Date.now() - process.uptime() * 1000;
   }
+  return isProcessAlive(pid);
+}
+
+/** Of a process of this machine. */
+export function isProcessAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

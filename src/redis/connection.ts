@@ -7,6 +7,7 @@ import type { Logger } from '../observability/logger.js';
 import { isRefusedLogin, redisError, unavailable } from './redis-errors.js';
 import { jsonScript } from './scripts.js';
 import { Subscriptions } from './subscriptions.js';
+import { redactUrl } from '../lib/redact-url.js';
 import { noAnswer, TimeoutError, within } from '../lib/timeout.js';
 
 /** Milliseconds that a command may take. */
@@ -86,7 +87,7 @@ export async function connectRedis<Scripts extends object>(
   } catch (error) {
     client.destroy();
     const cause = error instanceof TimeoutError ? (lastError ?? error) : error;
-    throw unavailable(`Redis does not answer at ${withoutPassword(redisUrl)}`, cause);
+    throw unavailable(`Redis does not answer at ${redactUrl(redisUrl)}`, cause);
   }
 
   const subscriptions = new Subscriptions(client.duplicate(), logger);
@@ -181,5 +182,3 @@ function addressOf(client: Client): RedisAddress {
     database,
   };
 }
-
-const withoutPassword = (url: string): string => url.replace(/\/\/[^/]*@/, '//');

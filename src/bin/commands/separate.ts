@@ -30,7 +30,7 @@ import { removeOpenWorkspaces } from '../../separation/workspace.js';
 import { flagOf, resolveFlags } from '../flags.js';
 import { clock, progressView, type ProgressView } from '../progress.js';
 import { describeFailure, isUsageError, reportFailure, say, type Failure } from '../report.js';
-import { dieCleanly } from '../signals.js';
+import { cleanUpOnSignal } from '../signals.js';
 
 const EXAMPLES = `
 Examples:
@@ -122,7 +122,7 @@ async function separate(inputs: readonly string[], flags: Flags): Promise<void> 
   });
   const abort = new AbortController();
   const view = progressView(job.stems);
-  const restoreSignals = dieCleanly(() => {
+  const restoreSignals = cleanUpOnSignal(() => {
     view.stop();
     abort.abort(new OxboardError('ABORTED', 'Stopped'));
     removeOpenWorkspaces();

@@ -20,7 +20,7 @@ import { requireRedisUrl } from './environment.js';
 import { listen } from './ports.js';
 import type { RoleDependencies, RunningRole } from './role.js';
 
-/** Fewer characters may be found by trying, from the URL of a stem that went astray. */
+/** A shorter key may be guessed by trying, against a signed URL that has leaked. */
 const SAFE_KEY_LENGTH = 20;
 
 /** @throws OxboardError PORT_TAKEN, INVALID_ENVIRONMENT, and what Redis and storage throw. */
@@ -55,7 +55,7 @@ export async function startApiProcess({
   const { server } = api;
   await listen(server, { host: config.host, port: config.port, variable: 'PORT' });
 
-  // While no worker runs, records and files end in time all the same.
+  // Records and files expire also while no worker runs.
   const sweeper = createSweeper(redis, {
     dispatcher,
     downloadDispatcher,
