@@ -35,7 +35,7 @@ export async function buildCoreTests(step, libtorch, sanitize = '') {
   const program = join(folder, 'Release/oxboard_core_tests');
   const stampFile = join(folder, '.oxboard-stamp.json');
   const configure = fingerprint(['CMakeLists.txt'], root, identity(libtorch), sanitize);
-  const sources = fingerprint(['native/core', 'native/test', 'native/bench'], configure);
+  const sources = fingerprint(['native'], configure);
   const stamp = readStamp(stampFile);
   if (stamp.sources === sources) return { text: 'ok (already done)', value: program };
 
