@@ -1,6 +1,9 @@
 /** What is promised while Redis is away, frozen or full, and afterwards. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { after, describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import type { JobEvent } from '../../src/jobs/job.js';
 import {
   admission,
@@ -13,7 +16,8 @@ import {
   worker,
   type Member,
 } from './harness.js';
-import { connectRedis } from '../../src/redis/connection.js';
+import { createHandout } from '../../src/queue/dispatcher.js';
+import { connectRedis, type RedisConnection } from '../../src/redis/connection.js';
 import { until } from '../support/until.js';
 
 const away = { code: 'REDIS_UNAVAILABLE' };
@@ -225,6 +229,33 @@ describe('tickets', async () => {
     assert.equal(await api.handout.waiting(), 2);
     await two.handout.issue(1);
     assert.equal(await api.handout.waiting(), 3, 'who takes none can still issue');
+  });
+});
+
+describe('a queue that is closed while it connects', () => {
+  it('does not end the process when Redis goes away', async () => {
+    // Takes connections and says nothing, as a Redis that is frozen.
+    const sockets: Socket[] = [];
+    const server = createServer((socket) => sockets.push(socket.resume()));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    const connection: Partial<RedisConnection> = {
+      address: {
+        socket: { host: '127.0.0.1', port, tls: false },
+        ...{ username: undefined, password: undefined, database: 0 },
+      },
+      onReconnected: () => () => undefined,
+    };
+    const handout = createHandout(connection as RedisConnection, quiet);
+    handout.take(1, () => Promise.resolve());
+    await until(() => sockets.length === 2);
+    await handout.close();
+    const gone = sockets.map((socket) => once(socket, 'close'));
+    for (const socket of sockets) socket.destroy();
+    await Promise.all(gone);
+    // Bee-Queue's clients are told after the sockets, in this event loop.
+    for (let turn = 0; turn < 10; turn++) await setImmediate();
+    server.close();
   });
 });
 
