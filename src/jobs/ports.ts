@@ -250,19 +250,22 @@ export interface Deliveries {
 }
 
 /** Wakes idle workers; see queue/dispatcher.ts. */
-export interface Handout {
-  /** Adds tickets. It never fails: see the sweeper. */
-  issue(tickets: number): Promise<void>;
-  /** Tickets that nobody has taken yet. Zero when that cannot be told. */
+export interface Dispatcher {
+  /**
+   * Sends wake-ups; none when `count` is not positive. It never fails: the sweeper sends again what
+   * was lost.
+   */
+  wake(count: number): Promise<void>;
+  /** Number of wake-ups that no worker has received yet; zero when Redis does not answer. */
   waiting(): Promise<number>;
   /**
-   * Takes a ticket whenever one of `places` is free, until the handout is closed. A place is free
-   * again when `onTicket` has ended; it has to deal with its errors.
+   * Receives a wake-up whenever one of `slots` is free, until the dispatcher is closed. A slot is
+   * free again when `onWakeUp` has ended; `onWakeUp` handles its own errors.
    */
-  take(places: number, onTicket: () => Promise<void>): void;
+  listen(slots: number, onWakeUp: () => Promise<void>): void;
   /**
-   * Takes no more tickets; safe to repeat. Places in use are the caller's to wait for, and tickets
-   * can still be issued for what they give back.
+   * Receives no more wake-ups; safe to repeat. It does not wait for slots in use, and `wake` still
+   * works for the jobs that they give back.
    */
   close(): Promise<void>;
 }

@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { OxboardError } from '../errors.js';
 import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
-import type { Handout } from '../jobs/ports.js';
+import type { Dispatcher } from '../jobs/ports.js';
 import type { JobResult } from '../jobs/job.js';
 import type { Claims, Revocation } from '../jobs/ports.js';
 import { jobOf, type RecordReply } from '../jobs/record.js';
@@ -15,7 +15,7 @@ import { PREFIX } from './scripts/prelude.js';
 import { MAX_ATTEMPTS, SHORT_SHARE, TIMING, type Timing } from '../jobs/timing.js';
 
 export interface ClaimsDependencies {
-  handout: Handout;
+  dispatcher: Dispatcher;
   /** Seconds that a record is kept after its job ended. */
   jobTtl: number;
   logger: Logger;
@@ -41,7 +41,7 @@ type ClaimReply =
 
 export function createClaims(
   connection: RedisConnection,
-  { handout, jobTtl, logger, metrics, timing = TIMING }: ClaimsDependencies,
+  { dispatcher, jobTtl, logger, metrics, timing = TIMING }: ClaimsDependencies,
 ): Claims {
   const ttl = jobTtl * 1000;
   const listeners = new Map<string, Set<(why: Revocation) => void>>();
@@ -63,7 +63,7 @@ export function createClaims(
   /** @param reply how many jobs were woken, or -1 for a void claim. */
   function ended(reply: unknown): boolean {
     const woken = reply as number;
-    void handout.issue(woken);
+    void dispatcher.wake(woken);
     return woken >= 0;
   }
 
@@ -82,7 +82,7 @@ export function createClaims(
           ttl,
           token,
         ])) as ClaimReply;
-        void handout.issue(reply[1]);
+        void dispatcher.wake(reply[1]);
         if (reply[0] === 'none') return undefined;
         if (reply[0] === 'again') continue;
         const [, , record, cacheKey, modelHash, result, lane, waitedMs] = reply;

@@ -1,114 +1,120 @@
 /**
- * Bee-Queue, which wakes workers. What it hands out are tickets: each is worth one look for a job
- * that waits, whichever it is. So no worker keeps a job that another has the time for, and a lost
- * ticket loses nothing: the sweeper sees jobs without tickets, and tickets without a job just end.
+ * The only file that knows Bee-Queue. Bee-Queue wakes idle workers, nothing more: a wake-up says that
+ * some job waits, and the claim script (lua/claim.lua) decides which job the worker gets. So a job
+ * never depends on one message. A lost wake-up delays a job until the next sweep, and a wake-up too
+ * many finds nothing to claim.
  */
 import { isIP } from 'node:net';
 import BeeQueue from 'bee-queue';
 import type { Logger } from '../observability/logger.js';
 import type { RedisAddress, RedisConnection } from '../redis/connection.js';
-import type { Handout } from '../jobs/ports.js';
+import type { Dispatcher } from '../jobs/ports.js';
 import { PREFIX } from './scripts/prelude.js';
 import { within } from '../lib/timeout.js';
 
-/** Milliseconds: for one call; before another try; after which a worker's tickets are taken back. */
-const TIMEOUT = 3_000;
-const RETRY = 1_000;
-const STALL_INTERVAL = 10_000;
+const CALL_TIMEOUT_MS = 3_000;
+const RETRY_DELAY_MS = 1_000;
+/** After which the wake-ups of a worker that ended go to another. */
+const STALL_INTERVAL_MS = 10_000;
 
-/** @param name of the queue: there are tickets for work, and for downloads. */
-export function createHandout(
+/** @param name of the queue: idle workers and idle downloaders are woken separately. */
+export function createDispatcher(
   connection: RedisConnection,
   logger: Logger,
-  name: 'tickets' | 'downloads' = 'tickets',
-): Handout {
+  name: 'jobs' | 'downloads' = 'jobs',
+): Dispatcher {
   const address = beeAddress(connection.address);
   let closed = false;
-  let producer: Opened | undefined;
-  let consumer: Opened | undefined;
-  let renewal: NodeJS.Timeout | undefined;
+  let producer: OpenQueue | undefined;
+  let consumer: OpenQueue | undefined;
+  let reopenTimer: NodeJS.Timeout | undefined;
 
-  function open(isWorker: boolean, onError: (error: Error) => void): Opened {
+  function open(isWorker: boolean, onError: (error: Error) => void): OpenQueue {
     let disposed = false;
     const queue = new BeeQueue(name, {
       prefix: `${PREFIX}bee`,
-      redis: { ...address, retry_strategy: () => (disposed ? undefined : RETRY) },
+      redis: { ...address, retry_strategy: () => (disposed ? undefined : RETRY_DELAY_MS) },
       isWorker,
       getEvents: false,
       sendEvents: false,
       storeJobs: false,
       removeOnSuccess: true,
       removeOnFailure: true,
-      stallInterval: STALL_INTERVAL,
+      stallInterval: STALL_INTERVAL_MS,
     });
     queue.on('error', (error) => {
       if (disposed) return;
-      logger.debug('tickets_failed', { error });
+      logger.debug('dispatcher_failed', { error });
       onError(error);
     });
     const dispose = () => {
       disposed = true;
-      // It would wait for a connection that may never come, and for handlers, which need it no more.
+      // Without a limit it waits for a connection that may never come, and for running handlers.
       queue.close(1).catch(() => undefined);
     };
     return { queue, dispose };
   }
 
-  /** Calls Bee-Queue; after a failure with another queue, for which it loads its scripts anew. */
+  /** Calls Bee-Queue. After a failure the next call opens a new queue, which loads its scripts again. */
   async function ask<T>(work: (queue: BeeQueue) => Promise<T>): Promise<T> {
     producer ??= open(false, () => undefined);
-    const mine = producer;
+    const asked = producer;
     try {
-      const { queue } = mine;
+      const { queue } = asked;
       return await within(
-        TIMEOUT,
+        CALL_TIMEOUT_MS,
         queue.ready().then(() => work(queue)),
       );
     } catch (error) {
-      if (producer === mine) producer = undefined;
-      mine.dispose();
+      if (producer === asked) producer = undefined;
+      asked.dispose();
       throw error;
     }
   }
 
-  const issueOnce = (tickets: number): Promise<void> =>
+  const send = (count: number): Promise<void> =>
     ask(async (queue) => {
-      const jobs = Array.from({ length: tickets }, () => queue.createJob({}));
-      const failed = await queue.saveAll(jobs);
+      const wakeUps = Array.from({ length: count }, () => queue.createJob({}));
+      const failed = await queue.saveAll(wakeUps);
       for (const error of failed.values()) throw error;
     });
 
-  function consume(places: Places, onTicket: () => Promise<void>): void {
-    // Bee-Queue waits twice as long after every failure, and knows nothing of lost scripts.
-    const mine = open(true, () => renew());
-    const renew = () => {
+  function consume(slots: Slots, onWakeUp: () => Promise<void>): void {
+    // Bee-Queue doubles its delay after every failure, and never loads lost scripts again.
+    const opened = open(true, () => reopen());
+    const reopen = () => {
       if (closed) return;
-      renewal ??= setTimeout(() => {
-        renewal = undefined;
+      reopenTimer ??= setTimeout(() => {
+        reopenTimer = undefined;
         stopWatching();
-        mine.dispose();
-        consume(places, onTicket);
-      }, RETRY);
+        opened.dispose();
+        consume(slots, onWakeUp);
+      }, RETRY_DELAY_MS);
     };
-    // It may wait on a connection whose other end is gone.
-    const stopWatching = connection.onReconnected(renew);
-    consumer = mine;
-    mine.queue.process(places.total, () => places.use(onTicket));
-    mine.queue.checkStalledJobs(STALL_INTERVAL / 2).catch((error: unknown) => {
-      mine.queue.emit('error', error);
+    // Bee-Queue may still wait on a connection whose other end is gone.
+    const stopWatching = connection.onReconnected(reopen);
+    consumer = opened;
+    opened.queue.process(slots.total, () => slots.use(onWakeUp));
+    opened.queue.checkStalledJobs(STALL_INTERVAL_MS / 2).catch((error: unknown) => {
+      opened.queue.emit('error', error);
     });
   }
 
+  function closeProducer(): void {
+    producer?.dispose();
+    producer = undefined;
+  }
+
   return {
-    async issue(tickets) {
-      if (tickets <= 0) return;
+    async wake(count) {
+      if (count <= 0) return;
       try {
-        await issueOnce(tickets).catch((error: unknown) => {
+        await send(count).catch((error: unknown) => {
           if (!String(error).includes('NOSCRIPT')) throw error;
-          return issueOnce(tickets);
+          return send(count);
         });
       } catch (error) {
-        logger.debug('tickets_failed', { error });
+        logger.debug('dispatcher_failed', { error });
       }
       if (closed) closeProducer();
     },
@@ -116,35 +122,30 @@ export function createHandout(
       try {
         return (await ask((queue) => queue.checkHealth())).waiting;
       } catch (error) {
-        logger.debug('tickets_failed', { error });
+        logger.debug('dispatcher_failed', { error });
         return 0;
       }
     },
-    take(places, onTicket) {
-      consume(new Places(places), onTicket);
+    listen(slots, onWakeUp) {
+      consume(new Slots(slots), onWakeUp);
     },
     close() {
       closed = true;
-      clearTimeout(renewal);
+      clearTimeout(reopenTimer);
       consumer?.dispose();
       closeProducer();
       return Promise.resolve();
     },
   };
-
-  function closeProducer(): void {
-    producer?.dispose();
-    producer = undefined;
-  }
 }
 
-interface Opened {
+interface OpenQueue {
   queue: BeeQueue;
   dispose: () => void;
 }
 
-/** Handlers outlive the queue that called them, so places are counted here. */
-class Places {
+/** Counts slots across queues: handlers of a queue that was disposed of still occupy theirs. */
+class Slots {
   readonly total: number;
   #used = 0;
   readonly #waiting: (() => void)[] = [];
@@ -169,7 +170,7 @@ class Places {
   }
 }
 
-/** Bee-Queue's own client library does not know ours, and would connect elsewhere. */
+/** The same Redis for Bee-Queue's own client library, which takes no client of ours. */
 function beeAddress({ socket, username, password, database }: RedisAddress) {
   return {
     ...('path' in socket
@@ -182,9 +183,9 @@ function beeAddress({ socket, username, password, database }: RedisAddress) {
     ...(username !== undefined && { user: username }),
     ...(password !== undefined && { password }),
     db: database,
-    // It would give up after an hour.
+    // The default gives up after an hour.
     connect_timeout: 2 ** 31 - 1,
-    socket_initial_delay: STALL_INTERVAL,
+    socket_initial_delay: STALL_INTERVAL_MS,
     // When the connection is lost during its check, it emits two errors, and Bee-Queue listens for one.
     no_ready_check: true,
   };

@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import { OxboardError } from '../errors.js';
 import { costMs, laneOf } from '../jobs/cost.js';
-import type { Handout } from '../jobs/ports.js';
+import type { Dispatcher } from '../jobs/ports.js';
 import type { JobRequest } from '../jobs/job.js';
 import type { Claims, Downloads } from '../jobs/ports.js';
 import { jobOf, type RecordReply } from '../jobs/record.js';
@@ -17,8 +17,8 @@ export interface DownloadsDependencies {
   /** What holds for claims of every kind. */
   claims: Claims;
   /** For jobs whose song is there now, and for those that go back. */
-  handout: Pick<Handout, 'issue'>;
-  downloads: Pick<Handout, 'issue'>;
+  dispatcher: Pick<Dispatcher, 'wake'>;
+  downloadDispatcher: Pick<Dispatcher, 'wake'>;
   /** Seconds that a record is kept after its job ended. */
   jobTtl: number;
   timing?: Timing;
@@ -26,7 +26,7 @@ export interface DownloadsDependencies {
 
 export function createDownloads(
   connection: RedisConnection,
-  { claims, handout, downloads, jobTtl, timing = TIMING }: DownloadsDependencies,
+  { claims, dispatcher, downloadDispatcher, jobTtl, timing = TIMING }: DownloadsDependencies,
 ): Downloads {
   return {
     renew: (claim) => claims.renew(claim),
@@ -62,13 +62,13 @@ export function createDownloads(
         song.key,
         progress,
       ])) as number;
-      void handout.issue(reply);
+      void dispatcher.wake(reply);
       return reply >= 0;
     },
 
     async handBack({ job, token }) {
       const reply = (await connection.run(HAND_BACK, [job.id, token])) as number;
-      void downloads.issue(reply);
+      void downloadDispatcher.wake(reply);
       return reply >= 0;
     },
   };

@@ -8,7 +8,7 @@ import type { Storage } from '../storage/storage.js';
 import { canonicalOptions, costMs, laneOf, type Lane } from '../jobs/cost.js';
 import { decodeCursor, encodeCursor } from '../jobs/cursor.js';
 import { EventFeeds } from './events.js';
-import type { Handout } from '../jobs/ports.js';
+import type { Dispatcher } from '../jobs/ports.js';
 import type { Jobs, WorkerAnnouncement } from '../jobs/ports.js';
 import { downloadsOf, jobOf, type RecordReply } from '../jobs/record.js';
 import type { RedisConnection } from '../redis/connection.js';
@@ -17,9 +17,9 @@ import { SHORT_SHARE } from '../jobs/timing.js';
 import { discard } from './trash.js';
 
 export interface JobsDependencies {
-  handout: Handout;
-  /** Hands out jobs whose song has to be downloaded first; without it they wait for a sweeper. */
-  downloads?: Pick<Handout, 'issue'>;
+  dispatcher: Dispatcher;
+  /** For jobs whose song has to be downloaded first; without it they wait for a sweep. */
+  downloadDispatcher?: Pick<Dispatcher, 'wake'>;
   storage: Storage;
   /** Seconds that a record is kept after its job ended. */
   jobTtl: number;
@@ -28,7 +28,7 @@ export interface JobsDependencies {
 
 export function createJobs(
   connection: RedisConnection,
-  { handout, downloads, storage, jobTtl, logger }: JobsDependencies,
+  { dispatcher, downloadDispatcher, storage, jobTtl, logger }: JobsDependencies,
 ): Jobs {
   const feeds = new EventFeeds(connection, logger);
   const ttl = jobTtl * 1000;
@@ -63,7 +63,7 @@ export function createJobs(
       }
       if (!record) throw new OxboardError('INTERNAL', `There is a job ${id} already`);
       const replayed = outcome === 'replayed';
-      if (!replayed) void (link ? downloads : handout)?.issue(1);
+      if (!replayed) void (link ? downloadDispatcher : dispatcher)?.wake(1);
       return { job: jobOf(record), replayed };
     },
 
@@ -89,7 +89,7 @@ export function createJobs(
       const reply = await connection.run(CANCEL_OR_REMOVE, [id, tenant, ttl]);
       if (!reply) return undefined;
       const [outcome, woken, trash] = reply as ['cancelled' | 'removed', number, string[]];
-      void handout.issue(woken);
+      void dispatcher.wake(woken);
       await discard({ connection, storage, logger }, trash);
       return outcome;
     },
@@ -103,14 +103,14 @@ export function createJobs(
       ];
       const live = workers.map((text) => JSON.parse(text) as WorkerAnnouncement);
       const [shortCount, shortMs, longCount, longMs] = queued;
-      const places = live.reduce((sum, { concurrency }) => sum + concurrency, 0);
+      const slots = live.reduce((sum, { concurrency }) => sum + concurrency, 0);
       const waiting = shortCount + longCount;
-      if (waiting + running < places) return 0;
+      if (waiting + running < slots) return 0;
       const ahead = aheadMs(laneOf(costSeconds), {
         short: { count: shortCount, ms: shortMs },
         long: { count: longCount, ms: longMs },
       });
-      // Jobs of one worker share its device: more places do not make it faster.
+      // Jobs of one worker share its device: more slots do not make it faster.
       return (ahead + Number(runningMs)) / 1000 / Math.max(1, live.length);
     },
 

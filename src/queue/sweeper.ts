@@ -1,11 +1,11 @@
 /**
- * Makes up for whatever was lost: workers that ended, tickets, records whose time is over, files
+ * Makes up for whatever was lost: workers that ended, wake-ups, records whose time is over, files
  * that nobody removed. Every process of the service has one; what they do twice does no harm.
  */
 import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
 import type { Storage } from '../storage/storage.js';
-import type { Handout } from '../jobs/ports.js';
+import type { Dispatcher } from '../jobs/ports.js';
 import type { RedisConnection } from '../redis/connection.js';
 import { SWEEP } from './scripts/sweeping.js';
 import { MAX_ATTEMPTS } from '../jobs/timing.js';
@@ -13,8 +13,8 @@ import { emptyTrash } from './trash.js';
 
 const INTERVAL = 2_000;
 const AT_ONCE = 100;
-/** Tickets that are made up for at once: enough until the next time, and no more than are soon used. */
-const TICKETS_PER_PLACE = 10;
+/** Wake-ups that may wait: enough until the next sweep, and no more than are soon received. */
+const WAKE_UPS_PER_SLOT = 10;
 
 export interface Swept {
   /** Jobs whose worker was not heard of any more, for another attempt, and without one left. */
@@ -37,9 +37,9 @@ export interface Sweeper {
 }
 
 export interface SweeperDependencies {
-  handout: Handout;
-  /** Hands out jobs whose song has to be downloaded first. */
-  downloads?: Pick<Handout, 'issue' | 'waiting'>;
+  dispatcher: Dispatcher;
+  /** For jobs whose song has to be downloaded first. */
+  downloadDispatcher?: Pick<Dispatcher, 'wake' | 'waiting'>;
   storage: Storage;
   /** Seconds that a record is kept after its job ended. */
   jobTtl: number;
@@ -53,8 +53,8 @@ export interface SweeperDependencies {
 export function createSweeper(
   connection: RedisConnection,
   {
-    handout,
-    downloads,
+    dispatcher,
+    downloadDispatcher,
     storage,
     jobTtl,
     logger,
@@ -67,7 +67,7 @@ export function createSweeper(
   let running: Promise<void> | undefined;
 
   async function sweep(): Promise<Swept> {
-    const [requeued, failed, removed, queued, places, unserved, links, workers] =
+    const [requeued, failed, removed, queued, slots, unserved, links, workers] =
       (await connection.run(SWEEP, [
         MAX_ATTEMPTS,
         jobTtl * 1000,
@@ -86,12 +86,12 @@ export function createSweeper(
     }
     if (removed > 0) logger.debug('jobs_expired', { removed });
     if (queued > 0) {
-      const wanted = Math.min(queued, places * TICKETS_PER_PLACE);
-      await handout.issue(wanted - (await handout.waiting()));
+      const wanted = Math.min(queued, slots * WAKE_UPS_PER_SLOT);
+      await dispatcher.wake(wanted - (await dispatcher.waiting()));
     }
-    if (links > 0 && downloads) {
-      const wanted = Math.min(links, workers * TICKETS_PER_PLACE);
-      await downloads.issue(wanted - (await downloads.waiting()));
+    if (links > 0 && downloadDispatcher) {
+      const wanted = Math.min(links, workers * WAKE_UPS_PER_SLOT);
+      await downloadDispatcher.wake(wanted - (await downloadDispatcher.waiting()));
     }
     await emptyTrash({ connection, storage, logger });
     return { requeued, failed, unserved, removed, queued };

@@ -1,12 +1,12 @@
 /**
- * Takes tickets for downloads, finds the jobs behind them and gets their songs, as many at a time as
- * it has places. What a link does, and how long that takes, is no matter of the workers'.
+ * Claims a job at each wake-up and downloads its song, as many at a time as it has slots. What a link
+ * does, and how long that takes, is no matter of the workers'.
  */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { diskError } from '../lib/disk.js';
-import type { Handout } from '../jobs/ports.js';
+import type { Dispatcher } from '../jobs/ports.js';
 import { Interruption } from './interruption.js';
 import type { Patience } from './patience.js';
 import { openWorkFolder } from './work-folder.js';
@@ -22,7 +22,7 @@ export interface DownloaderDependencies
     Omit<DownloadContext, 'stopping' | 'renewalMs' | 'patience'>,
     Partial<Pick<DownloadContext, 'renewalMs' | 'patience'>> {
   /** Closed by `stop`. */
-  handout: Pick<Handout, 'take' | 'close'>;
+  dispatcher: Pick<Dispatcher, 'listen' | 'close'>;
 }
 
 export interface RunningDownloader {
@@ -39,7 +39,7 @@ export interface RunningDownloader {
  * @throws OxboardError OUTPUT_UNWRITABLE, DISK_FULL
  */
 export async function startDownloader({
-  handout,
+  dispatcher,
   directory,
   ...dependencies
 }: DownloaderDependencies): Promise<RunningDownloader> {
@@ -69,11 +69,11 @@ export async function startDownloader({
       const claim = await downloads.claim(id);
       if (claim) await runDownload(context, claim);
     } catch (error) {
-      // The ticket is lost, the job behind it is not: the sweeper issues another.
-      logger.warn('ticket_failed', { error });
+      // Only the wake-up is lost: the sweeper sends another for the job.
+      logger.warn('claim_failed', { error });
     }
   };
-  handout.take(CONCURRENCY, () => {
+  dispatcher.listen(CONCURRENCY, () => {
     const working = work().finally(() => running.delete(working));
     running.add(working);
     return working;
@@ -85,7 +85,7 @@ export async function startDownloader({
   return {
     async stop({ graceMs }) {
       stopping = true;
-      const closed = handout.close();
+      const closed = dispatcher.close();
       const grace = new AbortController();
       await Promise.race([
         idle(),

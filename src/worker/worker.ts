@@ -1,6 +1,6 @@
 /**
- * A worker: takes tickets, finds the jobs behind them and does them, as many at a time as it has
- * places. Their segments take turns on the device.
+ * A worker: claims a job at each wake-up and runs it, as many at a time as it has slots. Their segments
+ * take turns on the device.
  */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
@@ -12,7 +12,7 @@ import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
 import { NO_TRACER, type Tracer } from '../observability/tracing.js';
 import type { Storage } from '../storage/storage.js';
-import type { Handout } from '../jobs/ports.js';
+import type { Dispatcher } from '../jobs/ports.js';
 import type { Claims, ModelPull, Workers } from '../jobs/ports.js';
 import { createAnnouncements, type Announcements } from './announcements.js';
 import { currentDefault, installedModels } from './installed.js';
@@ -50,7 +50,7 @@ export interface WorkerDependencies {
   claims: Claims;
   workers: Workers;
   /** Closed by `stop`. */
-  handout: Pick<Handout, 'take' | 'close'>;
+  dispatcher: Pick<Dispatcher, 'listen' | 'close'>;
   storage: Storage;
   logger: Logger;
   metrics: Metrics;
@@ -149,7 +149,7 @@ class Worker implements RunningWorker {
   }
 
   async start(): Promise<void> {
-    const { config, handout, logger } = this.#dependencies;
+    const { config, dispatcher, logger } = this.#dependencies;
     const { name: model } = this.defaultModel;
     // A job that fails by it will say so; other models may be sound.
     this.#separators.warmUp(model).catch((error: unknown) => {
@@ -157,7 +157,7 @@ class Worker implements RunningWorker {
     });
     // The queue gives a worker only jobs for models that it has announced.
     await this.#announcements.now();
-    handout.take(config.workerConcurrency, () => this.#onTicket());
+    dispatcher.listen(config.workerConcurrency, () => this.#onWakeUp());
   }
 
   stop({ graceMs }: { graceMs: number }): Promise<void> {
@@ -166,9 +166,9 @@ class Worker implements RunningWorker {
   }
 
   async #stop(graceMs: number): Promise<void> {
-    const { handout, logger } = this.#dependencies;
+    const { dispatcher, logger } = this.#dependencies;
     logger.info('worker_stopping', { worker: this.id, active: this.#active });
-    const closed = handout.close();
+    const closed = dispatcher.close();
     const grace = new AbortController();
     await Promise.race([
       this.#idle(),
@@ -188,10 +188,10 @@ class Worker implements RunningWorker {
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
-  #onTicket(): Promise<void> {
+  #onWakeUp(): Promise<void> {
     const work = this.#work().catch((error: unknown) => {
-      // The ticket is lost, the job behind it is not: the sweeper issues another.
-      this.#dependencies.logger.warn('ticket_failed', { error });
+      // Only the wake-up is lost: the sweeper sends another for the job.
+      this.#dependencies.logger.warn('claim_failed', { error });
     });
     this.#running.add(work);
     void work.then(() => this.#running.delete(work));

@@ -168,9 +168,9 @@ describe('a job with a link', () => {
     assert.equal((await get(job)).error?.code, 'NO_WORKER');
   });
 
-  it('hands out tickets of its own kind, and the sweeper makes up for lost ones', async () => {
+  it('has wake-ups of its own, and the sweeper sends lost ones again', async () => {
     const attempts: number[] = [];
-    one.downloadTickets.take(1, async () => {
+    one.downloadDispatcher.listen(1, async () => {
       const claim = await one.downloads.claim('worker');
       if (claim) attempts.push(claim.attempt);
     });
@@ -179,6 +179,6 @@ describe('a job with a link', () => {
     await api.connection.send(['ZADD', 'oxboard:leases:downloads', '1', job.id]);
     await until(async () => (await one.sweeper.sweep()).requeued === 1, 'the end of a lease');
     await until(() => attempts.length === 2, 'the second attempt');
-    await one.downloadTickets.close();
+    await one.downloadDispatcher.close();
   });
 });

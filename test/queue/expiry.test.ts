@@ -114,7 +114,7 @@ describe('files', () => {
     });
 
     const jobs = createJobs(api.connection, {
-      handout: api.handout,
+      dispatcher: api.dispatcher,
       storage: failing,
       jobTtl: 1,
       logger: quiet,
@@ -164,9 +164,9 @@ describe('records', () => {
 
 describe('a job that no worker takes', () => {
   it('fails when its time is over, and leaves no upload', async () => {
-    const { connection, handout } = one;
+    const { connection, dispatcher } = one;
     const sweeper = createSweeper(connection, {
-      handout,
+      dispatcher,
       storage,
       jobTtl: 60,
       maxWait: 0.5,

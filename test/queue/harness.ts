@@ -6,7 +6,7 @@ import path from 'node:path';
 import type { Logger } from '../../src/observability/logger.js';
 import { createClaims } from '../../src/queue/claims.js';
 import { createDownloads } from '../../src/queue/downloads.js';
-import { createHandout } from '../../src/queue/dispatcher.js';
+import { createDispatcher } from '../../src/queue/dispatcher.js';
 import type { JobOptions } from '../../src/options.js';
 import { DEFAULT_JOB_OPTIONS } from '../support/options.js';
 import type { Job, JobResult } from '../../src/jobs/job.js';
@@ -120,20 +120,20 @@ export async function startQueue(
   async function join(own: Partial<Timing> & { redisUrl?: string; redisDb?: number } = {}) {
     const { redisUrl = redis.url, redisDb = 0, ...ownTiming } = own;
     const connection = await connectRedis({ redisUrl, redisDb }, quiet);
-    const handout = createHandout(connection, quiet);
-    const downloadTickets = createHandout(connection, quiet, 'downloads');
-    const shared = { handout, downloads: downloadTickets, storage, jobTtl, logger: quiet };
+    const dispatcher = createDispatcher(connection, quiet);
+    const downloadDispatcher = createDispatcher(connection, quiet, 'downloads');
+    const shared = { dispatcher, downloadDispatcher, storage, jobTtl, logger: quiet };
     const ourTiming = { ...TIMING, ...timing, ...ownTiming };
     const claims = createClaims(connection, { ...shared, timing: ourTiming });
     context.after(() => {
-      void handout.close();
-      void downloadTickets.close();
+      void dispatcher.close();
+      void downloadDispatcher.close();
       void connection.close();
     });
     return {
       connection,
-      handout,
-      downloadTickets,
+      dispatcher,
+      downloadDispatcher,
       claims,
       downloads: createDownloads(connection, { ...shared, claims, timing: ourTiming }),
       jobs: createJobs(connection, shared),

@@ -16,7 +16,7 @@ import {
   worker,
   type Member,
 } from './harness.js';
-import { createHandout } from '../../src/queue/dispatcher.js';
+import { createDispatcher } from '../../src/queue/dispatcher.js';
 import { connectRedis, type RedisConnection } from '../../src/redis/connection.js';
 import { until } from '../support/until.js';
 
@@ -29,11 +29,11 @@ async function refused(member: Member): Promise<number> {
   return performance.now() - began;
 }
 
-/** Does every job that it has a ticket for; what Redis refuses, it leaves to the sweeper. */
-function work(member: Member, places = 2): string[] {
+/** Claims a job at each wake-up and completes it; what Redis refuses is left to the sweeper. */
+function work(member: Member, slots = 2): string[] {
   const done: string[] = [];
   member.sweeper.start();
-  member.handout.take(places, async () => {
+  member.dispatcher.listen(slots, async () => {
     try {
       const claim = await member.claim();
       if (claim && (await member.claims.complete(claim, claim.cached ?? result()))) {
@@ -103,8 +103,8 @@ describe('a Redis that is killed and started again', async () => {
     assert.equal(events.at(-1)?.status, 'cancelled');
   });
 
-  it('takes tickets again when it comes back while a worker waits for them', async () => {
-    // `other` is waiting for a ticket all the time; the scripts of Bee-Queue are gone too.
+  it('sends wake-ups again when it comes back while a worker waits for them', async () => {
+    // `other` is waiting for a wake-up all the time; the scripts of Bee-Queue are gone too.
     await queue.redis.stop();
     await queue.redis.start();
     const { job } = await admitAnyway();
@@ -189,50 +189,50 @@ describe('a Redis without memory', async () => {
   });
 });
 
-describe('tickets', async () => {
+describe('wake-ups', async () => {
   const queue = await startQueue({ after });
   const [api, one] = await Promise.all([queue.join(), queue.join()]);
 
   it('that are lost are issued again', async () => {
     await api.workers.announce(worker('worker', { concurrency: 2 }));
-    const { handout } = api;
+    const { dispatcher } = api;
     const ids: string[] = [];
     for (let count = 0; count < 5; count++) {
       ids.push((await api.jobs.admit(admission())).job.id);
     }
-    await until(async () => (await handout.waiting()) === 5);
-    await api.connection.send(['DEL', 'oxboard:bee:tickets:waiting', 'oxboard:bee:tickets:jobs']);
+    await until(async () => (await dispatcher.waiting()) === 5);
+    await api.connection.send(['DEL', 'oxboard:bee:jobs:waiting', 'oxboard:bee:jobs:jobs']);
     const done = work(one);
-    await until(() => done.length === 5, 'jobs without tickets');
+    await until(() => done.length === 5, 'jobs without wake-ups');
     assert.deepEqual(done.toSorted(), ids.toSorted());
   });
 });
 
-describe('tickets', async () => {
+describe('wake-ups', async () => {
   const queue = await startQueue({ after });
   const [api, two] = await Promise.all([queue.join(), queue.join()]);
 
-  it('are taken only by who has a place', async () => {
+  it('are received only by a worker with a free slot', async () => {
     let taken = 0;
     const waiting: (() => void)[] = [];
-    two.handout.take(2, () => {
+    two.dispatcher.listen(2, () => {
       taken++;
       return new Promise((resolve) => waiting.push(resolve));
     });
-    await api.handout.issue(5);
+    await api.dispatcher.wake(5);
     await until(() => taken === 2);
-    assert.equal(await api.handout.waiting(), 3);
+    assert.equal(await api.dispatcher.waiting(), 3);
     waiting.shift()!();
     await until(() => taken === 3);
-    await two.handout.close();
+    await two.dispatcher.close();
     for (const end of waiting) end();
-    assert.equal(await api.handout.waiting(), 2);
-    await two.handout.issue(1);
-    assert.equal(await api.handout.waiting(), 3, 'who takes none can still issue');
+    assert.equal(await api.dispatcher.waiting(), 2);
+    await two.dispatcher.wake(1);
+    assert.equal(await api.dispatcher.waiting(), 3, 'who takes none can still issue');
   });
 });
 
-describe('a queue that is closed while it connects', () => {
+describe('a dispatcher that is closed while it connects', () => {
   it('does not end the process when Redis goes away', async () => {
     // Takes connections and says nothing, as a Redis that is frozen.
     const sockets: Socket[] = [];
@@ -246,10 +246,10 @@ describe('a queue that is closed while it connects', () => {
       },
       onReconnected: () => () => undefined,
     };
-    const handout = createHandout(connection as RedisConnection, quiet);
-    handout.take(1, () => Promise.resolve());
+    const dispatcher = createDispatcher(connection as RedisConnection, quiet);
+    dispatcher.listen(1, () => Promise.resolve());
     await until(() => sockets.length === 2);
-    await handout.close();
+    await dispatcher.close();
     const gone = sockets.map((socket) => once(socket, 'close'));
     for (const socket of sockets) socket.destroy();
     await Promise.all(gone);

@@ -32,8 +32,8 @@ const storage = new Proxy(queue.storage, {
         }
       : () => silence,
 });
-const { connection, handout } = member;
-const common = { handout, storage, jobTtl: 3600, logger: quiet };
+const { connection, dispatcher } = member;
+const common = { dispatcher, storage, jobTtl: 3600, logger: quiet };
 
 /** Seconds that it takes. */
 async function timed(work: () => Promise<unknown>): Promise<number> {

@@ -15,7 +15,7 @@ import { createTenants } from '../../src/http/tenant.js';
 import { createLogger } from '../../src/observability/logger.js';
 import { createMetrics, type Metrics } from '../../src/observability/metrics.js';
 import { createClaims } from '../../src/queue/claims.js';
-import { createHandout } from '../../src/queue/dispatcher.js';
+import { createDispatcher } from '../../src/queue/dispatcher.js';
 import type { JobResult, StemResult } from '../../src/jobs/job.js';
 import { createJobs } from '../../src/queue/jobs.js';
 import type { Claim, Claims, WorkerAnnouncement, Workers } from '../../src/jobs/ports.js';
@@ -104,10 +104,10 @@ export async function startApi(
   const metrics = createMetrics();
   const connection = await connectRedis({ redisUrl: redis.url, redisDb: 0 }, logger);
   const storage = otherStorage ?? (await openStorage({ storageUrl: undefined, dataDir: folder }));
-  const handout = createHandout(connection, logger);
-  const jobs = createJobs(connection, { handout, storage, jobTtl: 3600, logger });
+  const dispatcher = createDispatcher(connection, logger);
+  const jobs = createJobs(connection, { dispatcher, storage, jobTtl: 3600, logger });
   const workers = createWorkers(connection);
-  const claims = createClaims(connection, { handout, jobTtl: 3600, logger });
+  const claims = createClaims(connection, { dispatcher, jobTtl: 3600, logger });
   if (worker) await workers.announce(worker);
 
   const api = createApi({
@@ -145,8 +145,8 @@ export async function startApi(
     () => server.closeAllConnections(),
     () => server.close(),
     // Bee-Queue does not like to be closed while it connects.
-    () => handout.waiting(),
-    () => handout.close(),
+    () => dispatcher.waiting(),
+    () => dispatcher.close(),
     () => connection.close(),
   );
   return {

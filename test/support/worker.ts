@@ -8,7 +8,7 @@ import { setTimeout } from 'node:timers/promises';
 import { buffer } from 'node:stream/consumers';
 import { createMetrics } from '../../src/observability/metrics.js';
 import { createClaims } from '../../src/queue/claims.js';
-import { createHandout } from '../../src/queue/dispatcher.js';
+import { createDispatcher } from '../../src/queue/dispatcher.js';
 import type { JobOptions } from '../../src/options.js';
 import { DEFAULT_JOB_OPTIONS } from './options.js';
 import { isFinished, type Job, type JobEvent } from '../../src/jobs/job.js';
@@ -52,11 +52,11 @@ export async function composeWorker(settings: WorkerSettings) {
   const metrics = createMetrics({ process: 'worker' });
   const storage = settings.storage ?? (await openStorage({ ...place, dataDir }));
   const redis = await connectRedis({ redisUrl, redisDb: 0 }, logger);
-  const handout = createHandout(redis, logger);
+  const dispatcher = createDispatcher(redis, logger);
   const timing = { ...TIMING, leaseMs: LEASE_MS };
-  const claims = createClaims(redis, { handout, jobTtl: JOB_TTL, logger, timing });
+  const claims = createClaims(redis, { dispatcher, jobTtl: JOB_TTL, logger, timing });
   const sweeper = createSweeper(redis, {
-    handout,
+    dispatcher,
     storage,
     jobTtl: JOB_TTL,
     logger,
@@ -76,7 +76,7 @@ export async function composeWorker(settings: WorkerSettings) {
     },
     claims,
     workers: createWorkers(redis),
-    handout,
+    dispatcher,
     storage,
     logger,
     metrics,
@@ -126,11 +126,11 @@ export async function startService(context: Context, place: WorkerSettings['plac
   const { logger } = recordingLogger();
   const storage = await openStorage({ ...place, dataDir });
   const redis = await connectRedis({ redisUrl: settings.redisUrl, redisDb: 0 }, logger);
-  const handout = createHandout(redis, logger);
-  const jobs = createJobs(redis, { handout, storage, jobTtl: JOB_TTL, logger });
+  const dispatcher = createDispatcher(redis, logger);
+  const jobs = createJobs(redis, { dispatcher, storage, jobTtl: JOB_TTL, logger });
   closers.push(
     () => redis.close(),
-    () => handout.close(),
+    () => dispatcher.close(),
   );
 
   const events = async function* (id: string): AsyncGenerator<JobEvent> {

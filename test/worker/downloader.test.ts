@@ -21,7 +21,7 @@ async function start(
   { maxDuration = 60, away }: { maxDuration?: number; away?: () => Promise<never> } = {},
 ) {
   const queue = await startQueue(context);
-  const { jobs, downloads, downloadTickets, sweeper } = await queue.join();
+  const { jobs, downloads, downloadDispatcher, sweeper } = await queue.join();
   const { logger, events } = recordingLogger();
   const metrics = createMetrics();
   const directory = path.join(queue.dataDir, 'downloads');
@@ -33,7 +33,7 @@ async function start(
   });
   const downloader = await startDownloader({
     downloads,
-    handout: downloadTickets,
+    dispatcher: downloadDispatcher,
     storage,
     fetchSong,
     directory,

@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import { createApi } from '../../http/app.js';
 import { createTenants } from '../../http/tenant.js';
 import { jobDocument } from '../../http/views.js';
-import { createHandout } from '../../queue/dispatcher.js';
+import { createDispatcher } from '../../queue/dispatcher.js';
 import { createJobs } from '../../queue/jobs.js';
 import { observeQueue } from '../../queue/observation.js';
 import { connectRedis } from '../../redis/connection.js';
@@ -34,12 +34,12 @@ export async function startApiProcess({
   const { redisDb, jobTtl } = config;
   const storage = await openStorage(config);
   const redis = await connectRedis({ redisUrl, redisDb }, logger);
-  const handout = createHandout(redis, logger);
-  const downloads = createHandout(redis, logger, 'downloads');
+  const dispatcher = createDispatcher(redis, logger);
+  const downloadDispatcher = createDispatcher(redis, logger, 'downloads');
   const tenants = createTenants(config);
   const api = createApi({
     config,
-    jobs: createJobs(redis, { handout, downloads, storage, jobTtl, logger }),
+    jobs: createJobs(redis, { dispatcher, downloadDispatcher, storage, jobTtl, logger }),
     workers: createWorkers(redis),
     storage,
     tenants,
@@ -57,7 +57,14 @@ export async function startApiProcess({
   await listen(server, { host: config.host, port: config.port, variable: 'PORT' });
 
   // While no worker runs, records and files end in time all the same.
-  const sweeper = createSweeper(redis, { handout, downloads, storage, jobTtl, logger, metrics });
+  const sweeper = createSweeper(redis, {
+    dispatcher,
+    downloadDispatcher,
+    storage,
+    jobTtl,
+    logger,
+    metrics,
+  });
   sweeper.start();
   const observation = observeQueue(redis, metrics, logger);
   const { webhookSecret: secret, webhookAllowPrivate: allowPrivate } = config;
@@ -84,8 +91,8 @@ export async function startApiProcess({
       server.closeAllConnections();
       clearTimeout(deadline);
       await sweeper.stop();
-      await handout.close();
-      await downloads.close();
+      await dispatcher.close();
+      await downloadDispatcher.close();
       await redis.close();
     },
   };

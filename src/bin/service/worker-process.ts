@@ -6,7 +6,7 @@ import { fetchSong } from '../../intake/youtube/fetch-song.js';
 import { createClaims } from '../../queue/claims.js';
 import { startDownloader } from '../../worker/downloader.js';
 import { createDownloads } from '../../queue/downloads.js';
-import { createHandout } from '../../queue/dispatcher.js';
+import { createDispatcher } from '../../queue/dispatcher.js';
 import { createJanitor } from '../../queue/janitor.js';
 import { observeQueue } from '../../queue/observation.js';
 import { connectRedis } from '../../redis/connection.js';
@@ -29,17 +29,24 @@ export async function startWorkerProcess({
   const { redisDb, jobTtl } = config;
   const storage = await openStorage(config);
   const redis = await connectRedis({ redisUrl, redisDb }, logger);
-  const handout = createHandout(redis, logger);
-  const downloads = createHandout(redis, logger, 'downloads');
-  const claims = createClaims(redis, { handout, jobTtl, logger, metrics });
-  const sweeper = createSweeper(redis, { handout, downloads, storage, jobTtl, logger, metrics });
+  const dispatcher = createDispatcher(redis, logger);
+  const downloadDispatcher = createDispatcher(redis, logger, 'downloads');
+  const claims = createClaims(redis, { dispatcher, jobTtl, logger, metrics });
+  const sweeper = createSweeper(redis, {
+    dispatcher,
+    downloadDispatcher,
+    storage,
+    jobTtl,
+    logger,
+    metrics,
+  });
   const janitor = createJanitor(redis, { storage, logger });
   const pull = await startAutoPull({ config, logger });
   const worker = await startWorker({
     config,
     claims,
     workers: createWorkers(redis),
-    handout,
+    dispatcher,
     storage,
     logger,
     metrics,
@@ -54,8 +61,8 @@ export async function startWorkerProcess({
     cacheDirectory: path.join(config.youtubeDownloadDir, 'cache'),
   };
   const downloader = await startDownloader({
-    downloads: createDownloads(redis, { claims, handout, downloads, jobTtl }),
-    handout: downloads,
+    downloads: createDownloads(redis, { claims, dispatcher, downloadDispatcher, jobTtl }),
+    dispatcher: downloadDispatcher,
     storage,
     fetchSong: (url, options) => fetchSong(url, youtube, options),
     directory: config.youtubeDownloadDir,

@@ -150,7 +150,7 @@ call('HSET', job_key(id), 'error', ARGV[4])
 return finish(id, 'failed', now(), ARGV[3], {})
 `);
 
-/** ARGV: id, token. Returns how many jobs wait for a ticket, or -1. */
+/** ARGV: id, token. Returns how many jobs need a wake-up, or -1. */
 export const HAND_BACK = script(`${PRELUDE}${CLAIMED}
 if why_void() then return -1 end
 even_without_memory()

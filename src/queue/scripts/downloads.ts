@@ -35,7 +35,7 @@ return false
 
 /**
  * The song is in the storage: the job goes into the lane of its model. ARGV: id, token, request, audio,
- * lane, costMs, key of the song, progress. Returns how many jobs wait for a ticket, or -1.
+ * lane, costMs, key of the song, progress. Returns how many jobs need a wake-up, or -1.
  */
 export const DOWNLOADED = script(`${PRELUDE}${CLAIMED}
 -- Done already, by a call whose answer was lost: the song is the job's, and must not be removed.

@@ -3,7 +3,7 @@ import { PRELUDE } from './prelude.js';
 
 /**
  * ARGV: attempts, ttl, at most so many of each, the longest wait. Returns how many jobs were requeued,
- * failed and removed, how many wait, places of live workers, how many had waited too long, how many
+ * failed and removed, how many wait, slots of live workers, how many had waited too long, how many
  * wait for their download, and live workers.
  */
 export const SWEEP = script(`${PRELUDE}
@@ -41,13 +41,13 @@ for _, model in ipairs(call('SMEMBERS', P .. 'queued:models')) do
 end
 fail_unserved_of(P .. 'downloads')
 local queued = call('HMGET', P .. 'queued', 'short:count', 'long:count')
-local places = 0
+local slots = 0
 local workers = call('ZRANGEBYSCORE', P .. 'workers:live', int(at), '+inf')
 for _, id in ipairs(workers) do
-  places = places + cjson.decode(call('HGET', P .. 'workers', id)).concurrency
+  slots = slots + cjson.decode(call('HGET', P .. 'workers', id)).concurrency
 end
 local waiting = tonumber(queued[1] or '0') + tonumber(queued[2] or '0')
-return { requeued, failed, removed, waiting, places, unserved, call('ZCARD', P .. 'downloads'),
+return { requeued, failed, removed, waiting, slots, unserved, call('ZCARD', P .. 'downloads'),
   #workers }
 `);
 
