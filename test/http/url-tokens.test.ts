@@ -27,7 +27,7 @@ import { until } from '../support/until.js';
 
 const api = await startApi(
   { after },
-  { apiKeys: [ALICE, BOB], config: { corsOrigins: [ORIGIN] }, heartbeatMs: 50 },
+  { apiKeys: [ALICE, BOB], config: { corsOrigins: [ORIGIN] }, heartbeatMs: 1_000 },
 );
 
 void describe('a browser', () => {

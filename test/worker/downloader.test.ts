@@ -7,7 +7,7 @@ import { buffer } from 'node:stream/consumers';
 import { describe, it, type TestContext } from 'node:test';
 import { OxboardError } from '../../src/errors.js';
 import { createMetrics } from '../../src/observability/metrics.js';
-import { startDownloader } from '../../src/worker/downloader.js';
+import { startDownloader, type RunningDownloader } from '../../src/worker/downloader.js';
 import type { SongFetcher } from '../../src/worker/download-song.js';
 import type { Storage } from '../../src/storage/storage.js';
 import { makeAudio, temporaryFolder } from '../support/audio.js';
@@ -20,6 +20,11 @@ async function start(
   fetchSong: SongFetcher,
   { maxDuration = 60, away }: { maxDuration?: number; away?: () => Promise<never> } = {},
 ) {
+  const running: RunningDownloader[] = [];
+  // Before the hooks that end Redis.
+  context.after(async () => {
+    for (const each of running) await each.stop({ graceMs: 0 });
+  });
   const queue = await startQueue(context);
   const { jobs, downloads, downloadDispatcher, sweeper } = await queue.join();
   const { logger, events } = recordingLogger();
@@ -43,6 +48,7 @@ async function start(
     renewalMs: 100,
     patience: [10, 10],
   });
+  running.push(downloader);
   const asked = admission();
   const source = {
     kind: 'youtube' as const,
