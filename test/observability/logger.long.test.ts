@@ -4,6 +4,7 @@ import { Writable } from 'node:stream';
 import { it } from 'node:test';
 import { createLogger } from '../../src/observability/logger.js';
 
+/** Milliseconds of a processor. */
 const LONGEST_MS = 60;
 
 it('a log line takes no time for texts that strangers made to take it, such as paths', (context) => {
@@ -12,9 +13,10 @@ it('a log line takes no time for texts that strangers made to take it, such as p
   for (const piece of ['a.', '-eyJ', 'bearer ', '&token_', 'a://', 'eyJaaaaaaaa.']) {
     const path = piece.repeat(16_000 / piece.length);
     const times = Array.from({ length: 5 }, () => {
-      const began = performance.now();
+      const before = process.cpuUsage();
       log.info('http_request', { path });
-      return performance.now() - began;
+      const { user, system } = process.cpuUsage(before);
+      return (user + system) / 1000;
     });
     context.diagnostic(`${piece}: ${times.map((time) => time.toFixed(1)).join(', ')} ms`);
     assert.ok(Math.min(...times) < LONGEST_MS, piece);
