@@ -28,7 +28,6 @@ export default tseslint.config(
       'build-*/',
       'coverage/',
       'dist/',
-      'dist.partial/',
       '.libtorch/',
       '.oxboard/',
       '.venv/',

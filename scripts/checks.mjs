@@ -1,15 +1,15 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
-import { dirname, join, relative } from 'node:path';
-import { filesUnder, readJson, root } from './setup/files.mjs';
+import { dirname, join } from 'node:path';
+import { filesUnder, readJson, root, stateDir } from './setup/files.mjs';
 import { clangFormat } from './setup/tools.mjs';
-import { has, outputOf } from './setup/run.mjs';
+import { outputOf } from './setup/run.mjs';
 import { heading } from './tally.mjs';
 
 // Releases of clang-format disagree on the same configuration; the sources are in this one's style.
 const clangFormatRelease = 14;
 
-/** Runs the command-line program of an installed package, or of this machine, with its output shown. */
+/** Runs a command with its output shown; true when it succeeded. */
 export function show(command, args, options = {}) {
   const { status, error } = spawnSync(command, args, {
     cwd: root,
@@ -26,55 +26,86 @@ export function packageBin(name, bin = name) {
   return join(dirname(manifest), typeof entry === 'string' ? entry : entry[bin]);
 }
 
-const node = (name, ...args) => show(process.execPath, [packageBin(name), ...args]);
+const cache = join(stateDir, 'cache');
+const programs = {
+  prettier: [
+    packageBin('prettier'),
+    ...['--cache', '--cache-location', join(cache, 'prettier'), '--log-level', 'warn', '.'],
+  ],
+  eslint: [packageBin('eslint'), '.'],
+  tsc: [packageBin('typescript', 'tsc'), '--noEmit'],
+};
+
+/** Runs a command and gives all that it said, for commands that run at the same time. */
+function listen(command, args) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+    let said = '';
+    for (const output of [child.stdout, child.stderr]) {
+      output.setEncoding('utf8').on('data', (text) => (said += text));
+    }
+    child.on('error', (error) => resolve({ ok: false, said: `${command}: ${error.message}\n` }));
+    child.on('close', (status) => resolve({ ok: status === 0, said }));
+  });
+}
+
+const node = (program, ...args) => listen(process.execPath, [...programs[program], ...args]);
 
 const cppSources = () => filesUnder(join(root, 'native')).filter((file) => /\.(cpp|h)$/.test(file));
 
-function checkCpp(write) {
+function checkCpp(...args) {
   const command = clangFormat();
   const release = command && Number(/version (\d+)/.exec(outputOf(command, '--version'))?.[1]);
   if (release !== clangFormatRelease) {
-    console.log(
-      `not checked: clang-format ${clangFormatRelease} is needed, this machine has ${release ?? 'none'}`,
-    );
-    return undefined;
+    const said = `not checked: clang-format ${clangFormatRelease} is needed, this machine has ${release ?? 'none'}\n`;
+    return { ok: undefined, said };
   }
-  const files = cppSources();
-  if (files.length === 0) return true;
-  if (write) return show(command, ['-i', ...files]);
-  const unformatted = files.filter((file) => !has(command, '--dry-run', '-Werror', file));
-  for (const file of unformatted) console.log(relative(root, file));
-  return unformatted.length === 0;
+  return listen(command, [...args, ...cppSources()]);
 }
 
-const checks = [
-  { name: 'prettier', run: () => node('prettier', '--check', '--log-level', 'warn', '.') },
-  { name: 'eslint', run: () => node('eslint', '.', '--max-warnings', '0') },
-  {
-    name: 'types (tsc)',
-    run: () => show(process.execPath, [packageBin('typescript', 'tsc'), '--noEmit']),
-  },
-  { name: 'clang-format', run: () => checkCpp(false) },
-];
+/**
+ * ESLint's cache knows of changes within a file, not of types that come from another one: with
+ * `cached`, a rule about types may miss what such a change has made wrong.
+ */
+const checks = ({ cached }) => ({
+  prettier: node('prettier', '--check'),
+  eslint: node(
+    'eslint',
+    ...['--max-warnings', '0'],
+    ...(cached
+      ? ['--cache', '--cache-strategy', 'content', '--cache-location', join(cache, 'eslint')]
+      : []),
+  ),
+  'types (tsc)': node('tsc'),
+  'clang-format': checkCpp('--dry-run', '-Werror'),
+});
 
-export function runChecks() {
+/** Runs all checks at the same time, and shows what each of them said. */
+export async function runChecks({ cached = false } = {}) {
   const counts = { passed: 0, failed: 0 };
-  for (const { name, run } of checks) {
+  for (const [name, check] of Object.entries(checks({ cached }))) {
+    const { ok, said } = await check;
     heading(name);
-    const ok = run();
+    process.stdout.write(said);
     if (ok === undefined) continue;
-    console.log(ok ? 'ok' : 'failed (npm run format mends what is only style)');
+    console.log(ok ? 'ok' : 'failed (npm run format fixes what is only style)');
     counts[ok ? 'passed' : 'failed'] += 1;
   }
   return counts;
 }
 
-export function format() {
-  const ok = [
-    show(process.execPath, ['--import', 'tsx', 'scripts/generate.ts']),
-    node('prettier', '--write', '--log-level', 'warn', '.'),
-    node('eslint', '.', '--fix'),
-    checkCpp(true) ?? true,
-  ];
-  return ok.every(Boolean) ? 0 : 1;
+/** Writes files anew one after the other: prettier and ESLint write the same ones. */
+export async function format() {
+  let failed = false;
+  for (const run of [
+    () => listen(process.execPath, ['--import', 'tsx', 'scripts/generate.ts']),
+    () => node('prettier', '--write'),
+    () => node('eslint', '--fix'),
+    () => checkCpp('-i'),
+  ]) {
+    const { ok, said } = await run();
+    process.stdout.write(said);
+    failed ||= ok === false;
+  }
+  return failed ? 1 : 0;
 }

@@ -6,8 +6,8 @@ import { main } from './setup/report.mjs';
 import { nodeTestArguments, testFiles } from './suites.mjs';
 
 await main(async () => {
-  await setup({ forTests: true });
-  const tests = nodeTestArguments(testFiles(), join(stateDir, 'coverage.tap'));
+  await setup({ testTools: ['curl'], promtool: true });
+  const tests = nodeTestArguments(testFiles(), join(stateDir, 'coverage.json'));
   const c8 = [
     '--all',
     '--exclude-after-remap',

@@ -1,3 +1,3 @@
 import { format } from './checks.mjs';
 
-process.exitCode = format();
+process.exitCode = await format();

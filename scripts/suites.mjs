@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { show } from './checks.mjs';
 import { filesUnder, fingerprint, readStamp, root, stateDir, writeStamp } from './setup/files.mjs';
 import { buildProgress, identity, jobs } from './setup/native.mjs';
@@ -35,7 +36,7 @@ export async function buildCoreTests(step, libtorch, sanitize = '') {
   const program = join(folder, 'Release/oxboard_core_tests');
   const stampFile = join(folder, '.oxboard-stamp.json');
   const configure = fingerprint(['CMakeLists.txt'], root, identity(libtorch), sanitize);
-  const sources = fingerprint(['native/core', 'native/test', 'native/bench'], configure);
+  const sources = fingerprint(['native'], configure);
   const stamp = readStamp(stampFile);
   if (stamp.sources === sources) return { text: 'ok (already done)', value: program };
 
@@ -77,36 +78,50 @@ export async function runCoreTests(program, args = []) {
 
 /** Tests in TypeScript whose counterpart (an S3 stand-in, yt-dlp) is a program of the Python venv. */
 const WITH_PYTHON = join(root, 'test/with-python');
+/** Tests that measure time, or take minutes for one fact: run by hand, with `npm run test:long`. */
+const LONG = '.long.test.ts';
 
-export function testFiles(only = [], { withPython = false } = {}) {
+/** Files of tests in alphabetical order; `only` keeps those that have one of these parts in their name. */
+export function testFiles(only = [], { withPython = false, long = false } = {}) {
   const files = filesUnder(join(root, 'test'))
     .filter((file) => file.endsWith('.test.ts'))
-    .filter((file) => file.startsWith(WITH_PYTHON) === withPython);
+    .filter((file) => file.startsWith(WITH_PYTHON) === withPython)
+    .filter((file) => file.endsWith(LONG) === long);
   return only.length ? files.filter((file) => only.some((part) => file.includes(part))) : files;
 }
 
-/** People read one reporter's output, the numbers come from the other's. */
-export function nodeTestArguments(files, tap) {
-  return [
-    '--import',
-    'tsx',
-    '--test',
-    '--test-reporter=spec',
-    '--test-reporter-destination=stdout',
-    '--test-reporter=tap',
-    `--test-reporter-destination=${tap}`,
-    ...files,
-  ];
+/** The same files in another order: backwards, or shuffled in the same way for the same seed. */
+export function ordered(files, { reverse, seed }) {
+  if (reverse) return files.toReversed();
+  if (seed === undefined) return files;
+  const rank = (file) => createHash('sha256').update(`${seed} ${file}`).digest('hex');
+  return files.toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1));
 }
+
+export const usesPromtool = (files) =>
+  files.some((file) => readFileSync(file, 'utf8').includes('support/promtool'));
+
+export const nodeTestArguments = (files, report) => [
+  '--import',
+  'tsx',
+  join(root, 'scripts/node-tests.mjs'),
+  report,
+  ...files,
+];
+
+const SLOWEST_FILES = 10;
 
 export function runNodeTests(files, env = {}) {
   if (!files.length) return { passed: 0, failed: 0 };
-  const tap = join(stateDir, 'node-tests.tap');
-  rmSync(tap, { force: true });
-  const ok = show(process.execPath, nodeTestArguments(files, tap), {
+  const file = join(stateDir, 'node-tests.json');
+  rmSync(file, { force: true });
+  const ok = show(process.execPath, nodeTestArguments(files, file), {
     env: { ...process.env, ...env },
   });
-  const report = readFileSync(tap, { encoding: 'utf8', flag: 'a+' });
-  const count = (name) => Number(new RegExp(`^# ${name} (\\d+)$`, 'm').exec(report)?.[1] ?? 0);
-  return counted({ ok, passed: count('pass'), failed: count('fail') + count('cancelled') });
+  const { pass, fail = 0, cancelled = 0, seconds = {} } = readStamp(file);
+  const slowest = Object.entries(seconds).sort(([, a], [, b]) => b - a);
+  for (const [name, time] of slowest.slice(0, SLOWEST_FILES)) {
+    console.log(`${time.toFixed(1).padStart(8)} s  ${relative(root, name)}`);
+  }
+  return counted({ ok, passed: pass, failed: fail + cancelled });
 }

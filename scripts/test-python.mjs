@@ -11,7 +11,7 @@ function counts(output) {
 }
 
 await runSuites(async (tally) => {
-  await setup({ forTests: true });
+  await setup({ testTools: ['curl'] });
   const python = await ensurePython({ log: console.log });
   heading('Python');
   const { ok, output } = await follow(

@@ -2,10 +2,21 @@ import { parseArgs } from 'node:util';
 import { runChecks } from './checks.mjs';
 import { setup } from './setup/index.mjs';
 import { createReport, SetupError } from './setup/report.mjs';
-import { buildCoreTests, runCoreTests, runNodeTests, testFiles } from './suites.mjs';
+import {
+  buildCoreTests,
+  ordered,
+  runCoreTests,
+  runNodeTests,
+  testFiles,
+  usesPromtool,
+} from './suites.mjs';
 import { heading, runSuites } from './tally.mjs';
 
-const usage = `usage: npm test -- [--sanitize | --sanitize-threads] [part of a test file's name ...]
+const usage = `usage: npm test -- [--order reverse | --seed N] [part of a test file's name ...]
+       npm test -- --sanitize | --sanitize-threads
+       npm run test:long -- [part of a test file's name ...]
+  --order reverse      the test files in reverse order
+  --seed N             the test files in an order that N decides
   --sanitize           the tests of the core with the address and undefined-behaviour sanitizers, alone
   --sanitize-threads   those that libtorch allows with the thread sanitizer, alone`;
 
@@ -24,13 +35,20 @@ const OPENMP_TESTS = [
 
 function options() {
   try {
-    return parseArgs({
+    const { values, positionals } = parseArgs({
       options: {
+        long: { type: 'boolean', default: false },
+        order: { type: 'string' },
+        seed: { type: 'string' },
         sanitize: { type: 'boolean', default: false },
         'sanitize-threads': { type: 'boolean', default: false },
       },
       allowPositionals: true,
     });
+    if (values.order !== undefined && values.order !== 'reverse') {
+      throw new Error(`--order ${values.order}: the only order is "reverse"`);
+    }
+    return { values, positionals };
   } catch (error) {
     throw new SetupError(error.message, usage);
   }
@@ -52,17 +70,26 @@ async function coreTests(libtorch, sanitize) {
 
 await runSuites(async (tally) => {
   const { values, positionals } = options();
-  const { libtorch } = await setup({ forTests: true });
   const sanitize = values.sanitize
     ? 'address,undefined'
     : values['sanitize-threads']
       ? 'thread'
       : '';
-  const all = !sanitize && !positionals.length;
-  if (all) tally.add(runChecks());
+  const all = !sanitize && !values.long && !positionals.length;
+  const reverse = values.order === 'reverse';
+  const files = ordered(testFiles(positionals, values), { reverse, seed: values.seed });
+  const { libtorch } = await setup({
+    testTools: [
+      'curl',
+      ...(all ? ['clang-format'] : []),
+      ...(all || sanitize ? ['doctest-dev'] : []),
+    ],
+    promtool: !sanitize && usesPromtool(files),
+  });
+  if (all) tally.add(await runChecks());
   if (all || sanitize) tally.add(await coreTests(libtorch, sanitize));
   if (!sanitize) {
     heading('TypeScript');
-    tally.add(runNodeTests(testFiles(positionals)));
+    tally.add(runNodeTests(files));
   }
 });

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "cpu_allocator.h"
-#include "device.h"
+#include "devices.h"
 #include "error.h"
 #include "gpu_status.h"
 #include "js_error.h"

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "devices.h"
 #include "unit_of_work.h"
 
 namespace oxboard {

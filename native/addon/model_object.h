@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "joint_steps.h"
 #include "model.h"
 
 namespace oxboard {
@@ -25,11 +26,15 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
   /** The model, or nullptr once it is disposed of. */
   std::shared_ptr<const Model> model() const { return model_; }
 
+  /** The steps of sessions of this model that wait for the device. */
+  std::shared_ptr<JointSteps> steps() const { return steps_; }
+
  private:
   Napi::Value weightBytes(const Napi::CallbackInfo& info);
   void dispose(const Napi::CallbackInfo& info);
 
   std::shared_ptr<const Model> model_;
+  std::shared_ptr<JointSteps> steps_ = std::make_shared<JointSteps>();
   int64_t reportedBytes_ = 0;
 };
 

@@ -71,9 +71,10 @@ Napi::Function SessionObject::define(Napi::Env env) {
 
 SessionObject::SessionObject(const Napi::CallbackInfo& info)
     : Napi::ObjectWrap<SessionObject>(info) {
-  const std::shared_ptr<const Model> model =
-      ModelObject::Unwrap(info[0].As<Napi::Object>())->model();
+  const ModelObject* object = ModelObject::Unwrap(info[0].As<Napi::Object>());
+  const std::shared_ptr<const Model> model = object->model();
   if (!model) throw Napi::Error::New(info.Env(), "the model is disposed of");
+  steps_ = object->steps();
   const auto plan = info[1].As<Napi::Object>();
   SongStatistics statistics;
   statistics.mean = plan.Get("mean").As<Napi::Number>();
@@ -151,12 +152,13 @@ Napi::Value SessionObject::step(const Napi::CallbackInfo& info) {
   // All stay alive until the step has ended, whatever JavaScript disposes of meanwhile.
   const std::shared_ptr<Session> session = session_;
   const std::shared_ptr<std::atomic<bool>> running = running_;
-  const auto request = session->model().steps().announce(session);
+  const std::shared_ptr<JointSteps> steps = steps_;
+  const auto request = steps->announce(session);
   waiting_ = request;
   const auto report = std::make_shared<BatchReport>();
-  const auto work = [session, running, request, report] {
+  const auto work = [session, steps, running, request, report] {
     try {
-      *report = session->model().steps().run(request);
+      *report = steps->run(request);
     } catch (...) {
       *running = false;
       throw;
@@ -196,7 +198,7 @@ void SessionObject::stop(const Napi::CallbackInfo& info) {
   session_->stop();
   // Another session's step may have taken this one's along: it is running then, and ends soon.
   const auto request = waiting_.lock();
-  if (request && !session_->model().steps().withdraw(request)) return;
+  if (request && !steps_->withdraw(request)) return;
   if (EnvironmentState::of(info.Env()).cancelWaiting(this)) *running_ = false;
 }
 

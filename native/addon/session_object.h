@@ -37,6 +37,7 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   Session& open(const Napi::CallbackInfo& info);
 
   std::shared_ptr<Session> session_;
+  std::shared_ptr<JointSteps> steps_;  // of its model
   // The step that was announced last.
   std::weak_ptr<JointSteps::Request> waiting_;
   // Set by the JavaScript thread, cleared by the pool thread when the step has ended.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "cpu_device.h"
 #include "error.h"
 
 namespace oxboard {
@@ -30,7 +31,7 @@ std::exception_ptr aborted() {
 
 BatchRunner::BatchRunner(std::shared_ptr<ComputeDevice> device, int threads, std::string modelName)
     : device_(std::move(device)),
-      host_(openDevice("cpu")),
+      host_(openCpuDevice()),
       threads_(threads),
       modelName_(std::move(modelName)) {}
 

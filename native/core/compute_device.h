@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 
 namespace at {
@@ -59,8 +58,5 @@ class ComputeDevice {
   /** Returns what is kept for later tensors, after memory has run out. */
   virtual void reclaim() = 0;
 };
-
-/** @param name as resolveDevice gives it. */
-std::shared_ptr<ComputeDevice> openDevice(const std::string& name, DeviceOptions options = {});
 
 }  // namespace oxboard

@@ -14,9 +14,9 @@ namespace oxboard {
 class Session;
 
 /**
- * The steps that wait for the device of one model. Each has a unit of work in the line for the
- * device; the unit whose turn it is takes along what fits into its call, and the others find their
- * step done when their turn comes.
+ * The steps of sessions of one model that wait for its device. Each has a unit of work in the line
+ * for the device; the unit whose turn it is takes along what fits into its call, and the others
+ * find their step done when their turn comes.
  */
 class JointSteps {
  public:

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "cpu_allocator.h"
-#include "joint_steps.h"
 
 namespace oxboard {
 namespace {
@@ -24,16 +23,12 @@ Model::LiveCount::~LiveCount() {
 
 Model::Model(ModelDescription description, std::shared_ptr<ComputeDevice> device, int threads,
              const Optimizations& optimizations)
-    : description_(std::move(description)),
-      deviceName_(device->name()),
-      steps_(std::make_unique<JointSteps>()) {
+    : description_(std::move(description)), deviceName_(device->name()) {
   for (const ModelDescription::Member& member : description_.members) {
     networks_.push_back(std::make_unique<Network>(member.file, deviceName_, optimizations));
   }
   runner_ = std::make_unique<BatchRunner>(std::move(device), threads, description_.name);
 }
-
-Model::~Model() = default;
 
 int64_t Model::weightBytes() const {
   int64_t bytes = 0;

@@ -27,8 +27,6 @@ struct ModelDescription {
   std::vector<Member> members;
 };
 
-class JointSteps;
-
 class Model {
  public:
   /** Models of this process that hold their networks, sessions' shares included. */
@@ -43,7 +41,6 @@ class Model {
    */
   Model(ModelDescription description, std::shared_ptr<ComputeDevice> device, int threads,
         const Optimizations& optimizations);
-  ~Model();
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
 
@@ -54,9 +51,6 @@ class Model {
 
   /** Runs segments. For the one thread that has the device. */
   BatchRunner& runner() const { return *runner_; }
-
-  /** The steps of sessions of this model that wait for the device. */
-  JointSteps& steps() const { return *steps_; }
 
   /** Bytes of all weights on the device. */
   int64_t weightBytes() const;
@@ -73,7 +67,6 @@ class Model {
   std::string deviceName_;
   std::vector<std::unique_ptr<Network>> networks_;
   std::unique_ptr<BatchRunner> runner_;
-  std::unique_ptr<JointSteps> steps_;
 };
 
 }  // namespace oxboard

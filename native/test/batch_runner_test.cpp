@@ -83,7 +83,7 @@ TEST_CASE("batches: the first segment is measured, the others fill four fifths o
 
 TEST_CASE("batches: on the CPU a batch of the plan is one call, whatever the memory") {
   Fixture fixture;
-  BatchRunner runner(openDevice("cpu"), 2, "toy");
+  BatchRunner runner(openCpuDevice(), 2, "toy");
   Work work(20);
   CHECK(runner.run(fixture.network, kShape, work.segments).largestCall == 20);
   CHECK(work.right());

@@ -2,7 +2,7 @@
 
 #include <torch/script.h>
 
-#include "device.h"
+#include "devices.h"
 #include "doctest_with_torch.h"
 #include "error.h"
 #include "gpu_status.h"

@@ -46,7 +46,7 @@ struct Fixture {
   ToyFile file{kIdentity};
   std::shared_ptr<FailingDevice> device = std::make_shared<FailingDevice>();
   std::shared_ptr<const Model> model = toyModel({&file}, {}, 100, device);
-  JointSteps& steps = model->steps();
+  JointSteps steps;
 
   /** Has the network measured, so that calls may be larger than one segment. */
   Fixture() {
@@ -90,10 +90,11 @@ TEST_CASE("joint steps: another length goes through the network on its own") {
   const auto model = toyModel({&fixture.file}, {}, 1, fixture.device);
   session(model, 1, 100)->step();
   fixture.device->calls.clear();
-  const auto first = model->steps().announce(session(model, 1, 200));
-  const auto second = model->steps().announce(session(model, 2, 50));
-  model->steps().run(first);
-  model->steps().run(second);
+  JointSteps steps;
+  const auto first = steps.announce(session(model, 1, 200));
+  const auto second = steps.announce(session(model, 2, 50));
+  steps.run(first);
+  steps.run(second);
   CHECK(fixture.device->calls == std::vector<int64_t>{2, 1});
 }
 
@@ -141,10 +142,11 @@ TEST_CASE("joint steps: without memory for all of them the songs come through ne
 TEST_CASE("joint steps: on the CPU every song goes alone") {
   const ToyFile file(kIdentity);
   const auto model = toyModel({&file});
-  const auto first = model->steps().announce(session(model, 1));
+  JointSteps steps;
+  const auto first = steps.announce(session(model, 1));
   const auto two = session(model, 2);
-  const auto second = model->steps().announce(two);
-  CHECK(model->steps().run(first).largestCall == 3);
+  const auto second = steps.announce(two);
+  CHECK(steps.run(first).largestCall == 3);
   CHECK_FALSE(two->done());
-  CHECK(model->steps().run(second).largestCall == 3);
+  CHECK(steps.run(second).largestCall == 3);
 }

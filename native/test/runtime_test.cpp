@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "cpu_allocator.h"
-#include "device.h"
+#include "devices.h"
 #include "doctest_with_torch.h"
 #include "error.h"
 #include "toy_model.h"

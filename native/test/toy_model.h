@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "compute_device.h"
+#include "cpu_device.h"
 #include "model.h"
 
 namespace oxboard::testing {
@@ -60,7 +60,7 @@ inline std::shared_ptr<const Model> toyModel(const std::vector<const ToyFile*>& 
     description.members.push_back(
         {files[i]->path(), weights.empty() ? std::vector<double>{1, 1} : weights[i]});
   }
-  if (!device) device = openDevice("cpu");
+  if (!device) device = openCpuDevice();
   return std::make_shared<const Model>(description, device, 2, Optimizations::all());
 }
 

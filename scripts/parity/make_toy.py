@@ -2,7 +2,7 @@
 sources, with the segment and the fixed length of htdemucs.
 
 They separate nothing. `toy` is for tests that need a network which costs next to no time over hours
-of audio; `slow` takes many seconds for a segment, for tests that stop it in the middle.
+of audio; a segment of `slow` takes days, for tests that stop it in the middle.
 """
 
 import hashlib
@@ -56,4 +56,4 @@ def write_archive(folder: Path, repeats: int) -> None:
 
 def write_archives(models_dir: Path) -> None:
     write_archive(models_dir / "toy", repeats=0)
-    write_archive(models_dir / "slow", repeats=100_000)
+    write_archive(models_dir / "slow", repeats=2**31 - 1)

@@ -12,9 +12,10 @@ export { SetupError } from './report.mjs';
 
 /**
  * Makes a clone or an installed package ready to run; what is done is skipped. Each line of what it
- * does goes to `log`, by default to stdout. Rejects with a SetupError, whose message is for people.
+ * does goes to `log`, by default to stdout. `testTools` are names of tools that only tests need.
+ * Rejects with a SetupError, whose message is for people.
  */
-export async function setup({ cuda = false, log, forTests = false } = {}) {
+export async function setup({ cuda = false, log, testTools = [], promtool = false } = {}) {
   const warning = checkPlatform();
   const report = createReport(log);
   if (warning) report.line(`warning: ${warning}`);
@@ -22,8 +23,8 @@ export async function setup({ cuda = false, log, forTests = false } = {}) {
 
   const work = async () => {
     if (clone) await report.step('npm packages', ensurePackages);
-    await report.step('system tools', (step) => ensureTools(step, { forTests }));
-    if (forTests) await report.step('promtool', ensurePromtool);
+    await report.step('system tools', (step) => ensureTools(step, { also: testTools }));
+    if (promtool) await report.step('promtool', ensurePromtool);
     const libtorch = await report.step('libtorch', (step) => ensureLibtorch(step, { cuda }));
     const binary = await report.step('native build', (step) => buildNative(step, libtorch));
     if (clone) await report.step('TypeScript', buildTypeScript);

@@ -17,6 +17,7 @@ const tools = [
   { name: 'g++', brew: 'gcc', there: compiler },
   { name: 'make', there: () => has('make') || has('ninja') },
 ];
+/** Installed only for a run of tests that needs them. */
 const testTools = [
   { name: 'doctest-dev', brew: 'doctest', there: () => header('doctest/doctest.h') },
   { name: 'clang-format', there: () => Boolean(clangFormat()) },
@@ -90,8 +91,10 @@ export async function ensure(wanted, step) {
   return names;
 }
 
-export async function ensureTools(step, { forTests = false } = {}) {
-  const installed = await ensure(forTests ? [...tools, ...testTools] : tools, step);
+/** @param also names of test tools that are needed as well. */
+export async function ensureTools(step, { also = [] } = {}) {
+  const wanted = testTools.filter(({ name }) => also.includes(name));
+  const installed = await ensure([...tools, ...wanted], step);
   return { text: installed.length ? `ok: installed ${installed.join(', ')}` : 'ok (already done)' };
 }
 

@@ -1,26 +1,51 @@
-import { mkdirSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { fingerprint, isFile, readStamp, root, stateDir, writeStamp } from './files.mjs';
+import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, relative } from 'node:path';
+import {
+  filesUnder,
+  fingerprint,
+  isFile,
+  readStamp,
+  root,
+  stateDir,
+  writeStamp,
+} from './files.mjs';
 import { mustRun } from './run.mjs';
 
 const stampFile = join(stateDir, 'typescript.json');
+const src = join(root, 'src');
+const dist = join(root, 'dist');
 
+/** Builds dist/ from src/: compiles what changed, copies other files, removes what has no source. */
 export async function buildTypeScript(step) {
-  const sources = fingerprint([
-    ...['src', 'scripts/build-ts.mjs', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'],
-  ]);
-  const done = readStamp(stampFile).sources === sources && isFile(join(root, 'dist/index.js'));
+  const sources = fingerprint(['src', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json']);
+  const done = readStamp(stampFile).sources === sources && isFile(join(dist, 'index.js'));
   if (done) return { text: 'ok (already done)' };
 
   step.doing('tsc');
-  const partial = join(root, 'dist.partial');
-  rmSync(partial, { recursive: true, force: true });
-  await mustRun('typescript', process.execPath, [join(root, 'scripts/build-ts.mjs'), partial], {
-    failure: 'The TypeScript build failed',
-    mend: 'Mend what the compiler names, then run: npm run build',
-  });
-  rmSync(join(root, 'dist'), { recursive: true, force: true });
-  renameSync(partial, join(root, 'dist'));
+  rmSync(stampFile, { force: true });
+  const require = createRequire(join(root, 'package.json'));
+  await mustRun(
+    'typescript',
+    process.execPath,
+    [require.resolve('typescript/bin/tsc'), '-p', join(root, 'tsconfig.build.json')],
+    {
+      failure: 'The TypeScript build failed',
+      mend: 'Mend what the compiler names, then run: npm run build',
+    },
+  );
+  const outputs = new Set([join(dist, '.tsbuildinfo')]);
+  for (const file of filesUnder(src)) {
+    const output = join(dist, relative(src, file));
+    if (file.endsWith('.ts')) {
+      for (const ending of ['.js', '.d.ts']) outputs.add(output.replace(/\.ts$/, ending));
+    } else {
+      mkdirSync(dirname(output), { recursive: true });
+      copyFileSync(file, output);
+      outputs.add(output);
+    }
+  }
+  for (const file of filesUnder(dist)) if (!outputs.has(file)) rmSync(file);
   mkdirSync(stateDir, { recursive: true });
   writeStamp(stampFile, { sources });
   return { text: 'ok' };

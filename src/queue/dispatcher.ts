@@ -188,5 +188,7 @@ function beeAddress({ socket, username, password, database }: RedisAddress) {
     // The default gives up after an hour.
     connect_timeout: 2 ** 31 - 1,
     socket_initial_delay: STALL_INTERVAL_MS,
+    // When the connection is lost during its check, it emits two errors, and Bee-Queue listens for one.
+    no_ready_check: true,
   };
 }

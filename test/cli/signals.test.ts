@@ -4,9 +4,9 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { makeAudio, temporaryFolder } from '../support/audio.js';
 import { modelsDir, oxboard } from '../support/cli.js';
+import { until } from '../support/until.js';
 
 const folder = temporaryFolder({ after });
 const song = makeAudio(path.join(folder, 'song.flac'), 'random(0)|random(1)', { seconds: 60 });
@@ -18,37 +18,38 @@ const running = (text: string) =>
 
 /** Sends `signal` when `phase` shows on stderr. */
 async function interrupt(out: string, phase: RegExp, signal: NodeJS.Signals, ...flags: string[]) {
-  let sentAt = 0;
+  let sent = false;
   const outcome = await oxboard(
     ['separate', song, '-n', 'toy', '--models-dir', modelsDir, '-o', out, ...flags],
     {
       onStderr: (text, child) => {
-        if (sentAt !== 0 || !phase.test(text)) return;
-        sentAt = performance.now();
+        if (sent || !phase.test(text)) return;
+        sent = true;
         child.kill(signal);
       },
     },
   );
-  assert.ok(sentAt > 0, outcome.stderr);
-  return { ...outcome, deathMilliseconds: outcome.endedAt - sentAt };
+  assert.ok(sent, outcome.stderr);
+  return outcome;
 }
+
+/** Its segments never end by themselves. */
+const ENDLESS = ['-n', 'slow'];
 
 describe('oxboard separate', () => {
   for (const [phase, pattern, signal, flags] of [
     ['loading', /Loading/, 'SIGINT', []],
     ['reading', /Reading/, 'SIGINT', []],
-    ['separating', /Separating/, 'SIGINT', ['--shifts', '100']],
-    ['separating', /Separating/, 'SIGTERM', ['--shifts', '100']],
+    ['separating', /Separating/, 'SIGINT', ENDLESS],
+    ['separating', /Separating/, 'SIGTERM', ENDLESS],
     ['writing', /Writing/, 'SIGINT', ['--format', 'mp3']],
     ['writing', /Writing/, 'SIGHUP', ['--format', 'mp3']],
   ] as const) {
-    it(`dies by ${signal} within a second while ${phase}, and leaves nothing`, async (context) => {
+    it(`dies by ${signal} while ${phase}, and leaves nothing`, async () => {
       const out = path.join(folder, `${phase}-${signal}`);
       const outcome = await interrupt(out, pattern, signal, ...flags);
-      context.diagnostic(`${outcome.deathMilliseconds.toFixed(0)} ms`);
       assert.equal(outcome.signal, signal);
       assert.equal(outcome.status, null);
-      assert.ok(outcome.deathMilliseconds < 1000, String(outcome.deathMilliseconds));
       assert.ok(!existsSync(out), 'no output folder');
       assert.deepEqual(running(out), [], 'no ffmpeg');
       assert.doesNotMatch(outcome.stderr, /oxboard: /, 'no message of an error that is none');
@@ -63,9 +64,7 @@ describe('oxboard separate', () => {
       const out = path.join(folder, `killed-${phase}`);
       const outcome = await interrupt(out, pattern, 'SIGKILL', '--format', 'mp3');
       assert.equal(outcome.signal, 'SIGKILL');
-      const deadline = performance.now() + 5000;
-      while (running(folder).length > 0 && performance.now() < deadline) await sleep(50);
-      assert.deepEqual(running(folder), []);
+      await until(() => running(folder).length === 0, 'the end of ffmpeg');
     });
   }
 
@@ -74,7 +73,7 @@ describe('oxboard separate', () => {
     mkdirSync(path.join(out, 'toy', 'song'), { recursive: true });
     const old = path.join(out, 'toy', 'song', 'vocals.wav');
     writeFileSync(old, 'old');
-    await interrupt(out, /Separating/, 'SIGINT', '--shifts', '100');
+    await interrupt(out, /Separating/, 'SIGINT', ...ENDLESS);
     assert.deepEqual(readdirSync(path.join(out, 'toy', 'song')), ['vocals.wav']);
     assert.deepEqual(readdirSync(path.join(out, 'toy')), ['song']);
   });

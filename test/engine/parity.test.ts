@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { Separator } from 'oxboard-demucs';
+import { Separator } from '../../src/index.js';
 import { measureSource } from '../../src/engine/statistics.js';
 import { adaptSource } from '../../src/engine/adapt-source.js';
 import { findModel } from '../../src/models/library.js';

@@ -5,7 +5,9 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { Separator } from 'oxboard-demucs';
+import { Separator } from '../../src/index.js';
+import { loadNative } from '../../src/native.js';
+import { HANG_MS, until } from '../support/until.js';
 
 const modelsDir = fileURLToPath(new URL('../fixtures/models', import.meta.url));
 const exitChild = fileURLToPath(new URL('children/exit.ts', import.meta.url));
@@ -14,39 +16,37 @@ const song = {
   channels: [Float32Array.from({ length: 400_000 }, (_, i) => Math.sin(i))],
 };
 
-/** Runs the exit child; seconds count from the moment at which its separation runs. */
+/** Runs the exit child, whose separation never ends, and kills it by `signal` while that runs. */
 async function endsBy(way: string, signal?: NodeJS.Signals) {
-  const child = fork(exitChild, [way], { execArgv: ['--import', 'tsx'], stdio: 'pipe' });
-  let running = performance.now();
-  child.once('message', () => {
-    running = performance.now();
-    if (signal) child.kill(signal);
+  const child = fork(exitChild, [way], {
+    execArgv: ['--import', 'tsx'],
+    stdio: 'pipe',
+    timeout: HANG_MS,
+    killSignal: 'SIGABRT',
   });
+  child.once('message', () => signal && child.kill(signal));
   const [code, killedBy] = (await once(child, 'exit')) as [number | null, string | null];
-  return { code, killedBy, seconds: (performance.now() - running) / 1000 };
+  return { code, killedBy };
 }
+
+/** Whether a network has memory for its work, so that a segment runs. */
+const segmentRuns = () => loadNative().memory().inUse > 0;
 
 void test('a process ends by itself after its last separation', async () => {
   assert.equal((await endsBy('natural')).code, 0);
 });
 
 void test('process.exit() does not wait for the segment that runs', async () => {
-  const { code, seconds } = await endsBy('exit');
-  assert.equal(code, 7);
-  assert.ok(seconds < 1, `${seconds.toFixed(2)} s`);
+  assert.equal((await endsBy('exit')).code, 7);
 });
 
 void test('an uncaught error ends the process at once', async () => {
-  const { code, seconds } = await endsBy('throw');
-  assert.equal(code, 1);
-  assert.ok(seconds < 1, `${seconds.toFixed(2)} s`);
+  assert.equal((await endsBy('throw')).code, 1);
 });
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGKILL'] as const) {
   void test(`${signal} ends the process at once`, async () => {
-    const { killedBy, seconds } = await endsBy('wait', signal);
-    assert.equal(killedBy, signal);
-    assert.ok(seconds < 1, `${seconds.toFixed(2)} s`);
+    assert.equal((await endsBy('wait', signal)).killedBy, signal);
   });
 }
 
@@ -55,20 +55,18 @@ void test('an abort takes effect inside a segment', async () => {
   const controller = new AbortController();
   const reason = new Error('enough');
   const separation = separator.separate(song, { signal: controller.signal });
-  setTimeout(() => {
-    controller.abort(reason);
-  }, 500);
-  const started = performance.now();
+  await until(segmentRuns);
+  controller.abort(reason);
   await assert.rejects(separation, (error) => error === reason);
-  const late = performance.now() - started - 500;
-  assert.ok(late < 500, `${late.toFixed(0)} ms after the abort`);
 });
 
 void test('loading can be aborted inside its warm-up', async () => {
-  const started = performance.now();
-  const signal = AbortSignal.timeout(500);
-  await assert.rejects(Separator.load('slow', { modelsDir, signal }), { name: 'TimeoutError' });
-  assert.ok(performance.now() - started < 1500);
+  const controller = new AbortController();
+  const reason = new Error('enough');
+  const loading = Separator.load('slow', { modelsDir, signal: controller.signal });
+  await until(segmentRuns);
+  controller.abort(reason);
+  await assert.rejects(loading, (error) => error === reason);
 });
 
 function startWorker(model: string, frames: number): Worker {

@@ -4,7 +4,6 @@ import { OxboardError } from '../../src/errors.js';
 import { findMissing } from '../../src/observability/health.js';
 
 it('names what a process lacks, also what does not answer at all', async () => {
-  const started = performance.now();
   const missing = await findMissing([
     { name: 'storage', check: () => Promise.resolve() },
     {
@@ -24,5 +23,4 @@ it('names what a process lacks, also what does not answer at all', async () => {
     { name: 'ffmpeg', code: 'INTERNAL', message: 'gone' },
     { name: 'workers', code: 'INTERNAL', message: 'no answer within 2 seconds' },
   ]);
-  assert.ok(performance.now() - started < 10_000);
 });

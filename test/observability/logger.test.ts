@@ -129,19 +129,6 @@ describe('logs', () => {
     });
   }
 
-  it('take no time for texts that strangers made to take it, such as paths', () => {
-    const { log } = recorder();
-    for (const piece of ['a.', '-eyJ', 'bearer ', '&token_', 'a://', 'eyJaaaaaaaa.']) {
-      const path = piece.repeat(16_000 / piece.length);
-      const times = Array.from({ length: 5 }, () => {
-        const began = performance.now();
-        log.info('http_request', { path });
-        return performance.now() - began;
-      });
-      assert.ok(Math.min(...times) < 60, `${piece}: ${times.map(Math.round).join(', ')} ms`);
-    }
-  });
-
   it('survive whatever a field holds', () => {
     const { log, lines } = recorder();
     const circle: Record<string, unknown> = { size: 10n, nan: NaN, when: new Date(NaN) };

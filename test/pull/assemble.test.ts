@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import { Separator } from 'oxboard-demucs';
+import { Separator } from '../../src/index.js';
 import { assembleMember } from '../../src/pull/assemble.js';
 import { OxboardError } from '../../src/errors.js';
 import { loadNative } from '../../src/native.js';

@@ -143,14 +143,15 @@ describe('a claim', () => {
 
   it('lasts while it is renewed, and a job handed back has lost no attempt', async () => {
     const job = await admit();
-    const claim = await claimed(frail);
-    const end = performance.now() + 4 * LEASE;
-    while (performance.now() < end) {
-      assert.equal(await frail.claims.renew(claim), undefined);
+    const claim = await claimed(one);
+    for (let round = 0; round < 4; round++) {
+      // As if the whole lease had passed.
+      await api.connection.send(['ZADD', 'oxboard:leases', '1', job.id]);
+      assert.equal(await one.claims.renew(claim), undefined);
       assert.equal((await one.sweeper.sweep()).requeued, 0);
     }
     await admit();
-    assert.equal(await frail.claims.handBack(claim), true);
+    assert.equal(await one.claims.handBack(claim), true);
     const { status, stage, attempts } = await get(job);
     assert.deepEqual(
       { status, stage, attempts },

@@ -23,7 +23,9 @@ import { startRedis } from '../support/redis.js';
 export const TENANT = 'everyone';
 export const RUNTIME = 'cpu/2';
 
-type Context = Parameters<typeof temporaryFolder>[0];
+interface Context {
+  after: (hook: () => void | Promise<void>) => void;
+}
 const silence = () => undefined;
 export const quiet: Logger = { error: silence, warn: silence, info: silence, debug: silence };
 
@@ -113,6 +115,11 @@ export async function startQueue(
     ...redisOptions
   }: { timing?: Partial<Timing>; jobTtl?: number; tcp?: boolean; args?: string[] } = {},
 ) {
+  const leaving: (() => Promise<void>)[] = [];
+  // Before the hooks that end Redis and remove the folder.
+  context.after(async () => {
+    for (const leave of leaving) await leave();
+  });
   const redis = await startRedis(context, redisOptions);
   const dataDir = temporaryFolder(context);
   const storage = await openStorage({ storageUrl: undefined, dataDir });
@@ -126,10 +133,10 @@ export async function startQueue(
     const shared = { dispatcher, downloadDispatcher, storage, jobTtl, logger: quiet };
     const ourTiming = { ...TIMING, ...timing, ...ownTiming };
     const claims = createClaims(connection, { ...shared, timing: ourTiming });
-    context.after(() => {
-      void dispatcher.close();
-      void downloadDispatcher.close();
-      void connection.close();
+    leaving.push(async () => {
+      await dispatcher.close();
+      await downloadDispatcher.close();
+      await connection.close();
     });
     return {
       connection,

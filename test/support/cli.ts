@@ -13,8 +13,6 @@ export interface Outcome {
   signal: NodeJS.Signals | null;
   stdout: string;
   stderr: string;
-  /** When it ended, as `performance.now()` tells it. */
-  endedAt: number;
 }
 
 /** @param onStderr sees all that was said so far, each time more is said. */
@@ -53,8 +51,6 @@ export function oxboard(
   });
   return new Promise((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (status, signal) =>
-      resolve({ status, signal, stdout, stderr, endedAt: performance.now() }),
-    );
+    child.on('close', (status, signal) => resolve({ status, signal, stdout, stderr }));
   });
 }

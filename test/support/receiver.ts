@@ -4,6 +4,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
+import { HANG_MS } from './until.js';
 
 export interface Delivery {
   method: string;
@@ -69,8 +70,8 @@ export async function startReceiver(
     received: (count) =>
       new Promise((resolve, reject) => {
         const late = setTimeout(
-          () => reject(new Error(`${deliveries.length} of ${count} deliveries in 30 s`)),
-          30_000,
+          () => reject(new Error(`${deliveries.length} of ${count} deliveries in time`)),
+          HANG_MS,
         );
         const look = () => {
           if (deliveries.length < count) return;

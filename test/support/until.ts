@@ -3,9 +3,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Long enough for two slow and busy cores. */
-const PATIENCE = 60_000;
-const POLL = 20;
+/** Milliseconds after which a test counts as hung, on whatever machine. */
+export const HANG_MS = 180_000;
+const POLL_MS = 20;
 
 /**
  * Resolves as soon as `condition` gives something.
@@ -15,7 +15,7 @@ const POLL = 20;
 export async function until<T>(
   condition: () => T | undefined | false | Promise<T | undefined | false>,
   what = String(condition),
-  milliseconds = PATIENCE,
+  milliseconds = HANG_MS,
 ): Promise<T> {
   const deadline = performance.now() + milliseconds;
   for (;;) {
@@ -24,6 +24,6 @@ export async function until<T>(
     if (performance.now() > deadline) {
       throw new Error(`${what} did not come about within ${String(milliseconds)} ms`);
     }
-    await sleep(POLL);
+    await sleep(POLL_MS);
   }
 }

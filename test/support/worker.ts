@@ -4,7 +4,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { copyFileSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { buffer } from 'node:stream/consumers';
 import { createMetrics } from '../../src/observability/metrics.js';
 import { createClaims } from '../../src/queue/claims.js';
@@ -15,7 +14,6 @@ import { isFinished, type Job, type JobEvent } from '../../src/jobs/job.js';
 import { createJobs } from '../../src/queue/jobs.js';
 import { connectQueue } from '../../src/queue/connection.js';
 import { createSweeper } from '../../src/queue/sweeper.js';
-import { TIMING } from '../../src/jobs/timing.js';
 import { startWorker, type WorkerConfig } from '../../src/worker/worker.js';
 import { createWorkers } from '../../src/queue/workers.js';
 import { openStorage, type StorageConfig } from '../../src/storage/open.js';
@@ -24,6 +22,7 @@ import { temporaryFolder } from './audio.js';
 import { modelsDir } from './cli.js';
 import { recordingLogger } from './logs.js';
 import { startRedis } from './redis.js';
+import { HANG_MS, until } from './until.js';
 
 interface Context {
   after: (hook: () => void | Promise<void>) => void;
@@ -32,8 +31,8 @@ interface Context {
 const TENANT = 'all';
 const JOB_TTL = 3600;
 const FOLDER = { storageUrl: undefined };
-/** A lease that runs out soon, so that nobody has to wait for it. */
-export const LEASE_MS = 3_000;
+/** Key of the file that ends a checkpoint. */
+export const CHECKPOINT = /^checkpoints\/.*\/part\.json$/;
 
 export interface WorkerSettings {
   redisUrl: string;
@@ -53,8 +52,7 @@ export async function composeWorker(settings: WorkerSettings) {
   const storage = settings.storage ?? (await openStorage({ ...place, dataDir }));
   const redis = await connectQueue({ redisUrl, redisDb: 0 }, logger);
   const dispatcher = createDispatcher(redis, logger);
-  const timing = { ...TIMING, leaseMs: LEASE_MS };
-  const claims = createClaims(redis, { dispatcher, jobTtl: JOB_TTL, logger, timing });
+  const claims = createClaims(redis, { dispatcher, jobTtl: JOB_TTL, logger });
   const sweeper = createSweeper(redis, {
     dispatcher,
     storage,
@@ -90,11 +88,7 @@ export async function composeWorker(settings: WorkerSettings) {
     logged: events,
     /** Resolves when the worker has logged an event of that name. */
     async says(name: string): Promise<void> {
-      const end = Date.now() + 60_000;
-      while (!events.some(({ event }) => event === name)) {
-        if (Date.now() > end) throw new Error(`The worker did not say ${name}`);
-        await setTimeout(20);
-      }
+      await until(() => events.some(({ event }) => event === name), name);
     },
     /** A figure by its name and labels; 0 where nothing was counted. */
     async metric(name: string, labels: Record<string, string> = {}): Promise<number> {
@@ -134,7 +128,7 @@ export async function startService(context: Context, place: WorkerSettings['plac
   );
 
   const events = async function* (id: string): AsyncGenerator<JobEvent> {
-    const end = AbortSignal.timeout(60_000);
+    const end = AbortSignal.timeout(HANG_MS);
     const stream = await jobs.events(id, TENANT, { signal: end });
     if (!stream) throw new Error(`There is no job ${id}`);
     yield* stream;
@@ -146,13 +140,8 @@ export async function startService(context: Context, place: WorkerSettings['plac
     return found;
   };
   /** Resolves when nothing is left below `prefix`: what a job leaves goes right after its end. */
-  const gone = async (prefix: string) => {
-    const end = Date.now() + 10_000;
-    for (let left = await keys(prefix); left.length > 0; left = await keys(prefix)) {
-      if (Date.now() > end) throw new Error(`The storage still has ${left.join(', ')}`);
-      await setTimeout(20);
-    }
-  };
+  const gone = (prefix: string) =>
+    until(async () => (await keys(prefix)).length === 0, `the end of all below ${prefix}`);
   return {
     ...settings,
     redisServer,
@@ -162,6 +151,12 @@ export async function startService(context: Context, place: WorkerSettings['plac
     workers: createWorkers(redis),
     events,
     keys,
+    /** Resolves when a checkpoint of a job is stored. */
+    checkpointed: (id: string) =>
+      until(
+        async () => (await keys(`checkpoints/${id}/`)).some((key) => CHECKPOINT.test(key)),
+        'a checkpoint',
+      ),
 
     async startWorker(more: Partial<WorkerSettings> = {}) {
       const worker = await composeWorker({ ...settings, ...more });
@@ -206,16 +201,12 @@ export async function startService(context: Context, place: WorkerSettings['plac
 
     /** Resolves when Redis answers again. */
     async answers(): Promise<void> {
-      const end = Date.now() + 10_000;
-      for (;;) {
-        try {
-          await jobs.counts();
-          return;
-        } catch (error) {
-          if (Date.now() > end) throw error;
-          await setTimeout(50);
-        }
-      }
+      await until(() => jobs.counts().catch(() => undefined), 'an answer of Redis');
+    },
+
+    /** As if the whole lease of a job had passed. */
+    async endLease(id: string): Promise<void> {
+      await redis.send(['ZADD', 'oxboard:leases', 'XX', '1', id]);
     },
 
     cancel: (id: string) => jobs.cancelOrRemove(id, TENANT),

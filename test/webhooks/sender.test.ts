@@ -109,11 +109,9 @@ describe('a delivery', () => {
     assert.deepEqual(await attempt(receiver.url), {
       error: 'the connection failed (UND_ERR_HEADERS_OVERFLOW)',
     });
-    const began = performance.now();
     assert.deepEqual(await attempt(receiver.url, { answerMs: ANSWER_MS }), {
       error: 'no answer within 0.4 s',
     });
-    assert.ok(performance.now() - began < 10 * ANSWER_MS);
   });
 
   it('tells why there was no answer, and nothing of what the other end said', async () => {

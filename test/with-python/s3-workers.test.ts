@@ -11,9 +11,10 @@ import { connectQueue } from '../../src/queue/connection.js';
 import type { Job } from '../../src/jobs/job.js';
 import { S3Storage } from '../../src/storage/s3-storage.js';
 import { makeAudio, temporaryFolder } from '../support/audio.js';
+import { holdWrites } from '../support/held-storage.js';
 import { recordingLogger } from '../support/logs.js';
 import { startS3 } from '../support/s3.js';
-import { startService } from '../support/worker.js';
+import { CHECKPOINT, startService } from '../support/worker.js';
 
 type Service = Awaited<ReturnType<typeof startService>>;
 
@@ -27,7 +28,7 @@ const newSong = (seconds: number) =>
     `0.3*sin(${200 + songs}*t)+0.1*(random(0)*2-1)|0.3*sin(${300 + songs}*t)`,
     { seconds },
   );
-/** Many segments, so that there is time to interrupt it. */
+/** Many segments: there are checkpoints before its end. */
 const LONG = { segment: 1, overlap: 0.7, shifts: 2, seed: 5 };
 
 async function start(context: TestContext): Promise<Service> {
@@ -48,8 +49,6 @@ async function startChild({ redisUrl, place }: Service, dataDir: string): Promis
   return child;
 }
 
-const hasCheckpoint = (service: Service, id: string) => async () =>
-  (await service.keys(`checkpoints/${id}/`)).some((key) => key.endsWith('/part.json'));
 const hashes = ({ result }: Job) => Object.values(result!.stems).map(({ sha256 }) => sha256);
 
 describe('workers with a bucket between them', () => {
@@ -59,10 +58,11 @@ describe('workers with a bucket between them', () => {
     const lost = temporaryFolder(context);
     const child = await startChild(service, lost);
     const { id } = await service.admit(song, LONG);
-    await service.reached(id, hasCheckpoint(service, id));
+    await service.checkpointed(id);
     const closed = once(child, 'close');
     child.kill('SIGKILL');
     await closed;
+    await service.endLease(id);
     rmSync(lost, { recursive: true });
 
     const dataDir = temporaryFolder(context);
@@ -87,9 +87,10 @@ describe('workers with a bucket between them', () => {
 
   it('go on with what one of them was stopped in', async (context) => {
     const service = await start(context);
-    const first = await service.startWorker({ dataDir: temporaryFolder(context) });
+    const { storage } = holdWrites(service.storage, CHECKPOINT);
+    const first = await service.startWorker({ storage, dataDir: temporaryFolder(context) });
     const { id } = await service.admit(newSong(4), LONG);
-    await service.reached(id, hasCheckpoint(service, id));
+    await service.checkpointed(id);
     await first.stop(100);
     const second = await service.startWorker({ dataDir: temporaryFolder(context) });
     const job = await service.finished(id);
@@ -125,10 +126,15 @@ describe('workers with a bucket between them', () => {
         { bucket, prefix: pathname.slice(1), endpoint: s3.url, region: undefined },
         { connectMs: 1_000, idleMs: 200 },
       );
-      const worker = await service.startWorker({ storage, dataDir: temporaryFolder(context) });
+      const held = holdWrites(storage, CHECKPOINT);
+      const worker = await service.startWorker({
+        storage: held.storage,
+        dataDir: temporaryFolder(context),
+      });
       const { id } = await service.admit(newSong(4), LONG);
-      await service.reached(id, hasCheckpoint(service, id));
+      await service.checkpointed(id);
       s3.fault = fault;
+      held.release();
       await worker.says('job_retried');
       s3.fault = undefined;
       const job = await service.finished(id);

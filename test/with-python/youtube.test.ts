@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fetchSong, type YoutubeSettings } from '../../src/intake/youtube/fetch-song.js';
 import { makeAudio, temporaryFolder } from '../support/audio.js';
+import { until } from '../support/until.js';
 import {
   downloadersIn,
   file,
@@ -144,11 +144,7 @@ describe('a song behind a link', () => {
     const reason = new Error('enough');
     controller.abort(reason);
     await assert.rejects(fetching, reason);
-    const end = Date.now() + 5_000;
-    while (downloadersIn(folder).length > 0) {
-      assert.ok(Date.now() < end, 'yt-dlp still runs');
-      await sleep(20);
-    }
+    await until(() => downloadersIn(folder).length === 0, 'the end of yt-dlp');
   });
 });
 

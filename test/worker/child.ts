@@ -1,9 +1,22 @@
 /**
- * A worker in a process of its own: settings as JSON in the first argument. It ends by SIGTERM, after
- * what it runs.
+ * A worker in a process of its own: settings as JSON in the first argument. The second one names the
+ * writes to its storage that wait for SIGTERM: `all`, or those `after-checkpoint`. It ends by SIGTERM,
+ * after what it runs.
  */
-import { composeWorker, type WorkerSettings } from '../support/worker.js';
+import { openStorage } from '../../src/storage/open.js';
+import { holdWrites } from '../support/held-storage.js';
+import { CHECKPOINT, composeWorker, type WorkerSettings } from '../support/worker.js';
 
-const running = await composeWorker(JSON.parse(process.argv[2] ?? '') as WorkerSettings);
-process.on('SIGTERM', () => void running.stop(60_000));
+const [, , json = '', held = 'after-checkpoint'] = process.argv;
+const settings = JSON.parse(json) as WorkerSettings;
+const { dataDir, place = { storageUrl: undefined } } = settings;
+const { storage, release } = holdWrites(
+  await openStorage({ ...place, dataDir }),
+  held === 'all' ? undefined : CHECKPOINT,
+);
+const running = await composeWorker({ ...settings, storage });
+process.on('SIGTERM', () => {
+  void running.stop(60_000);
+  release();
+});
 console.log('working');

@@ -8,7 +8,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { OxboardError } from '../../src/errors.js';
 import type { JobOptions } from '../../src/options.js';
 import { createMetrics } from '../../src/observability/metrics.js';
-import { startDownloader } from '../../src/worker/downloader.js';
+import { startDownloader, type RunningDownloader } from '../../src/worker/downloader.js';
 import type { SongFetcher } from '../../src/worker/download-song.js';
 import type { Storage } from '../../src/storage/storage.js';
 import { makeAudio, temporaryFolder } from '../support/audio.js';
@@ -32,6 +32,11 @@ async function start(
     away,
   }: { maxDuration?: number; options?: Partial<JobOptions>; away?: () => Promise<never> } = {},
 ) {
+  const running: RunningDownloader[] = [];
+  // Before the hooks that end Redis.
+  context.after(async () => {
+    for (const each of running) await each.stop({ graceMs: 0 });
+  });
   const queue = await startQueue(context);
   const { jobs, downloads, downloadDispatcher, sweeper } = await queue.join();
   const { logger, events } = recordingLogger();
@@ -55,6 +60,7 @@ async function start(
     renewalMs: 100,
     retryDelaysMs: [10, 10],
   });
+  running.push(downloader);
   const asked = admission({ options });
   const source = {
     kind: 'youtube' as const,

@@ -16,9 +16,12 @@ const folder = temporaryFolder({ after });
 const song = makeAudio(path.join(folder, 'song.wav'), 'random(7)|random(8)', { seconds: 4 });
 const REQUEST = { segment: 1, overlap: 0.7, shifts: 2, seed: 5, bitDepth: '24' } as const;
 
-async function startChild({ redisUrl, dataDir }: Service): Promise<ChildProcess> {
+async function startChild(
+  { redisUrl, dataDir }: Service,
+  held: 'all' | 'after-checkpoint' = 'all',
+): Promise<ChildProcess> {
   const settings = JSON.stringify({ redisUrl, dataDir });
-  const child = spawn(process.execPath, ['--import', 'tsx', program, settings], {
+  const child = spawn(process.execPath, ['--import', 'tsx', program, settings, held], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   after(() => child.kill('SIGKILL'));
@@ -37,12 +40,11 @@ const workFolders = ({ dataDir }: Service) => readdirSync(path.join(dataDir, 'wo
 describe('a worker that is killed', () => {
   it('is made up for by the next, from where it was and with the same bytes', async (context) => {
     const service = await startService(context);
-    const first = await startChild(service);
+    const first = await startChild(service, 'after-checkpoint');
     const { id } = await service.admit(song, REQUEST);
-    await service.reached(id, async () =>
-      (await service.keys(`checkpoints/${id}/`)).some((key) => key.endsWith('/part.json')),
-    );
+    await service.checkpointed(id);
     await end(first, 'SIGKILL');
+    await service.endLease(id);
     assert.equal(workFolders(service).length, 1, 'what it left');
 
     const next = await service.startWorker();
@@ -73,6 +75,7 @@ describe('a worker that is killed', () => {
           stage !== 'waiting' && (await service.jobs.get(id, 'all'))?.attempts === attempt,
       );
       await end(child, 'SIGKILL');
+      await service.endLease(id);
     }
     const worker = await service.startWorker();
     const job = await service.finished(id);

@@ -97,12 +97,10 @@ describe('the loaded models of a worker', () => {
 
   it('are let go of in the midst of their first run', async (context) => {
     const { separators, loaded } = setting(context, 2);
-    const began = performance.now();
     const warm = assert.rejects(separators.warmUp('slow'), { code: 'DISPOSED' });
     await separators.acquire('toy');
     await separators.dispose();
     await warm;
-    assert.ok(performance.now() - began < 5000);
     assert.deepEqual(loaded(), ['toy']);
   });
 });

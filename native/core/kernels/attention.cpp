@@ -17,9 +17,9 @@ constexpr int64_t kValuesPerPart = 128;
 
 int64_t divideUp(int64_t value, int64_t divisor) { return (value + divisor - 1) / divisor; }
 
-class Runner {
+class AttentionRunner {
  public:
-  Runner(const Attention& attention, const AttentionKernels& kernels)
+  AttentionRunner(const Attention& attention, const AttentionKernels& kernels)
       : a_(attention), kernels_(kernels), panels_(divideUp(attention.keys, kernels.panel)) {}
 
   /** Per head: panels of keys, and values. */
@@ -155,11 +155,11 @@ bool attentionFits(int64_t width, const KernelSet& kernels) {
 }
 
 int64_t attentionScratch(const Attention& attention, const KernelSet& kernels) {
-  return attention.heads * Runner(attention, kernels.attention).packedFloats();
+  return attention.heads * AttentionRunner(attention, kernels.attention).packedFloats();
 }
 
 void attention(const Attention& attention, const KernelSet& kernels) {
-  Runner(attention, kernels.attention).run();
+  AttentionRunner(attention, kernels.attention).run();
 }
 
 }  // namespace oxboard::kernels

@@ -67,9 +67,9 @@ Affine foldNorm(double total, double squares, double count, double epsilon, cons
   return affine;
 }
 
-class Runner {
+class DConvRunner {
  public:
-  Runner(const DConvLayer& layer, const DConvKernels& kernels)
+  DConvRunner(const DConvLayer& layer, const DConvKernels& kernels)
       : layer_(layer),
         kernels_(kernels),
         tile_(kStepsPerTile * kernels.step),
@@ -234,7 +234,7 @@ class Runner {
 }  // namespace
 
 void dconvLayer(const DConvLayer& layer, const KernelSet& kernels) {
-  Runner(layer, kernels.dconv).run();
+  DConvRunner(layer, kernels.dconv).run();
 }
 
 }  // namespace oxboard::kernels

@@ -1,10 +1,12 @@
 /**
- * Starts a separation that takes many seconds, says "running", and ends in the way that is asked for.
+ * Starts a separation that never ends, says "running", and ends in the way that is asked for.
  *
  *     node --import tsx exit.ts natural|exit|throw|wait
  */
 import { fileURLToPath } from 'node:url';
-import { Separator } from 'oxboard-demucs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Separator } from '../../../src/index.js';
+import { loadNative } from '../../../src/native.js';
 
 const [, , way = 'natural'] = process.argv;
 const modelsDir = fileURLToPath(new URL('../../fixtures/models', import.meta.url));
@@ -18,10 +20,9 @@ if (way === 'natural') {
 } else {
   const separator = await Separator.load('slow', { modelsDir, warmUp: false });
   const separation = separator.separate(song);
-  setTimeout(() => {
-    process.send?.('running');
-    if (way === 'exit') process.exit(7);
-    if (way === 'throw') throw new Error('uncaught on purpose');
-  }, 300);
+  while (loadNative().memory().inUse === 0) await sleep(1);
+  process.send?.('running');
+  if (way === 'exit') process.exit(7);
+  if (way === 'throw') throw new Error('uncaught on purpose');
   await separation;
 }

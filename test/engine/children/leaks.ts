@@ -6,7 +6,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { Separator } from 'oxboard-demucs';
+import { Separator } from '../../../src/index.js';
 
 const [, , what, count] = process.argv;
 const modelsDir = fileURLToPath(new URL('../../fixtures/models', import.meta.url));

@@ -4,7 +4,7 @@
  *     node --import tsx memory.ts MINUTES
  */
 import { fileURLToPath } from 'node:url';
-import { Separator } from 'oxboard-demucs';
+import { Separator } from '../../../src/index.js';
 
 const RATE = 44_100;
 const BLOCK = 65_536;

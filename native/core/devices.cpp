@@ -1,4 +1,4 @@
-#include "device.h"
+#include "devices.h"
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
@@ -9,6 +9,8 @@
 #include <fstream>
 #include <limits>
 
+#include "cpu_device.h"
+#include "cuda_device.h"
 #include "error.h"
 #include "gpu_status.h"
 
@@ -49,6 +51,11 @@ std::string resolveDevice(const std::string& requested) {
   const std::string reason = gpuStatus().reason;
   if (!reason.empty()) message += " (" + reason + ")";
   throw Error(ErrorCode::kDeviceUnavailable, message);
+}
+
+std::shared_ptr<ComputeDevice> openDevice(const std::string& name, DeviceOptions options) {
+  if (name == "cpu") return openCpuDevice();
+  return openCudaDevice(name, options);
 }
 
 int defaultThreads() {

@@ -1,8 +1,11 @@
-// Devices, threads and the version of libtorch.
+// The devices of this machine, its threads, and the version of libtorch.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
+
+#include "compute_device.h"
 
 namespace oxboard {
 
@@ -16,6 +19,9 @@ std::vector<std::string> availableDevices();
  * @throws Error kDeviceUnavailable naming what is available.
  */
 std::string resolveDevice(const std::string& requested);
+
+/** @param name as resolveDevice gives it. */
+std::shared_ptr<ComputeDevice> openDevice(const std::string& name, DeviceOptions options = {});
 
 /** Threads to use by default: the physical cores, or as many as the control group grants. */
 int defaultThreads();

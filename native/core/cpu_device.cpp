@@ -1,10 +1,9 @@
-#include "compute_device.h"
+#include "cpu_device.h"
 
 #include <ATen/ATen.h>
 
 #include <limits>
 
-#include "cuda_device.h"
 #include "network.h"
 
 namespace oxboard {
@@ -25,9 +24,6 @@ class CpuDevice final : public ComputeDevice {
 
 }  // namespace
 
-std::shared_ptr<ComputeDevice> openDevice(const std::string& name, DeviceOptions options) {
-  if (name == "cpu") return std::make_shared<CpuDevice>();
-  return openCudaDevice(name, options);
-}
+std::shared_ptr<ComputeDevice> openCpuDevice() { return std::make_shared<CpuDevice>(); }
 
 }  // namespace oxboard
