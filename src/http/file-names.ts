@@ -1,18 +1,14 @@
 /**
- * Names that clients give to songs, for people: in tags, lists and names of downloads. Never in paths.
+ * Names of uploaded songs and of downloads, for display. Never used in paths.
  */
 import path from 'node:path';
+import { songName } from '../lib/file-names.js';
 
-const LONGEST = 200;
+const MAX_CHARACTERS = 200;
 
-/** A name in one line, without folders, control characters and turns of the writing direction. */
+/** The name of an uploaded file, without the folders that some clients send with it. */
 export function cleanFileName(name: string): string {
-  const clean = path
-    .basename(name.toWellFormed().replaceAll('\\', '/'))
-    .replaceAll(/[\p{Cc}\u2028-\u202e\u2066-\u2069\ufffd]/gu, '_')
-    .trim();
-  if (/^\.*$/.test(clean)) return 'song';
-  return Array.from(clean).slice(0, LONGEST).join('');
+  return songName(path.basename(name.replaceAll('\\', '/')), MAX_CHARACTERS);
 }
 
 /** The name of what a stem of the song is saved as. */

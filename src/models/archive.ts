@@ -1,13 +1,11 @@
 /**
  * Model archives on disk: a folder with `model.json` and one TorchScript file per bag member.
  */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { OxboardError } from '../errors.js';
+import { sha256OfFile } from '../lib/hash.js';
 
 /** Names of models, files and sources: they become parts of paths. */
 const safeName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/);
@@ -128,9 +126,7 @@ export function parseDescription(text: string, file: string): ModelDescription {
 export async function verifyModel(model: InstalledModel, signal?: AbortSignal): Promise<void> {
   for (const member of model.description.members) {
     const path = join(model.directory, member.file);
-    const hash = createHash('sha256');
-    await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash, { signal });
-    const actual = hash.digest('hex');
+    const actual = await sha256OfFile(path, { signal });
     if (actual !== member.sha256) {
       throw new OxboardError(
         'MODEL_CHECKSUM',

@@ -4,15 +4,13 @@
  * Bytes go to `<file>.partial`; `<file>.partial.json` says which version of the remote file they
  * belong to. The file gets its own name only when its size and checksum are right.
  */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { diskError, requireFreeSpace, type DiskPlace } from '../lib/disk.js';
+import { sha256OfFile } from '../lib/hash.js';
 import { OxboardError } from '../errors.js';
 import { connectionError, displayUrl, Retryable, type Answer, type Http } from './http.js';
 
@@ -325,7 +323,7 @@ async function finish(task: DownloadRequest, partial: PartialFile): Promise<Down
   const size = await partial.size();
   const version = await partial.version();
   const expected = expectedSha256(task, version);
-  const actual = await sha256OfFile(partial.path, task.signal);
+  const actual = await sha256OfFile(partial.path, task);
   const problem =
     task.size !== undefined && size !== task.size
       ? `it has ${String(size)} bytes instead of ${String(task.size)}`
@@ -352,7 +350,7 @@ async function downloadedEarlier({
 }: DownloadRequest): Promise<Downloaded | undefined> {
   try {
     const note = downloadedSchema.parse(JSON.parse(await readFile(`${file}.json`, 'utf8')));
-    const actual = await sha256OfFile(file, signal);
+    const actual = await sha256OfFile(file, { signal });
     if (actual !== note.sha256 || (sha256 !== undefined && actual !== sha256)) return undefined;
     onProgress(note.size, note.size);
     return note;
@@ -360,12 +358,6 @@ async function downloadedEarlier({
     signal.throwIfAborted();
     return undefined;
   }
-}
-
-export async function sha256OfFile(file: string, signal: AbortSignal): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), hash, { signal });
-  return hash.digest('hex');
 }
 
 /** The bytes that have arrived, and the note beside them. */

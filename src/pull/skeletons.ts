@@ -2,13 +2,13 @@
  * The graphs without weights that came with the package, one for each architecture of the published
  * networks, and the choice among them.
  */
-import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { OxboardError } from '../errors.js';
+import { sha256OfFile } from '../lib/hash.js';
 
 const FOLDER = fileURLToPath(new URL('../../models/skeletons', import.meta.url));
 
@@ -183,10 +183,7 @@ const shorten = (text = 'nothing'): string => {
  * @throws OxboardError MODEL_CHECKSUM.
  */
 export async function verifySkeleton({ file, sha256 }: Skeleton): Promise<void> {
-  const actual = createHash('sha256')
-    .update(await readFile(file))
-    .digest('hex');
-  if (actual !== sha256) {
+  if ((await sha256OfFile(file)) !== sha256) {
     throw new OxboardError(
       'MODEL_CHECKSUM',
       `${file} differs from its checksum. Install oxboard-demucs anew`,

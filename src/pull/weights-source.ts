@@ -5,10 +5,11 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DiskPlace } from '../lib/disk.js';
+import { sha256OfFile } from '../lib/hash.js';
 import { OxboardError } from '../errors.js';
 import { HUB, type PublishedModel } from './catalogue.js';
 import { displayUrl, type Http } from './http.js';
-import { download, sha256OfFile, type RetryPolicy } from './download.js';
+import { download, type RetryPolicy } from './download.js';
 
 /** A published file on this machine, its checksum computed. */
 export interface ObtainedFile {
@@ -141,7 +142,7 @@ function folderSource(root: string): Source {
       for (const path of tried) {
         const info = await stat(path).catch(() => undefined);
         if (!info?.isFile()) continue;
-        const sha256 = await sha256OfFile(path, signal);
+        const sha256 = await sha256OfFile(path, { signal });
         onProgress(info.size, info.size);
         return { path, size: info.size, sha256, announced: false };
       }

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { OxboardError } from '../../errors.js';
 import { tooLong } from '../../audio/probe.js';
+import { songName } from '../../lib/file-names.js';
 import { ageOf, findYtDlp } from './binary.js';
 import { explainFailure } from './failures.js';
 import { openGuard } from './guard.js';
@@ -16,7 +17,7 @@ import { isYoutube, manyVideos, parseYoutubeUrl } from './url.js';
 const LOOK_MS = 180_000;
 const DOWNLOAD_MS = 1_200_000;
 
-const LONGEST_TITLE = 190;
+const MAX_TITLE_CHARACTERS = 190;
 
 export interface YoutubeSettings {
   /** See findYtDlp. */
@@ -191,15 +192,9 @@ function check(info: unknown, { maxDuration, maxFileSize }: YoutubeSettings) {
   return video;
 }
 
-/** A title is whatever its author likes; a name is one line, without folders. */
 function nameOf({ title, ext }: { title: string; ext: string }): string {
-  const clean = title
-    .toWellFormed()
-    .replaceAll(/[\p{Cc}\u2028-\u202e\u2066-\u2069\ufffd/\\]/gu, '_')
-    .trim();
   const extension = /^[a-z0-9]{1,8}$/.test(ext) ? ext : 'audio';
-  const shown = Array.from(clean === '' ? 'song' : clean).slice(0, LONGEST_TITLE);
-  return `${shown.join('')}.${extension}`;
+  return `${songName(title, MAX_TITLE_CHARACTERS)}.${extension}`;
 }
 
 const NAME = 'song';
