@@ -4,7 +4,7 @@
 import { rm } from 'node:fs/promises';
 import { sha256OfFile } from '../lib/hash.js';
 import type { AssembledMember } from './install.js';
-import { readPublished } from './published.js';
+import { readWeightsFile } from './weights-file.js';
 import { verifySkeleton } from './skeletons.js';
 import { fromNative, loadNative } from '../native.js';
 
@@ -26,7 +26,7 @@ export interface AssembleTask {
  */
 export async function assembleMember(task: AssembleTask): Promise<AssembledMember> {
   const { weights, out, signal } = task;
-  const { skeleton, sources, segment, parameters } = await readPublished(weights);
+  const { skeleton, sources, segment, parameters } = await readWeightsFile(weights);
   await verifySkeleton(skeleton);
   signal?.throwIfAborted();
   try {

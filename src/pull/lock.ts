@@ -6,30 +6,30 @@ import lockfile from 'proper-lockfile';
 import { OxboardError } from '../errors.js';
 
 /**
- * Milliseconds after which the lock of a process that was killed counts as given up. Machines that
- * share the folder may differ by a few seconds in their clocks.
+ * After so long the lock of a process that was killed is ignored. The clocks of machines that share the
+ * folder may differ by a few seconds.
  */
-export const LOCK_STALE = 15_000;
+export const STALE_MS = 15_000;
 
-const POLL = 500;
+const POLL_MS = 500;
 
 export interface LockOptions {
   signal: AbortSignal;
-  stale?: number | undefined;
+  staleMs?: number | undefined;
   /** Called once, when another process holds the lock. */
   onWait: () => void;
 }
 
 /**
- * Runs `work` while holding the lock `path`, which lies in a folder that exists. Waits for another
- * holder to end.
+ * Runs `work` while holding the lock `path`, which lies in a folder that exists. Waits until another
+ * holder releases it.
  *
  * @param work gets a signal that also ends when the lock is lost.
  * @throws OxboardError MODEL_BUSY when the lock was lost meanwhile; `signal.reason` when aborted.
  */
 export async function withLock<T>(
   path: string,
-  { signal, stale = LOCK_STALE, onWait }: LockOptions,
+  { signal, staleMs = STALE_MS, onWait }: LockOptions,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const lost = new AbortController();
@@ -37,25 +37,25 @@ export async function withLock<T>(
     lost.abort(
       new OxboardError(
         'MODEL_BUSY',
-        'This process was held up for so long that another one may have taken over. Run the ' +
+        'This process was stopped for so long that another one may have taken over. Run the ' +
           'command again',
       ),
     );
-  let told = false;
+  let announced = false;
   let release: (() => Promise<void>) | undefined;
   while (!release) {
     signal.throwIfAborted();
-    release = await tryLock(path, stale, onCompromised);
+    release = await tryLock(path, staleMs, onCompromised);
     if (release) break;
-    if (!told) onWait();
-    told = true;
-    await sleep(POLL, undefined, { signal }).catch(() => signal.throwIfAborted());
+    if (!announced) onWait();
+    announced = true;
+    await sleep(POLL_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
   const either = AbortSignal.any([signal, lost.signal]);
   try {
     return await work(either);
   } catch (error) {
-    // Whatever words the work found for being stopped.
+    // Whatever error the work turned the abort into.
     either.throwIfAborted();
     throw error;
   } finally {
@@ -65,16 +65,21 @@ export async function withLock<T>(
 
 /** Tells whether a process holds the lock, or was killed holding it a moment ago. */
 export const isLocked = (path: string): Promise<boolean> =>
-  lockfile.check(path, { lockfilePath: path, realpath: false, stale: LOCK_STALE });
+  lockfile.check(path, { lockfilePath: path, realpath: false, stale: STALE_MS });
 
 /** @returns undefined while another process holds it. */
 async function tryLock(
   path: string,
-  stale: number,
+  staleMs: number,
   onCompromised: () => void,
 ): Promise<(() => Promise<void>) | undefined> {
   try {
-    return await lockfile.lock(path, { lockfilePath: path, realpath: false, stale, onCompromised });
+    return await lockfile.lock(path, {
+      lockfilePath: path,
+      realpath: false,
+      stale: staleMs,
+      onCompromised,
+    });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ELOCKED') return undefined;
     throw error;

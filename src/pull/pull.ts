@@ -21,7 +21,7 @@ import {
   type PublishedModel,
 } from './catalogue.js';
 import { openHttp, TIMEOUTS, type Timeouts } from './http.js';
-import { RETRY, type RetryPolicy } from './download.js';
+import { RETRY_POLICY, type RetryPolicy } from './download.js';
 import { installFolder, PUBLISHED_NAMES } from '../models/library.js';
 import { install, writeArchive, type Assemble } from './install.js';
 import { isLocked, withLock } from './lock.js';
@@ -57,8 +57,8 @@ export interface PullOptions {
   verify: Verify;
   retry?: Partial<RetryPolicy> | undefined;
   timeouts?: Partial<Timeouts> | undefined;
-  /** Milliseconds after which the lock of a killed process is given up. */
-  lockStale?: number | undefined;
+  /** After so long the lock of a killed process is ignored. */
+  lockStaleMs?: number | undefined;
 }
 
 export interface PulledFile {
@@ -105,7 +105,7 @@ export async function pullModel(name: string, options: PullOptions): Promise<Pul
   const model = findPublished(name);
   const http = await openHttp({ ...TIMEOUTS, ...options.timeouts });
   try {
-    const retry = { ...RETRY, ...options.retry };
+    const retry = { ...RETRY_POLICY, ...options.retry };
     const source = openSource(options.source, { http, retry, token });
     const folder = installFolder(options);
     const installed = await intact(model, folder, outer, onNotice);
@@ -114,7 +114,7 @@ export async function pullModel(name: string, options: PullOptions): Promise<Pul
     await writing(place, () => mkdir(home(folder), { recursive: true }));
     const lock = {
       signal: outer,
-      stale: options.lockStale,
+      staleMs: options.lockStaleMs,
       onWait: () => {
         onNotice(`Another process is pulling ${name}: waiting for it to end`);
         onProgress({ stage: 'waiting', fraction: 0, bytes: 0, bytesTotal: 0 });

@@ -8,7 +8,8 @@ import type { DiskPlace } from '../lib/disk.js';
 import { sha256OfFile } from '../lib/hash.js';
 import { OxboardError } from '../errors.js';
 import { HUB, type PublishedModel } from './catalogue.js';
-import { displayUrl, type Http } from './http.js';
+import type { Http } from './http.js';
+import { displayUrl } from './http-errors.js';
 import { download, type RetryPolicy } from './download.js';
 
 /** A published file on this machine, its checksum computed. */

@@ -15,7 +15,7 @@ import {
   removeModel,
   type LibraryOptions,
 } from '../../models/library.js';
-import { megabytes } from '../pull-progress.js';
+import { formatBytes } from '../../lib/format.js';
 import { reportFailure, say } from '../report.js';
 import { importPython, runScript } from '../scripts.js';
 import { PULL_HELP, type PullFlags } from './models-pull-help.js';
@@ -108,7 +108,7 @@ function describe({ description, sizeBytes, embedded }: InstalledModel): string 
   const facts = [
     sources.join(', '),
     networks(members.length),
-    megabytes(sizeBytes),
+    formatBytes(sizeBytes),
     ...(license === undefined ? [] : [`licence ${license}`]),
     ...(embedded ? ['comes with the package'] : []),
     ...(notice ? [`note: ${notice}`] : []),
@@ -121,7 +121,7 @@ function describeAvailable(model: PublishedModel): string {
   return [
     sources.join(', '),
     networks(members.length),
-    `${megabytes(archiveSize(model))} installed`,
+    `${formatBytes(archiveSize(model))} installed`,
     `licence ${license}`,
   ].join('; ');
 }

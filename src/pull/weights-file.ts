@@ -27,7 +27,7 @@ export interface PublishedNetwork extends FittingSkeleton {
  *
  * @throws OxboardError MODEL_INVALID, MODEL_ARCHITECTURE_UNKNOWN.
  */
-export async function readPublished(path: string): Promise<PublishedNetwork> {
+export async function readWeightsFile(path: string): Promise<PublishedNetwork> {
   const file = await readSafetensors(path);
   const klass = file.metadata.get('klass');
   if (klass === undefined) throw badWeights(path, 'it does not say which network it is of');
