@@ -49,19 +49,19 @@ const descriptionSchema = z
   );
 
 /**
- * What `model.json` says. `segment` and `minLength` are in sample frames; they are equal when the
- * networks take one length only. `notice` is what a user should know before trusting the stems.
+ * The content of `model.json`. `segment` and `minLength` are in sample frames; they are equal when the
+ * networks take one length only. `notice` warns users of the stems, for example of an untrained model.
  */
 export type ModelDescription = Readonly<z.output<typeof descriptionSchema>>;
 
-/** An archive whose description was read. */
+/** An archive with a valid description. */
 export interface InstalledModel {
   name: string;
   directory: string;
   description: ModelDescription;
   /** Bytes of its network files. */
   sizeBytes: number;
-  /** Whether it came with the package. */
+  /** Whether it is part of the package. */
   embedded: boolean;
 }
 
@@ -118,7 +118,7 @@ export function parseDescription(text: string, file: string): ModelDescription {
 }
 
 /**
- * Compares the network files with their checksums. They hold code for libtorch's interpreter, so
+ * Compares the network files with their checksums. They contain code for libtorch's interpreter, so
  * none is loaded unchecked.
  *
  * @throws OxboardError MODEL_CHECKSUM naming the file.

@@ -1,5 +1,5 @@
 /**
- * A network file of an archive, made of published weights and the graph that came with the package.
+ * Makes a network file of an archive from published weights and a graph of this package.
  */
 import { rm } from 'node:fs/promises';
 import { sha256OfFile } from '../lib/hash.js';

@@ -1,6 +1,6 @@
 /**
- * The graphs without weights that came with the package, one for each architecture of the published
- * networks, and the choice among them.
+ * Skeletons: the graphs without weights of this package, one for each architecture of the published
+ * networks. Finds the one that fits a network.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -41,7 +41,7 @@ export type Skeleton = Readonly<z.output<typeof skeletonSchema>> & {
   file: string;
 };
 
-/** A skeleton, and what the arguments of one network say beyond it. */
+/** A skeleton, and what the arguments of one network say besides. */
 export interface FittingSkeleton {
   skeleton: Skeleton;
   sources: readonly string[];
@@ -62,8 +62,8 @@ export async function listSkeletons(): Promise<Skeleton[]> {
 }
 
 /**
- * The skeleton of a network that was made by `klass(*args, **kwargs)`. As when demucs loads one,
- * arguments that the class does not have are passed over.
+ * Finds the skeleton of a network that was made by `klass(*args, **kwargs)`. Like demucs, it ignores
+ * arguments that the class does not have.
  *
  * @param klass dotted path of the Python class.
  * @param args positional arguments, in JSON as published files write them.

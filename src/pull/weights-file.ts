@@ -1,5 +1,5 @@
 /**
- * What a published file of weights says: which network it is, and what fills each of its parameters.
+ * Reads a published file of weights: which network it belongs to, and the data of each parameter.
  */
 import { z } from 'zod';
 import { restoreTasks, type QuantisedSource } from './diffq.js';

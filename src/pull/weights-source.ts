@@ -1,5 +1,5 @@
 /**
- * Where published files come from: Hugging Face, a mirror, or a folder.
+ * The places that published files come from: Hugging Face, a mirror, or a folder.
  */
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
@@ -12,7 +12,7 @@ import type { Http } from './http.js';
 import { displayUrl } from './http-errors.js';
 import { download, type RetryPolicy } from './download.js';
 
-/** A published file on this machine, its checksum computed. */
+/** A published file on this machine. */
 export interface ObtainedFile {
   path: string;
   size: number;
@@ -24,7 +24,7 @@ export interface ObtainedFile {
 export interface Obtain {
   model: PublishedModel;
   file: string;
-  /** What is known of the published file. */
+  /** Size and checksum of the published file, where known. */
   known: { size?: number; sha256?: string };
   /** Folder for a download. */
   folder: string;
@@ -36,8 +36,8 @@ export interface Obtain {
 
 export interface Source {
   /**
-   * Whether it is the publisher's own. Who names another source may mean weights of their own in the
-   * published format: those are installed too, but marked.
+   * Whether it is the publisher's own. Another source may have other weights in the same format: they are
+   * installed as well, but marked.
    */
   published: boolean;
   /** For messages and for the archive's `origin`. */
@@ -76,7 +76,7 @@ export function openSource(source: string | undefined, options: SourceOptions): 
 
 type Layout = (model: PublishedModel, file: string) => string;
 
-/** As Hugging Face and its mirrors serve it. */
+/** The layout of Hugging Face and its mirrors. */
 const hubLayout: Layout = ({ repository }, file) => `${repository}/resolve/main/${file}`;
 const modelLayout: Layout = ({ name }, file) => `${name}/${file}`;
 const flatLayout: Layout = (_model, file) => file;
@@ -152,7 +152,7 @@ function folderSource(root: string): Source {
   };
 }
 
-/** Where the Python packages keep what they downloaded: ~/.cache/huggingface/hub. */
+/** The layout of ~/.cache/huggingface/hub, where Python packages keep their downloads. */
 async function cachedByHub(
   root: string,
   { repository }: PublishedModel,

@@ -1,7 +1,6 @@
 /**
  * `oxboard models`: the archives on this machine.
  */
-import path from 'node:path';
 import { Command } from 'commander';
 import { readConfig } from '../../config.js';
 import { OxboardError } from '../../errors.js';
@@ -17,7 +16,7 @@ import {
 } from '../../models/library.js';
 import { formatBytes } from '../../lib/format.js';
 import { reportFailure, say } from '../report.js';
-import { importPython, runScript } from '../scripts.js';
+import { exportModel } from './models-export.js';
 import { PULL_HELP, type PullFlags } from './models-pull-help.js';
 
 interface Flags {
@@ -152,16 +151,5 @@ async function verify(name: string | undefined, options: LibraryOptions): Promis
     } catch (error) {
       reportFailure(error);
     }
-  }
-}
-
-async function exportModel(name: string, repository: string, modelsDir: string): Promise<void> {
-  const status = await runScript('MODEL_EXPORT_FAILED', async () => {
-    const { runPython } = await importPython();
-    const folders = ['--repo', path.resolve(repository), '--out', modelsDir];
-    return runPython(['-m', 'oxboard_export', name, ...folders]);
-  });
-  if (status !== 0) {
-    throw new OxboardError('MODEL_EXPORT_FAILED', `${name} was not exported; the reason is above`);
   }
 }
