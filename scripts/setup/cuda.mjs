@@ -2,8 +2,7 @@ import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { emptyFolder, folderSize, megabytes } from './files.mjs';
 import { SetupError } from './report.mjs';
-import { attempt } from './run.mjs';
-import { script, unpack } from './unpack.mjs';
+import { checkWheel, nvidiaRequirements, pipDownload, unpack } from './wheel.mjs';
 
 /** The CUDA release of the pinned torch on PyTorch's own index; PyPI has one of its choice. */
 const cudaIndex = 'https://download.pytorch.org/whl/cu130';
@@ -22,36 +21,14 @@ export const cudaAttempts = (pinned) => [
   { name: "pip's own indexes", requirement: `torch===${pinned}`, options: [] },
 ];
 
-const onlyWheels = ['--only-binary', ':all:', '--no-cache-dir', '--progress-bar', 'off'];
-
-/** Downloads into `folder`; returns what went wrong. */
-async function pipDownload(what, options, { folder, temporary, step, doing }) {
-  step.doing(doing, () => megabytes(folderSize(temporary) + folderSize(folder)));
-  const result = await attempt(
-    'libtorch-pip',
-    'python3',
-    ['-m', 'pip', 'download', ...onlyWheels, ...options, '--dest', folder, ...what],
-    { env: { TMPDIR: temporary, PIP_DISABLE_PIP_VERSION_CHECK: '1' } },
-  );
-  if (result.ok) return undefined;
-  const line = result.tail.split('\n').findLast((text) => text.startsWith('ERROR'));
-  return line?.replace(/^ERROR: /, '') ?? result.tail;
-}
-
-/** The NVIDIA packages that a torch wheel asks for, as pip takes them. */
-async function nvidiaRequirements(wheel) {
-  const lines = [];
-  const read = await attempt('libtorch-requirements', 'python3', [script('requirements'), wheel], {
-    onLine: (line) => lines.push(line),
-  });
-  return read.ok ? lines.filter((line) => line !== '') : [];
-}
-
 async function fetchFrom({ name, requirement, options }, partial, step) {
   const folder = emptyFolder(join(partial, 'wheels'));
   const temporary = emptyFolder(join(partial, 'pip'));
-  const download = (what, more, doing) =>
-    pipDownload(what, [...options, ...more], { folder, temporary, step, doing });
+  const log = join(partial, 'pip.log');
+  const download = (requirements, more, doing) => {
+    step.doing(doing, () => megabytes(folderSize(temporary) + folderSize(folder)));
+    return pipDownload(requirements, [...options, ...more], { folder, temporary, log });
+  };
   const wheels = () => readdirSync(folder).filter((entry) => entry.endsWith('.whl'));
 
   const reason = await download(
@@ -66,11 +43,13 @@ async function fetchFrom({ name, requirement, options }, partial, step) {
   const missing = await download(needed, [], 'downloading its NVIDIA packages');
   if (missing) return missing;
   for (const wheel of wheels()) {
-    const flaw = await unpack(join(folder, wheel), partial, step, wheel, ['--cuda']);
+    const file = join(folder, wheel);
+    const flaw =
+      (await checkWheel(file, log, step)) ??
+      (await unpack(file, partial, step, wheel, { cuda: true }));
     if (flaw) return flaw;
   }
-  rmSync(folder, { recursive: true });
-  rmSync(temporary, { recursive: true });
+  for (const entry of [folder, temporary, log]) rmSync(entry, { recursive: true });
   return undefined;
 }
 

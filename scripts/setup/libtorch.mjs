@@ -20,11 +20,11 @@ import {
   megabytes,
   packageJson,
   root,
+  sha256OfFile,
 } from './files.mjs';
 import { SetupError } from './report.mjs';
-import { attempt } from './run.mjs';
-import { ensurePip, ensurePython } from './tools.mjs';
-import { unpack } from './unpack.mjs';
+import { ensurePip } from './tools.mjs';
+import { checkWheel, pipDownload, UNREACHABLE, unpack } from './wheel.mjs';
 
 export const pinned = packageJson.libtorch.version;
 
@@ -92,13 +92,24 @@ export function versionWarning(found) {
   );
 }
 
-function archiveUrl() {
-  const base = 'https://download.pytorch.org/libtorch/cpu/';
-  const { platform, arch } = process;
-  if (platform === 'linux' && arch === 'x64') {
-    return `${base}libtorch-shared-with-deps-${pinned}%2Bcpu.zip`;
-  }
-  if (platform === 'darwin' && arch === 'arm64') return `${base}libtorch-macos-arm64-${pinned}.zip`;
+const archiveBase = 'https://download.pytorch.org/libtorch/cpu/';
+const archiveNames = {
+  'linux-x64': `libtorch-shared-with-deps-${pinned}%2Bcpu.zip`,
+  'darwin-arm64': `libtorch-macos-arm64-${pinned}.zip`,
+};
+const platform = `${process.platform}-${process.arch}`;
+
+/**
+ * Compares the official archive with its checksum. Its publisher names none: those in package.json are
+ * pinned by at least two public projects each, which agree; they were not read from the host itself.
+ *
+ * @returns undefined, or what is wrong.
+ */
+export async function checkArchive(archive, expected, step) {
+  const sha256 = await sha256OfFile(archive);
+  if (expected && sha256 !== expected) return `its SHA-256 is ${sha256} instead of ${expected}`;
+  const verdict = expected ? 'as pinned' : 'none is pinned to compare it with';
+  step.note(`the official archive: SHA-256 ${sha256}, ${verdict}`);
   return undefined;
 }
 
@@ -136,19 +147,22 @@ async function download(url, file, onProgress) {
 }
 
 async function officialArchive(partial, step) {
-  const url = archiveUrl();
-  if (!url) return 'no official archive for this platform';
+  const name = archiveNames[platform];
+  if (!name) return 'no official archive for this platform';
   const archive = join(partial, 'libtorch.zip');
   let progress = '';
   step.doing(`downloading the official archive, ${pinned}`, () => progress);
   try {
-    await download(url, archive, (received, size) => {
+    await download(`${archiveBase}${name}`, archive, (received, size) => {
       progress = size ? `${megabytes(received)} of ${megabytes(size)}` : megabytes(received);
     });
   } catch (error) {
     return causeOf(error);
   }
-  return unpack(archive, partial, step, 'the official archive');
+  return (
+    (await checkArchive(archive, packageJson.libtorch.sha256[platform], step)) ??
+    (await unpack(archive, partial, step, 'the official archive'))
+  );
 }
 
 const cpuIndex = 'https://download.pytorch.org/whl/cpu';
@@ -180,39 +194,27 @@ async function wheel({ name, version, options }, partial, step) {
   const folder = emptyFolder(join(partial, 'wheel'));
   // Into our own folder: /tmp may be RAM, and its size is the only progress pip lets one see.
   const temporary = emptyFolder(join(partial, 'pip'));
+  const log = join(partial, 'pip.log');
   step.doing(`downloading the torch wheel from ${name}`, () =>
     megabytes(folderSize(temporary) + folderSize(folder)),
   );
-  const args = ['--no-deps', '--only-binary', ':all:', '--no-cache-dir', '--progress-bar', 'off'];
   const pip = (...more) =>
-    attempt(
-      'libtorch-pip',
-      'python3',
-      [
-        '-m',
-        'pip',
-        'download',
-        ...args,
-        ...options,
-        ...more,
-        '--dest',
-        folder,
-        `torch==${version}`,
-      ],
-      { env: { TMPDIR: temporary, PIP_DISABLE_PIP_VERSION_CHECK: '1' } },
-    );
-  let result = await pip();
+    pipDownload([`torch==${version}`], ['--no-deps', ...options, ...more], {
+      folder,
+      temporary,
+      log,
+    });
+  let reason = await pip();
   // The C++ half is the same for every Python: a wheel for another one than this machine's serves.
-  if (!result.ok && /No matching distribution/.test(result.tail) && !/Retrying/.test(result.tail)) {
-    const other = await pip('--python-version', wheelPython);
-    if (other.ok) result = other;
+  if (reason?.includes('No matching distribution') && !reason.endsWith(UNREACHABLE)) {
+    if (!(await pip('--python-version', wheelPython))) reason = undefined;
   }
   const file = readdirSync(folder).find((entry) => entry.endsWith('.whl'));
-  if (!result.ok || !file) {
-    const reason = result.tail.split('\n').findLast((line) => line.startsWith('ERROR'));
-    return reason?.replace(/^ERROR: /, '') ?? result.tail;
-  }
-  return unpack(join(folder, file), partial, step, 'the torch wheel');
+  if (reason || !file) return reason ?? 'pip downloaded no wheel';
+  return (
+    (await checkWheel(join(folder, file), log, step)) ??
+    (await unpack(join(folder, file), partial, step, 'the torch wheel'))
+  );
 }
 
 function keep(partial) {
@@ -239,23 +241,22 @@ function checkSpace(needed) {
   );
 }
 
-async function prepareHome(step, spaceNeeded) {
+function prepareHome(spaceNeeded) {
   mkdirSync(home, { recursive: true });
   for (const entry of readdirSync(home)) {
     if (entry.startsWith('partial-')) rmSync(join(home, entry), { recursive: true, force: true });
   }
   checkSpace(spaceNeeded);
-  await ensurePython(step);
 }
 
 async function fetchCudaLibtorch(step) {
-  await prepareHome(step, CUDA_SPACE_NEEDED);
+  prepareHome(CUDA_SPACE_NEEDED);
   await ensurePip(step);
   return fetchCuda(step, { home, pinned, inspect });
 }
 
 async function fetchLibtorch(step) {
-  await prepareHome(step, SPACE_NEEDED);
+  prepareHome(SPACE_NEEDED);
   const partial = emptyFolder(join(home, `partial-${process.pid}`));
   const failures = [];
   const failed = (name, reason) => {

@@ -1,9 +1,16 @@
-import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
-import { fingerprint, isFile, readJson, readStamp, root, writeStamp } from './files.mjs';
+import {
+  fingerprint,
+  isFile,
+  readJson,
+  readStamp,
+  root,
+  sha256OfFile,
+  writeStamp,
+} from './files.mjs';
 import { outputOf, mustRun } from './run.mjs';
 
 const require = createRequire(join(root, 'package.json'));
@@ -34,8 +41,6 @@ function fingerprints(libtorch, type) {
   return { configure, sources: fingerprint(['native/core', 'native/addon'], configure) };
 }
 
-const hashOf = (file) => createHash('sha256').update(readFileSync(file)).digest('hex');
-
 /** The addon through cmake-js, in <out>/Release/oxboard.node. */
 export async function buildNative(step, libtorch, { out = 'build', debug = false } = {}) {
   const folder = resolve(root, out);
@@ -44,7 +49,7 @@ export async function buildNative(step, libtorch, { out = 'build', debug = false
   const type = debug ? 'RelWithDebInfo' : 'Release';
   const { configure, sources } = fingerprints(libtorch, type);
   const stamp = readStamp(stampFile);
-  if (stamp.sources === sources && isFile(binary) && stamp.binary === hashOf(binary))
+  if (stamp.sources === sources && isFile(binary) && stamp.binary === (await sha256OfFile(binary)))
     return { text: 'ok (already done)', value: binary };
 
   const progress = buildProgress();
@@ -82,6 +87,6 @@ export async function buildNative(step, libtorch, { out = 'build', debug = false
       mend: `Mend what the compiler names, then run: npm run build:native (to start anew: rm -r ${out})`,
     },
   );
-  writeStamp(stampFile, { configure, sources, binary: hashOf(binary) });
+  writeStamp(stampFile, { configure, sources, binary: await sha256OfFile(binary) });
   return { text: `ok: ${out}/Release/oxboard.node`, value: binary };
 }

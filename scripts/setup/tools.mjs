@@ -98,13 +98,11 @@ export async function ensureTools(step, { also = [] } = {}) {
   return { text: installed.length ? `ok: installed ${installed.join(', ')}` : 'ok (already done)' };
 }
 
-const python = { name: 'python3', there: () => has('python3') };
-/** Debian's python3 comes without it. */
+/** Debian's python3 comes without it; the package brings python3 along. */
 const pip = {
   name: 'python3-pip',
   brew: 'python3',
   there: () => has('python3', '-m', 'pip', '--version'),
 };
 
-export const ensurePython = (step) => ensure([python], step);
 export const ensurePip = (step) => ensure([pip], step);

@@ -1,8 +1,10 @@
 /**
- * Progress of a pull on stderr: a bar on a terminal, a line now and then elsewhere.
+ * Progress of a pull on stderr: a bar on a terminal, some plain lines elsewhere.
  */
 import { SingleBar } from 'cli-progress';
+import { formatBytes } from '../lib/format.js';
 import type { PullProgress, PullStage } from '../pull/pull.js';
+import { TransferRate } from '../pull/transfer-rate.js';
 import { clock } from './progress.js';
 import { say } from './report.js';
 
@@ -20,36 +22,26 @@ const TITLES: Record<PullStage, string> = {
   assembling: 'Writing the networks',
   verifying: 'Trying the model',
 };
-/** A plain line is due whenever this many more percent are done. */
+/** Percent between two plain lines. */
 const LINE_STEP = 10;
 
 export function pullView(): PullView {
   return process.stderr.isTTY ? barView() : lineView();
 }
 
-/** Bytes done of all, speed and time left, for display. */
-class Transfer {
-  #started = performance.now();
-  #first: number | undefined;
-
-  describe({ bytes, bytesTotal }: PullProgress): string {
-    if (this.#first === undefined) {
-      // What lay there from an earlier pull says nothing about speed.
-      this.#first = bytes;
-      this.#started = performance.now();
-    }
-    const seconds = (performance.now() - this.#started) / 1000;
-    const speed = (bytes - this.#first) / seconds;
-    const pace =
-      seconds >= 1 && speed > 0
-        ? `, ${megabytes(speed)}/s, ${clock((bytesTotal - bytes) / speed)} left`
-        : '';
-    return `${megabytes(bytes)} of ${megabytes(bytesTotal)}${pace}`;
-  }
+/** Describes how much has been downloaded, how fast, and how long the rest takes. */
+function transferView(): (progress: PullProgress) => string {
+  const rate = new TransferRate();
+  return (progress) => {
+    const text = `${formatBytes(progress.bytes)} of ${formatBytes(progress.bytesTotal)}`;
+    const now = rate.measure(progress);
+    if (!now) return text;
+    return `${text}, ${formatBytes(now.bytesPerSecond)}/s, ${clock(now.secondsLeft)} left`;
+  };
 }
 
 function barView(): PullView {
-  const transfer = new Transfer();
+  const describeTransfer = transferView();
   const bar = new SingleBar({
     format: '{title} [{bar}] {percentage} % {transfer}',
     stream: process.stderr,
@@ -70,7 +62,7 @@ function barView(): PullView {
       const { stage, fraction } = progress;
       const payload = {
         title: TITLES[stage],
-        transfer: stage === 'downloading' ? transfer.describe(progress) : '',
+        transfer: stage === 'downloading' ? describeTransfer(progress) : '',
       };
       const percent = Math.floor(fraction * 100);
       if (running) bar.update(percent, payload);
@@ -86,27 +78,22 @@ function barView(): PullView {
 }
 
 function lineView(): PullView {
-  const transfer = new Transfer();
+  const describeTransfer = transferView();
   let lastStage: PullStage | undefined;
-  let due = LINE_STEP;
+  let nextPercent = LINE_STEP;
   return {
     update(progress) {
       const { stage, fraction } = progress;
       if (stage !== lastStage && stage !== 'waiting') say(TITLES[stage]);
       lastStage = stage;
       if (stage !== 'downloading') return;
-      const text = transfer.describe(progress);
+      const text = describeTransfer(progress);
       const percent = Math.floor(fraction * 100);
-      if (percent < due) return;
-      due = percent - (percent % LINE_STEP) + LINE_STEP;
+      if (percent < nextPercent) return;
+      nextPercent = percent - (percent % LINE_STEP) + LINE_STEP;
       say(`${String(percent).padStart(3)} %, ${text}`);
     },
     note: say,
     stop: () => undefined,
   };
 }
-
-export const megabytes = (bytes: number): string =>
-  bytes < 1e6
-    ? `${(bytes / 1e3).toFixed(0)} kB`
-    : `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;

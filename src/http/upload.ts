@@ -6,6 +6,7 @@ import path from 'node:path';
 import type { Request, Response } from 'express';
 import multer, { type MulterError } from 'multer';
 import { OxboardError } from '../errors.js';
+import { songName } from '../lib/file-names.js';
 import type { IncomingFile, IncomingFolder } from './incoming-folder.js';
 import { watchBody, type UploadPace } from './upload-pace.js';
 
@@ -38,7 +39,7 @@ const LIMITS = {
 };
 /** What fields, boundaries and headers of parts can add to the file. */
 const FORM_BYTES = 256 * 1024;
-const LONGEST_NAME = 200;
+const MAX_NAME_CHARACTERS = 200;
 
 /** The checks that need no byte of the body. @throws OxboardError MEDIA_TYPE_UNSUPPORTED, FILE_TOO_LARGE */
 export function checkUploadHeaders(request: Request, maxFileSize: number): void {
@@ -117,7 +118,7 @@ export async function receiveUpload(
         resolve({
           file: file && {
             ...(file as unknown as IncomingFile),
-            name: cleanFileName(file.originalname),
+            name: songName(withoutFolders(file.originalname), MAX_NAME_CHARACTERS),
           },
           fields: { ...(request.body as Record<string, unknown>) },
         });
@@ -130,15 +131,8 @@ export async function receiveUpload(
   }
 }
 
-/** A name in one line, without folders, control characters and changes of the writing direction. */
-export function cleanFileName(name: string): string {
-  const clean = path
-    .basename(name.toWellFormed().replaceAll('\\', '/'))
-    .replaceAll(/[\p{Cc}\u2028-\u202e\u2066-\u2069\ufffd]/gu, '_')
-    .trim();
-  if (/^\.*$/.test(clean)) return 'song';
-  return Array.from(clean).slice(0, LONGEST_NAME).join('');
-}
+/** Some clients send the path of the file as its name. */
+const withoutFolders = (name: string): string => path.basename(name.replaceAll('\\', '/'));
 
 function tooLarge(maxFileSize: number): OxboardError {
   return new OxboardError(

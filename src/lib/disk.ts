@@ -1,14 +1,14 @@
 /**
- * What can go wrong with a disk, said for people.
+ * Errors of the file system and lack of space, as errors that tell a user what to do.
  */
 import { statfs } from 'node:fs/promises';
 import { OxboardError } from '../errors.js';
 
-/** Where something is written, in words for messages. */
+/** Where something is written, for messages. */
 export interface DiskPlace {
   /** The path, fit for display. */
   name: string;
-  /** What to do when there is no room: a sentence without its end. */
+  /** What to do when it is full: a sentence without its end. */
   advice: string;
 }
 
@@ -25,7 +25,7 @@ const UNWRITABLE: Record<string, string> = {
   ELOOP: 'too many symbolic links',
 };
 
-/** Turns a failure of writing to `place` into DISK_FULL or OUTPUT_UNWRITABLE; others pass unchanged. */
+/** Turns a failed write to a place into DISK_FULL or OUTPUT_UNWRITABLE; other errors are returned unchanged. */
 export function diskError(error: unknown, { name, advice }: DiskPlace): unknown {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
   if (code === 'ENOSPC' || code === 'EDQUOT') {
@@ -41,9 +41,9 @@ export function diskError(error: unknown, { name, advice }: DiskPlace): unknown 
 }
 
 /**
- * Refuses work that would fill the disk, before it begins.
+ * Checks that there is enough space, before work begins that would fill the disk.
  *
- * @param directory one that exists.
+ * @param directory must exist.
  * @throws OxboardError DISK_FULL
  */
 export async function requireFreeSpace(

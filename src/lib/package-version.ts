@@ -4,5 +4,5 @@ const { version } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
 ) as { version: string };
 
-/** Of this package. */
+/** Version of this package, as package.json has it. */
 export const packageVersion = version;

@@ -1,13 +1,11 @@
 /**
  * Model archives on disk: a folder with `model.json` and one TorchScript file per bag member.
  */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { OxboardError } from '../errors.js';
+import { sha256OfFile } from '../lib/hash.js';
 
 /** Names of models, files and sources: they become parts of paths. */
 const safeName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/);
@@ -51,19 +49,19 @@ const descriptionSchema = z
   );
 
 /**
- * What `model.json` says. `segment` and `minLength` are in sample frames; they are equal when the
- * networks take one length only. `notice` is what a user should know before trusting the stems.
+ * The content of `model.json`. `segment` and `minLength` are in sample frames; they are equal when the
+ * networks take one length only. `notice` warns users of the stems, for example of an untrained model.
  */
 export type ModelDescription = Readonly<z.output<typeof descriptionSchema>>;
 
-/** An archive whose description was read. */
+/** An archive with a valid description. */
 export interface InstalledModel {
   name: string;
   directory: string;
   description: ModelDescription;
   /** Bytes of its network files. */
   sizeBytes: number;
-  /** Whether it came with the package. */
+  /** Whether it is part of the package. */
   embedded: boolean;
 }
 
@@ -120,7 +118,7 @@ export function parseDescription(text: string, file: string): ModelDescription {
 }
 
 /**
- * Compares the network files with their checksums. They hold code for libtorch's interpreter, so
+ * Compares the network files with their checksums. They contain code for libtorch's interpreter, so
  * none is loaded unchecked.
  *
  * @throws OxboardError MODEL_CHECKSUM naming the file.
@@ -128,9 +126,7 @@ export function parseDescription(text: string, file: string): ModelDescription {
 export async function verifyModel(model: InstalledModel, signal?: AbortSignal): Promise<void> {
   for (const member of model.description.members) {
     const path = join(model.directory, member.file);
-    const hash = createHash('sha256');
-    await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash, { signal });
-    const actual = hash.digest('hex');
+    const actual = await sha256OfFile(path, { signal });
     if (actual !== member.sha256) {
       throw new OxboardError(
         'MODEL_CHECKSUM',

@@ -1,5 +1,5 @@
 /**
- * The models that are installed: those in the models folder and those that came with the package.
+ * The installed models: those in the models folder and those that come with the package.
  */
 import { readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -13,8 +13,8 @@ const PACKAGE_DIR = fileURLToPath(new URL('../../models', import.meta.url));
 const EMBEDDED = ['oxboard-mini'];
 
 /**
- * Models that `oxboard models pull` can fetch, in the order in which they are preferred when nobody
- * names one.
+ * Models that `oxboard models pull` can fetch; the best first, which is the default where several are
+ * installed.
  */
 export const PUBLISHED_NAMES: readonly string[] = [
   'htdemucs_ft',
@@ -35,13 +35,14 @@ export function installFolder({ modelsDir }: LibraryOptions): string {
   return modelsDir ? resolve(modelsDir) : PACKAGE_DIR;
 }
 
-/** A folder that holds an archive, or one whose archive cannot be used, and why. */
+/** A folder with an archive, which may be unusable. */
 export interface Archive {
   /** Name of the folder. */
   name: string;
   directory: string;
-  /** Whether it came with the package. */
+  /** Whether it is part of the package. */
   embedded: boolean;
+  /** The model, or why the archive cannot be used. */
   outcome: InstalledModel | OxboardError;
 }
 
@@ -51,7 +52,7 @@ async function archivesIn(folder: string): Promise<Archive[]> {
   return archives.filter((archive) => archive !== undefined);
 }
 
-/** @returns undefined where there is no archive at all. */
+/** @returns undefined where there is no archive. */
 async function openArchive(folder: string, name: string): Promise<Archive | undefined> {
   const directory = join(folder, name);
   const embedded = folder === PACKAGE_DIR && EMBEDDED.includes(name);
@@ -65,7 +66,7 @@ async function openArchive(folder: string, name: string): Promise<Archive | unde
   }
 }
 
-/** Every archive, also those that cannot be used; an embedded one that another hides is left out. */
+/** All archives, including unusable ones. A model of the models folder hides an embedded one of its name. */
 export async function listArchives(options: LibraryOptions): Promise<Archive[]> {
   const folder = installFolder(options);
   const own = await archivesIn(folder);
@@ -86,8 +87,7 @@ export const isModel = (outcome: InstalledModel | OxboardError): outcome is Inst
 const nameOf = ({ name, outcome }: Archive): string => (isModel(outcome) ? outcome.name : name);
 
 /**
- * Every installed model, by name. A model of the models folder hides an embedded one. A broken
- * archive must not hide the good ones and is left out; {@link findModel} says why it is broken.
+ * All installed models that can be used, sorted by name. {@link findModel} says why one cannot.
  */
 export async function listModels(options: LibraryOptions): Promise<InstalledModel[]> {
   return modelsOf(await listArchives(options));
@@ -121,9 +121,9 @@ async function findArchive(name: string, options: LibraryOptions): Promise<Archi
 }
 
 /**
- * The model to use when nobody names one: the best installed, an embedded one last.
+ * The default model: the configured one, else the best installed, an embedded one last.
  *
- * @param configured the configured default, which wins.
+ * @throws OxboardError MODEL_NOT_FOUND, MODEL_INVALID
  */
 export async function defaultModel(
   options: LibraryOptions & { configured?: string | undefined },
@@ -140,9 +140,9 @@ export async function defaultModel(
 }
 
 /**
- * Removes an archive, also one that cannot be used.
+ * Removes an archive, even an unusable one.
  *
- * @returns the folder that is gone.
+ * @returns the folder that was removed.
  * @throws OxboardError MODEL_NOT_FOUND; INVALID_OPTION for a model that came with the package.
  */
 export async function removeModel(name: string, options: LibraryOptions): Promise<string> {

@@ -1,26 +1,28 @@
 /**
- * Names by the machine's name servers alone. The system's own lookup knows more (`/etc/hosts`), but a
- * process does two of those at a time, and each lasts as long as the servers of the name let it: who
- * owns a name could keep a whole process from resolving any other, Redis' and the storage's included.
+ * Resolves names by asking the machine's name servers only. The system's own lookup (getaddrinfo) also
+ * reads `/etc/hosts`, but a process runs two of those at a time, and each takes as long as the servers
+ * of the name let it: the owner of one name could keep the process from resolving any other, such as
+ * Redis' and the storage's.
  */
 import type { LookupAddress } from 'node:dns';
-import { Resolver as NameServers } from 'node:dns/promises';
-import type { Resolver } from './public-address.js';
+import { Resolver as DnsResolver } from 'node:dns/promises';
+import type { LookupFunction } from 'node:net';
+import { createPublicLookup, type Resolver } from './public-address.js';
 
 /** Milliseconds until a name server is asked again, and how often: some seconds in all. */
-const PATIENCE = { timeout: 2_000, tries: 2 };
+const LIMITS = { timeout: 2_000, tries: 2 };
 
-/** @param servers addresses with ports; without them, those of the machine as they are just then. */
+/** @param servers addresses with ports; without them, those of the machine at that moment. */
 export function createNameServerResolver({
   servers,
-  patience = PATIENCE,
-}: { servers?: readonly string[]; patience?: typeof PATIENCE } = {}): Resolver {
+  limits = LIMITS,
+}: { servers?: readonly string[]; limits?: typeof LIMITS } = {}): Resolver {
   return (hostname, { family }, done) => {
-    const asked = new NameServers(patience);
-    if (servers) asked.setServers(servers);
+    const resolver = new DnsResolver(limits);
+    if (servers) resolver.setServers(servers);
     const addressesOf = async (kind: 4 | 6): Promise<LookupAddress[]> => {
       if (family !== undefined && ![0, kind, `IPv${String(kind)}`].includes(family)) return [];
-      const found = await (kind === 4 ? asked.resolve4(hostname) : asked.resolve6(hostname));
+      const found = await (kind === 4 ? resolver.resolve4(hostname) : resolver.resolve6(hostname));
       return found.map((address) => ({ address, family: kind }));
     };
     void Promise.allSettled([addressesOf(4), addressesOf(6)]).then((answers) => {
@@ -33,3 +35,6 @@ export function createNameServerResolver({
     });
   };
 }
+
+/** For sockets to hosts that strangers name: only public addresses, from the name servers. */
+export const publicLookup: LookupFunction = createPublicLookup(createNameServerResolver());

@@ -1,27 +1,27 @@
 /**
- * Keeps connections that strangers ask for out of private networks. What counts is the address that
- * is connected to: a name may resolve to anything, and to something else a moment later, so that it
- * is judged by {@link publicLookup} while the socket is being made; an address that stands in a URL
- * itself is never looked up, and is judged by {@link assertPublicHost} before.
+ * Keeps connections that strangers ask for out of private networks. What counts is the address of the
+ * connection. A name may resolve to anything, and to something else a moment later: it is checked by
+ * {@link createPublicLookup} while the socket connects. An address in a URL is never looked up: it is
+ * checked by {@link assertPublicHost} beforehand.
  */
-import { lookup, type LookupAddress, type LookupOptions } from 'node:dns';
+import type { LookupAddress, LookupOptions } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { OxboardError } from '../errors.js';
 
-/** What the Internet has been given of IPv6 so far; the rest holds old and odd ways into IPv4. */
+/** The part of IPv6 that is in use on the Internet; the rest holds obsolete tunnels to IPv4. */
 const GLOBAL_IPV6 = ipaddr.IPv6.parseCIDR('2000::/3');
-/** The prefix by which networks without IPv4 reach public hosts that have nothing else (RFC 6052). */
+/** The prefix by which networks without IPv4 reach hosts that have nothing else (RFC 6052). */
 const NAT64 = ipaddr.IPv6.parseCIDR('64:ff9b::/96');
-/** Never anything else, whoever resolves it (RFC 6761). */
+/** Always this machine, whoever resolves it (RFC 6761). */
 const LOOPBACK_NAME = /(^|\.)localhost\.?$/i;
-/** A public address that leads to the machine's host on Azure, where its secrets are told. */
+/** A public address by which virtual machines on Azure reach their host, which knows secrets. */
 const AZURE_HOST = '168.63.129.16';
 
 /**
- * Whether `address` belongs to the public Internet. IPv4 within IPv6 (mapped, NAT64) is judged as
- * the IPv4 that it is; forms such as `0177.0.0.1` and `2130706433` as C libraries read them.
- * What is no address is not public.
+ * Whether `address` belongs to the public Internet. IPv4 within IPv6 (mapped, NAT64) counts as IPv4;
+ * forms such as `0177.0.0.1` and `2130706433` are read as C libraries do. A text that is not an
+ * address is not public.
  */
 export function isPublicAddress(address: string): boolean {
   const parsed = parse(address);
@@ -29,9 +29,8 @@ export function isPublicAddress(address: string): boolean {
 }
 
 /**
- * Refuses a host, as it stands in a URL (IPv6 with or without brackets), that is an address and not
- * a public one, or a name of this machine itself. Other names pass: they are for
- * {@link publicLookup}.
+ * Refuses a host of a URL (IPv6 with or without brackets) that is an address but not a public one, or
+ * a name of this machine. Other names pass: see {@link createPublicLookup}.
  *
  * @throws OxboardError ADDRESS_NOT_PUBLIC
  */
@@ -51,7 +50,7 @@ export type Resolver = (
  * A `lookup` for sockets that gives only public addresses of a name, and fails with
  * ADDRESS_NOT_PUBLIC when it has no other.
  */
-export function createPublicLookup(resolve: Resolver = lookup): LookupFunction {
+export function createPublicLookup(resolve: Resolver): LookupFunction {
   return (hostname, options, done) => {
     resolve(hostname, { ...options, all: true }, (error, addresses) => {
       if (error !== null) {
@@ -66,8 +65,6 @@ export function createPublicLookup(resolve: Resolver = lookup): LookupFunction {
     });
   };
 }
-
-export const publicLookup: LookupFunction = createPublicLookup();
 
 type Address = ReturnType<typeof ipaddr.parse>;
 

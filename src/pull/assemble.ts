@@ -1,12 +1,10 @@
 /**
- * A network file of an archive, made of published weights and the graph that came with the package.
+ * Makes a network file of an archive from published weights and a graph of this package.
  */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { pipeline } from 'node:stream/promises';
+import { sha256OfFile } from '../lib/hash.js';
 import type { AssembledMember } from './install.js';
-import { readPublished } from './published.js';
+import { readWeightsFile } from './weights-file.js';
 import { verifySkeleton } from './skeletons.js';
 import { fromNative, loadNative } from '../native.js';
 
@@ -28,7 +26,7 @@ export interface AssembleTask {
  */
 export async function assembleMember(task: AssembleTask): Promise<AssembledMember> {
   const { weights, out, signal } = task;
-  const { skeleton, sources, segment, parameters } = await readPublished(weights);
+  const { skeleton, sources, segment, parameters } = await readWeightsFile(weights);
   await verifySkeleton(skeleton);
   signal?.throwIfAborted();
   try {
@@ -37,13 +35,11 @@ export async function assembleMember(task: AssembleTask): Promise<AssembledMembe
     throw fromNative(error);
   }
   try {
-    signal?.throwIfAborted();
-    const hash = createHash('sha256');
-    await pipeline(createReadStream(out, { highWaterMark: 1 << 20 }), hash, { signal });
+    const sha256 = await sha256OfFile(out, { signal });
     const { minLength, sampleRate, channels } = skeleton;
-    return { sha256: hash.digest('hex'), sources, segment, minLength, sampleRate, channels };
+    return { sha256, sources, segment, minLength, sampleRate, channels };
   } catch (error) {
     await rm(out, { force: true });
-    throw signal?.aborted ? signal.reason : error;
+    throw error;
   }
 }

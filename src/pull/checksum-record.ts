@@ -1,5 +1,5 @@
 /**
- * Checksums that nobody published: what the first pull found is what later ones must find.
+ * The checksums of files for which none is published: later pulls must find what the first one found.
  */
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
@@ -11,12 +11,12 @@ const recordSchema = z.record(
 );
 
 /**
- * With what a file's checksum was compared: the published one that this version knows, the one that
- * its host named, the one that an earlier pull recorded, or none.
+ * What a file's checksum was compared with: the published one, which the catalogue has; the one that
+ * its host named; the one that an earlier pull recorded; or nothing.
  */
 export type Check = 'published' | 'announced' | 'recorded' | 'none';
 
-/** The record of one model; `file` is its place on the disk. */
+/** The record of one model. */
 export class ChecksumRecord {
   readonly #file: string;
   readonly #known: z.output<typeof recordSchema>;
@@ -35,9 +35,9 @@ export class ChecksumRecord {
   }
 
   /**
-   * Compares a file's checksum with what was recorded.
+   * Compares a file's checksum with the recorded one.
    *
-   * @param announced whether its host vouches for it.
+   * @param announced whether its host named this checksum.
    * @throws OxboardError DOWNLOAD_CORRUPT
    */
   check(file: string, sha256: string, announced: boolean): Check {
@@ -53,7 +53,7 @@ export class ChecksumRecord {
     return known ? 'recorded' : 'none';
   }
 
-  /** @param from where the files came from, for people. */
+  /** @param from where the files came from, for messages. */
   async add(
     files: readonly { file: string; sha256: string; size: number }[],
     from: string,

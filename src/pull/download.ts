@@ -1,43 +1,44 @@
 /**
- * One file from the network to the disk: whole and checked, or resumable.
+ * Downloads one file: complete and checked, or resumable, also by a later process.
  *
- * Bytes go to `<file>.partial`; `<file>.partial.json` says which version of the remote file they
- * belong to. The file gets its own name only when its size and checksum are right.
+ * undici's retry interceptor does not serve here. It resumes within one process and with an ETag only,
+ * and it continues with the address that a storage host may have refused because it has expired.
  */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
-import { diskError, requireFreeSpace, type DiskPlace } from '../lib/disk.js';
+import { requireFreeSpace, type DiskPlace } from '../lib/disk.js';
+import { sha256OfFile } from '../lib/hash.js';
 import { OxboardError } from '../errors.js';
-import { connectionError, displayUrl, Retryable, type Answer, type Http } from './http.js';
+import type { Answer, Http } from './http.js';
+import { connectionError, displayUrl, TransientError } from './http-errors.js';
+import { PartialFile, type Downloaded, type Version } from './partial-file.js';
 
 export interface RetryPolicy {
   /** Failures in a row that end the download. */
   attempts: number;
-  /** Milliseconds before the second try; each further wait is twice as long. */
-  firstDelay: number;
-  maxDelay: number;
-  /** The longest wait in milliseconds that a server may ask for. */
-  maxRetryAfter: number;
-  /** Bytes that make a try count as a success, though it broke off. */
-  progress: number;
+  /** The wait before the second attempt; each further one is twice as long. */
+  firstDelayMs: number;
+  maxDelayMs: number;
+  /** The longest wait that a server may ask for. */
+  maxRetryAfterMs: number;
+  /** Bytes that make an attempt count as a success, though it broke off. */
+  progressBytes: number;
 }
 
-export const RETRY: RetryPolicy = {
+export const RETRY_POLICY: RetryPolicy = {
   attempts: 8,
-  firstDelay: 1000,
-  maxDelay: 60_000,
-  maxRetryAfter: 300_000,
-  progress: 2 ** 20,
+  firstDelayMs: 1000,
+  maxDelayMs: 60_000,
+  maxRetryAfterMs: 300_000,
+  progressBytes: 2 ** 20,
 };
+
+/** Failures that end the download when no byte has arrived and the host is unknown. */
+const UNKNOWN_HOST_ATTEMPTS = 3;
 
 export interface DownloadRequest {
   url: URL;
+  /** See Http.get. */
   token?: string | undefined;
   tokenAdvice: string;
   /** Where the finished file goes. */
@@ -51,87 +52,74 @@ export interface DownloadRequest {
   retry: RetryPolicy;
   /** @param total bytes of the whole file, once they are known. */
   onProgress: (received: number, total: number | undefined) => void;
-  /** Told what a person may want to know: a broken connection, a start from the beginning. */
+  /** Called with sentences for the user: a broken connection, a start from the beginning. */
   onNotice: (notice: string) => void;
 }
 
-export interface Downloaded {
-  size: number;
-  sha256: string;
-  /** The host itself named the checksum, and it is right. */
-  announced: boolean;
-}
-
-const versionSchema = z.object({
-  url: z.string(),
-  /** For If-Range: a strong ETag, or a date. */
-  validator: z.string().optional(),
-  /** Bytes of the whole file. */
-  total: z.int().min(0).optional(),
-  announced: z.string().optional(),
-});
-/** Which version of the remote file the partial one is a part of. */
-type Version = z.output<typeof versionSchema>;
-
 /**
- * Downloads a file, going on where an earlier download was broken off.
+ * Downloads a file, resuming an earlier download that was broken off.
  *
  * @throws OxboardError DOWNLOAD_FAILED, DOWNLOAD_UNAUTHORISED, DOWNLOAD_NOT_FOUND, DOWNLOAD_CORRUPT,
  * DISK_FULL, OUTPUT_UNWRITABLE; `signal.reason` when aborted.
  */
-export async function download(http: Http, task: DownloadRequest): Promise<Downloaded> {
-  const done = await downloadedEarlier(task);
-  if (done) return done;
-  const partial = new PartialFile(task.file, displayUrl(task.url), task.place);
+export async function download(http: Http, request: DownloadRequest): Promise<Downloaded> {
+  const { url, file, place, signal, retry, sha256, onProgress, onNotice } = request;
+  const partial = new PartialFile(file, displayUrl(url), place);
+  const done = await partial.completed(signal);
+  if (done && (sha256 === undefined || done.sha256 === sha256)) {
+    onProgress(done.size, done.size);
+    return done;
+  }
   let resumed = false;
   let failures = 0;
+  let hasBegun = false;
   for (;;) {
     const before = await partial.size();
     try {
-      resumed = (await fetchRest(http, task, partial)) || resumed;
-      return await finish(task, partial);
+      resumed = (await fetchMissing(http, request, partial)) || resumed;
+      return await finish(request, partial);
     } catch (error) {
-      task.signal.throwIfAborted();
-      if (error instanceof Mixed && resumed) {
+      signal.throwIfAborted();
+      if (error instanceof WrongFile && resumed) {
         resumed = false;
-        task.onNotice(`${displayUrl(task.url)} has changed since it was begun: starting again`);
+        onNotice(`${displayUrl(url)} has changed since it was begun: starting again`);
         continue;
       }
-      if (error instanceof Mixed) throw corrupt(task.url, error.message, error);
-      if (!(error instanceof Retryable)) throw error;
+      if (error instanceof WrongFile) throw corrupt(url, error.message, error);
+      if (!(error instanceof TransientError)) throw error;
       const gained = (await partial.size()) - before;
-      failures = gained >= task.retry.progress ? 1 : failures + 1;
-      if (failures >= task.retry.attempts) throw exhausted(task.url, error);
-      const wait = delay(task, error, failures);
-      const seconds = Math.max(1, Math.round(wait / 1000));
-      task.onNotice(`${error.message}; trying again in ${String(seconds)} s`);
-      await sleep(wait, undefined, { signal: task.signal }).catch(() => {
-        task.signal.throwIfAborted();
-      });
+      hasBegun ||= gained > 0;
+      failures = gained >= retry.progressBytes ? 1 : failures + 1;
+      const limit = error.unknownHost && !hasBegun ? UNKNOWN_HOST_ATTEMPTS : retry.attempts;
+      if (failures >= limit) throw exhausted(url, error);
+      const waitMs = retryDelayMs(request, error, failures);
+      const seconds = Math.max(1, Math.round(waitMs / 1000));
+      onNotice(`${error.message}; trying again in ${String(seconds)} s`);
+      await sleep(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());
     }
   }
 }
 
-/** What arrived is not the file that was asked for. */
-class Mixed extends Error {}
+/** The bytes that arrived are not the file that was asked for. */
+class WrongFile extends Error {}
 
-function delay({ url, retry }: DownloadRequest, error: Retryable, failures: number): number {
-  const { firstDelay, maxDelay, maxRetryAfter } = retry;
-  const asked = error.waitFor ?? 0;
-  if (asked > maxRetryAfter) {
+function retryDelayMs({ url, retry }: DownloadRequest, error: TransientError, failures: number) {
+  const { firstDelayMs, maxDelayMs, maxRetryAfterMs } = retry;
+  const requestedMs = error.retryAfterMs ?? 0;
+  if (requestedMs > maxRetryAfterMs) {
     throw new OxboardError(
       'DOWNLOAD_FAILED',
-      `${error.message} and asks to come back in ${String(Math.ceil(asked / 60_000))} minutes ` +
+      `${error.message} and asks to come back in ${String(Math.ceil(requestedMs / 60_000))} minutes ` +
         `(${displayUrl(url)}). Run the command again then: it goes on where it ended`,
       { cause: error },
     );
   }
-  const backoff = Math.min(maxDelay, firstDelay * 2 ** (failures - 1));
-  // Many clients that a host's restart threw out must not all come back at one moment.
-  return Math.max(asked, backoff * (0.5 + Math.random() / 2));
+  const backoffMs = Math.min(maxDelayMs, firstDelayMs * 2 ** (failures - 1));
+  // At random, so that the clients of a host that restarts do not come back all at once.
+  return Math.max(requestedMs, backoffMs * (0.5 + Math.random() / 2));
 }
 
-const exhausted = (url: URL, error: Retryable): OxboardError =>
+const exhausted = (url: URL, error: TransientError): OxboardError =>
   new OxboardError(
     'DOWNLOAD_FAILED',
     `${displayUrl(url)} could not be downloaded: ${error.message}. Run the command again: it goes ` +
@@ -151,78 +139,72 @@ const corrupt = (url: URL, problem: string, cause?: unknown): OxboardError =>
  *
  * @returns whether it was begun earlier.
  */
-async function fetchRest(
+async function fetchMissing(
   http: Http,
-  task: DownloadRequest,
+  request: DownloadRequest,
   partial: PartialFile,
 ): Promise<boolean> {
   const version = await partial.version();
-  let offset = await partial.size();
-  // Without a way to tell versions apart, only the checksum can show that the halves fit.
-  if (
-    !version ||
-    (version.validator === undefined && expectedSha256(task, version) === undefined)
-  ) {
-    offset = 0;
-  }
-  const total = version?.total ?? task.size;
-  if (offset > 0 && offset === total) return true;
-  if (total !== undefined && offset > total) offset = 0;
+  // Without a validator, only the checksum can show that the halves belong together.
+  const resumable =
+    version && (version.validator !== undefined || expectedSha256(request, version) !== undefined);
+  const size = resumable ? await partial.size() : 0;
+  const total = version?.total ?? request.size;
+  if (size > 0 && size === total) return true;
+  const offset = total !== undefined && size > total ? 0 : size;
 
-  const { url, token, tokenAdvice, signal } = task;
   const headers: Record<string, string> = {};
   if (offset > 0) {
     headers.range = `bytes=${String(offset)}-`;
     if (version?.validator !== undefined) headers['if-range'] = version.validator;
   }
-  task.onProgress(offset, total);
+  const { url, token, tokenAdvice, signal } = request;
+  request.onProgress(offset, total);
   const answer = await http.get(url, { headers, token, tokenAdvice, signal });
-  const chunks = takeIn(answer.body);
+  const chunks = readBody(answer.body);
   try {
-    const part = await begin(task, partial, answer, offset);
-    await receive(task, partial, chunks, part);
+    const part = await prepare(request, partial, answer, offset);
+    await receive(request, partial, chunks, part);
     return part.start > 0;
   } finally {
     answer.body.destroy();
   }
 }
 
-/** Bytes of the file that an answer has: from `start` to the end. */
+/** The bytes of the file that an answer has: from `start` to the end. */
 interface Part {
   start: number;
   /** Bytes of the whole file. */
   total: number | undefined;
 }
 
-/**
- * Decides where the answer's bytes go, and prepares the partial file for them.
- */
-async function begin(
-  task: DownloadRequest,
+/** Decides where the answer's bytes go, and prepares the partial file for them. */
+async function prepare(
+  request: DownloadRequest,
   partial: PartialFile,
   { status, header, linked }: Answer,
   offset: number,
 ): Promise<Part> {
+  const { url, onNotice } = request;
   if (status === 416) {
     await partial.discard();
-    throw new Retryable(`${task.url.host} has no bytes after ${String(offset)}`);
+    throw new TransientError(`${url.host} has no bytes after ${String(offset)}`);
   }
   if (status === 206) {
     const [, start, total] = /^bytes (\d+)-\d+\/(\d+)$/.exec(header('content-range') ?? '') ?? [];
     if (Number(start) !== offset || offset === 0) {
       await partial.discard();
-      throw new Retryable(`${task.url.host} sent another part than was asked for`);
+      throw new TransientError(`${url.host} sent another part than was asked for`);
     }
-    checkTotal(task, Number(total));
+    checkTotal(request, Number(total));
     return { start: offset, total: Number(total) };
   }
-  if (offset > 0) task.onNotice(`${task.url.host} does not resume this file: starting again`);
+  if (offset > 0) onNotice(`${url.host} does not resume this file: starting again`);
   const length = header('content-length');
   const total = length === undefined ? undefined : Number(length);
-  if (total !== undefined) checkTotal(task, linked.size ?? total);
+  if (total !== undefined) checkTotal(request, linked.size ?? total);
   const validator = strongValidator(header);
   await partial.restart({
-    url: displayUrl(task.url),
     ...(validator !== undefined && { validator }),
     ...(total !== undefined && { total }),
     ...(linked.sha256 !== undefined && { announced: linked.sha256 }),
@@ -244,58 +226,59 @@ function strongValidator(header: Answer['header']): string | undefined {
 }
 
 async function receive(
-  task: DownloadRequest,
+  request: DownloadRequest,
   partial: PartialFile,
   chunks: AsyncIterable<Buffer>,
   { start, total }: Part,
 ): Promise<void> {
-  if (total !== undefined) await requireFreeSpace(partial.folder, total - start, task.place);
-  const limit = task.size ?? total ?? Infinity;
+  const { url, size, place, signal, onProgress } = request;
+  if (total !== undefined) await requireFreeSpace(partial.folder, total - start, place);
+  const limit = size ?? total ?? Infinity;
   let received = start;
   const writer = await partial.append();
   try {
     for await (const chunk of chunks) {
       received += chunk.length;
-      if (received > limit) throw corrupt(task.url, `it has more than ${String(limit)} bytes`);
+      if (received > limit) throw corrupt(url, `it has more than ${String(limit)} bytes`);
       await writer.write(chunk);
-      task.onProgress(received, task.size ?? total);
+      onProgress(received, size ?? total);
     }
   } catch (error) {
-    task.signal.throwIfAborted();
-    throw error instanceof Broken ? connectionError(error.cause, task.url) : error;
+    signal.throwIfAborted();
+    throw error instanceof BrokenBody ? connectionError(error.cause, url) : error;
   } finally {
     await writer.close();
   }
   if (total !== undefined && received < total) {
-    throw new Retryable(`${task.url.host} ended the file ${String(total - received)} bytes early`);
+    throw new TransientError(`${url.host} ended the file ${String(total - received)} bytes early`);
   }
 }
 
 /** The connection ended before its answer did. */
-class Broken extends Error {}
+class BrokenBody extends Error {}
 
 /** Bytes that may wait to be written: more than any published file has. */
-const BUFFERED = 2 ** 28;
+const MAX_WAITING_BYTES = 2 ** 28;
 
 /**
- * Takes in the body as it arrives. When the connection breaks, all that came before is handed over
- * first, where a stream's own iterator would drop what it has not handed over yet.
+ * Reads a body as it arrives. When the connection breaks, all bytes that came before are yielded first;
+ * a stream's own iterator would drop those that are still in its buffer.
  *
- * To be called at once: a stream that ends unheard ends for ever. The stream is never paused, as
- * undici 7 crashes the process when a server closes a connection that is held up (nodejs/undici#5360).
+ * Must be called at once: a stream that ends without listeners gives nothing later. The stream is never
+ * paused: undici 7 crashes when a server closes a connection that is paused (nodejs/undici#5360).
  *
- * @returns an iterable that throws Broken.
+ * @returns an iterable that throws BrokenBody.
  */
-function takeIn(body: Readable): AsyncIterable<Buffer> {
+function readBody(body: Readable): AsyncIterable<Buffer> {
   const chunks: Buffer[] = [];
-  let waiting = 0;
+  let waitingBytes = 0;
   let ended = false;
   let failure: unknown;
   let wake: () => void = () => undefined;
   body.on('data', (chunk: Buffer) => {
     chunks.push(chunk);
-    waiting += chunk.length;
-    if (waiting > BUFFERED) body.destroy(new Error('the disk does not keep up with it'));
+    waitingBytes += chunk.length;
+    if (waitingBytes > MAX_WAITING_BYTES) body.destroy(new Error('the disk is slower than it'));
     wake();
   });
   body.on('error', (error) => (failure = error));
@@ -308,12 +291,12 @@ function takeIn(body: Readable): AsyncIterable<Buffer> {
       for (;;) {
         const chunk = chunks.shift();
         if (chunk) {
-          waiting -= chunk.length;
+          waitingBytes -= chunk.length;
           yield chunk;
         } else if (ended) break;
         else await new Promise<void>((resolve) => (wake = resolve));
       }
-      if (failure !== undefined) throw new Broken('broken', { cause: failure });
+      if (failure !== undefined) throw new BrokenBody('broken', { cause: failure });
     },
   };
 }
@@ -321,119 +304,22 @@ function takeIn(body: Readable): AsyncIterable<Buffer> {
 const expectedSha256 = ({ sha256 }: DownloadRequest, version?: Version): string | undefined =>
   sha256 ?? version?.announced;
 
-async function finish(task: DownloadRequest, partial: PartialFile): Promise<Downloaded> {
+async function finish(request: DownloadRequest, partial: PartialFile): Promise<Downloaded> {
   const size = await partial.size();
   const version = await partial.version();
-  const expected = expectedSha256(task, version);
-  const actual = await sha256OfFile(partial.path, task.signal);
+  const expected = expectedSha256(request, version);
+  const sha256 = await sha256OfFile(partial.path, request);
   const problem =
-    task.size !== undefined && size !== task.size
-      ? `it has ${String(size)} bytes instead of ${String(task.size)}`
-      : expected !== undefined && actual !== expected
-        ? `its SHA-256 begins with ${actual.slice(0, 8)} instead of ${expected.slice(0, 8)}`
+    request.size !== undefined && size !== request.size
+      ? `it has ${String(size)} bytes instead of ${String(request.size)}`
+      : expected !== undefined && sha256 !== expected
+        ? `its SHA-256 begins with ${sha256.slice(0, 8)} instead of ${expected.slice(0, 8)}`
         : undefined;
   if (problem !== undefined) {
     await partial.discard();
-    throw new Mixed(problem);
+    throw new WrongFile(problem);
   }
-  const result = { size, sha256: actual, announced: version?.announced !== undefined };
+  const result = { size, sha256, announced: version?.announced !== undefined };
   await partial.complete(result);
   return result;
-}
-
-const downloadedSchema = z.object({ size: z.int(), sha256: z.string(), announced: z.boolean() });
-
-/** The file of an earlier download that was completed, if it is what is asked for, and intact. */
-async function downloadedEarlier({
-  file,
-  sha256,
-  signal,
-  onProgress,
-}: DownloadRequest): Promise<Downloaded | undefined> {
-  try {
-    const note = downloadedSchema.parse(JSON.parse(await readFile(`${file}.json`, 'utf8')));
-    const actual = await sha256OfFile(file, signal);
-    if (actual !== note.sha256 || (sha256 !== undefined && actual !== sha256)) return undefined;
-    onProgress(note.size, note.size);
-    return note;
-  } catch {
-    signal.throwIfAborted();
-    return undefined;
-  }
-}
-
-export async function sha256OfFile(file: string, signal: AbortSignal): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), hash, { signal });
-  return hash.digest('hex');
-}
-
-/** The bytes that have arrived, and the note beside them. */
-class PartialFile {
-  readonly path: string;
-  readonly #note: string;
-
-  constructor(
-    readonly file: string,
-    readonly url: string,
-    readonly place: DiskPlace,
-  ) {
-    this.path = `${file}.partial`;
-    this.#note = `${this.path}.json`;
-  }
-
-  get folder(): string {
-    return dirname(this.file);
-  }
-
-  async size(): Promise<number> {
-    return (await stat(this.path).catch(() => undefined))?.size ?? 0;
-  }
-
-  /** Undefined when it is of another address, or the note is damaged. */
-  async version(): Promise<Version | undefined> {
-    try {
-      const version = versionSchema.parse(JSON.parse(await readFile(this.#note, 'utf8')));
-      return version.url === this.url ? version : undefined;
-    } catch {
-      return undefined;
-    }
-  }
-
-  async restart(version: Version): Promise<void> {
-    await this.#write(async () => {
-      await rm(this.path, { force: true });
-      await writeFile(this.#note, JSON.stringify(version));
-      await writeFile(this.path, '');
-    });
-  }
-
-  async append(): Promise<{ write: (bytes: Buffer) => Promise<void>; close: () => Promise<void> }> {
-    const handle = await this.#write(() => open(this.path, 'a'));
-    return {
-      write: (bytes) => this.#write(() => handle.appendFile(bytes)),
-      close: () => handle.close(),
-    };
-  }
-
-  async discard(): Promise<void> {
-    await rm(this.path, { force: true });
-    await rm(this.#note, { force: true });
-  }
-
-  async complete(result: Downloaded): Promise<void> {
-    await this.#write(async () => {
-      await writeFile(`${this.file}.json`, JSON.stringify(result));
-      await rename(this.path, this.file);
-    });
-    await rm(this.#note, { force: true });
-  }
-
-  async #write<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      throw diskError(error, this.place);
-    }
-  }
 }

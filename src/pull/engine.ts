@@ -1,5 +1,5 @@
 /**
- * What pulling a model needs of the engine, for the command line and the service.
+ * The native work of a pull. Apart from pull.ts, so that others need not load libtorch.
  */
 import { assembleMember } from './assemble.js';
 import { Separator } from '../engine/separator.js';
@@ -8,8 +8,8 @@ import { loadNative } from '../native.js';
 import type { LoadOptions } from '../options.js';
 
 /**
- * @param options where the pulled model is tried.
- * @throws OxboardError NATIVE_MISSING, NATIVE_UNLOADABLE: before anything is downloaded for nothing.
+ * @param options device and threads on which the pulled model is run once.
+ * @throws OxboardError NATIVE_MISSING, NATIVE_UNLOADABLE: before anything is downloaded.
  */
 export function pullEngine({
   device,

@@ -1,5 +1,5 @@
 /**
- * From published weights to an archive in its place.
+ * Writes the archive of a pulled model, and moves it into place.
  */
 import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,9 +7,9 @@ import { OxboardError } from '../errors.js';
 import { parseDescription, type ModelDescription } from '../models/archive.js';
 import type { PublishedModel } from './catalogue.js';
 
-/** What a network is, as the published file says. */
+/** A network file that was written, and what the published file says of the network. */
 export interface AssembledMember {
-  /** Of the written network file. */
+  /** SHA-256 of the network file. */
   sha256: string;
   sources: readonly string[];
   /** Sample frames. */
@@ -20,7 +20,7 @@ export interface AssembledMember {
   channels: number;
 }
 
-/** Makes a network file of published weights: native work, which this folder may not import. */
+/** Makes a network file of published weights: see assembleMember. Tests have their own. */
 export type Assemble = (task: {
   weights: string;
   out: string;
@@ -29,11 +29,11 @@ export type Assemble = (task: {
 
 export interface ArchiveTask {
   model: PublishedModel;
-  /** The weights of each network, by its signature. */
+  /** Files of weights, by the signatures of their networks. */
   weights: ReadonlyMap<string, string>;
-  /** What the archive says of where its weights came from. */
+  /** Where the weights came from, for the archive's description. */
   origin: string;
-  /** Whether nothing is known to differ from what was published. */
+  /** Whether no file is known to differ from the published one. */
   published: boolean;
   torch: string | undefined;
   assemble: Assemble;
@@ -45,8 +45,7 @@ export interface ArchiveTask {
 /**
  * Writes an archive into the empty folder `directory`.
  *
- * @throws OxboardError MODEL_INVALID when a network is not the one that the catalogue means, and
- * what `assemble` throws.
+ * @throws OxboardError MODEL_INVALID when a network does not fit the catalogue; what `assemble` throws.
  */
 export async function writeArchive(
   directory: string,
@@ -116,9 +115,9 @@ function describe(
 }
 
 /**
- * Moves a finished archive to where it is found. What lies there already is replaced.
+ * Moves a finished archive into place, and removes an older one from there.
  *
- * @param aside a path in the same file system for what is replaced.
+ * @param aside a path in the same file system to which the older one is moved first.
  */
 export async function install(directory: string, target: string, aside: string): Promise<void> {
   await flushFolder(directory);
@@ -140,7 +139,7 @@ export async function install(directory: string, target: string, aside: string):
   await flushFolder(join(target, '..'));
 }
 
-/** Without this a power cut could leave a folder in place whose files are empty. */
+/** Without this, a power failure could leave an installed archive with empty files. */
 async function flush(path: string): Promise<void> {
   const handle = await open(path, 'r');
   try {
@@ -151,6 +150,6 @@ async function flush(path: string): Promise<void> {
 }
 
 async function flushFolder(directory: string): Promise<void> {
-  // Some network file systems cannot flush a folder; nothing more can be done there.
+  // Some network file systems cannot flush a folder.
   await flush(directory).catch(() => undefined);
 }

@@ -5,27 +5,31 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { OxboardError } from '../errors.js';
 import { isLocked as isLockedFor, tryLock } from '../lib/lock.js';
 
-/** Milliseconds after which the lock of another machine counts as given up. */
-const STALE_MS = 15_000;
+/**
+ * After so long the lock of a process that was killed is ignored. The clocks of machines that share the
+ * folder may differ by a few seconds.
+ */
+export const STALE_MS = 15_000;
+
 const POLL_MS = 500;
 
 export interface LockOptions {
   signal: AbortSignal;
-  stale?: number | undefined;
+  staleMs?: number | undefined;
   /** Called once, when another process holds the lock. */
   onWait: () => void;
 }
 
 /**
- * Runs `work` while holding the lock `path`, which lies in a folder that exists. Waits for another
- * holder to end.
+ * Runs `work` while holding the lock `path`, which lies in a folder that exists. Waits until another
+ * holder releases it.
  *
  * @param work gets a signal that also ends when the lock is lost.
  * @throws OxboardError MODEL_BUSY when the lock was lost meanwhile; `signal.reason` when aborted.
  */
 export async function withLock<T>(
   path: string,
-  { signal, stale = STALE_MS, onWait }: LockOptions,
+  { signal, staleMs = STALE_MS, onWait }: LockOptions,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const lost = new AbortController();
@@ -33,16 +37,16 @@ export async function withLock<T>(
     lost.abort(
       new OxboardError(
         'MODEL_BUSY',
-        'This process was held up for so long that another one may have taken over. Run the ' +
+        'This process was stopped for so long that another one may have taken over. Run the ' +
           'command again',
       ),
     );
-  const release = await waitForLock(path, { staleMs: stale, onLost, signal, onWait });
+  const release = await waitForLock(path, { staleMs, onLost, signal, onWait });
   const either = AbortSignal.any([signal, lost.signal]);
   try {
     return await work(either);
   } catch (error) {
-    // Whatever the work says when it is stopped.
+    // Whatever error the work turned the abort into.
     either.throwIfAborted();
     throw error;
   } finally {

@@ -1,10 +1,10 @@
 /**
- * Pulling a published model: its files fetched and checked, an archive made of them, tried, and put
- * in place as a whole.
+ * Pulls a published model: downloads and checks its files, makes an archive of them, runs it once, and
+ * moves it into place.
  *
- * Work is done in `<models folder>/.pull`, so that the last step is a rename within one file system:
- * `<name>/` holds downloads and the archive being made, `<name>.lock` the lock, and
- * `<name>.checksums.json` what was recorded of files without a published checksum. An interrupted
+ * All this happens in `<models folder>/.pull`, so that the last step is a rename within one file
+ * system. `<name>/` holds the downloads and the unfinished archive, `<name>.lock` is the lock, and
+ * `<name>.checksums.json` records the checksums of files for which none is published. An interrupted
  * pull leaves its downloads there for the next one.
  */
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
@@ -21,7 +21,7 @@ import {
   type PublishedModel,
 } from './catalogue.js';
 import { openHttp, TIMEOUTS, type Timeouts } from './http.js';
-import { RETRY, type RetryPolicy } from './download.js';
+import { RETRY_POLICY, type RetryPolicy } from './download.js';
 import { installFolder, PUBLISHED_NAMES } from '../models/library.js';
 import { install, writeArchive, type Assemble } from './install.js';
 import { isLocked, withLock } from './lock.js';
@@ -38,7 +38,7 @@ export interface PullProgress {
   stage: PullStage;
   /** Of the stage, from 0 to 1. */
   fraction: number;
-  /** Of the downloads. The total is an estimate until every file was begun. */
+  /** Of the downloads. The total is an estimate until the last file has begun. */
   bytes: number;
   bytesTotal: number;
 }
@@ -51,14 +51,14 @@ export interface PullOptions {
   token?: string | undefined;
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: PullProgress) => void) | undefined;
-  /** Sentences for people: a broken connection, a checksum that nobody published. */
+  /** Called with sentences for the user: a broken connection, a file without a published checksum. */
   onNotice?: ((notice: string) => void) | undefined;
   assemble: Assemble;
   verify: Verify;
   retry?: Partial<RetryPolicy> | undefined;
   timeouts?: Partial<Timeouts> | undefined;
-  /** Milliseconds after which the lock of a killed process is given up. */
-  lockStale?: number | undefined;
+  /** After so long the lock of a killed process is ignored. */
+  lockStaleMs?: number | undefined;
 }
 
 export interface PulledFile {
@@ -66,7 +66,7 @@ export interface PulledFile {
   size: number;
   sha256: string;
   check: Check;
-  /** Its published checksum, when that is another one. */
+  /** Its published checksum, when it differs. */
   differsFrom?: string;
 }
 
@@ -82,14 +82,14 @@ export interface PullResult {
 
 const ADVICE =
   'Free some space, or choose another folder with --models-dir. What has been downloaded is kept';
-/** What a file that is not the right one leads to. */
-const UNFIT: readonly ErrorCode[] = [
+/** Errors that a wrong file leads to. */
+const WRONG_FILE: readonly ErrorCode[] = [
   'DOWNLOAD_CORRUPT',
   'MODEL_INVALID',
   'MODEL_ARCHITECTURE_UNKNOWN',
 ];
-/** For notes and the file system's own rounding. */
-const SPARE = 20e6;
+/** For small files and the file system's rounding. */
+const SPARE_BYTES = 20e6;
 
 /**
  * Installs a published model. An intact one of that name is left as it is; a damaged one is replaced.
@@ -105,7 +105,7 @@ export async function pullModel(name: string, options: PullOptions): Promise<Pul
   const model = findPublished(name);
   const http = await openHttp({ ...TIMEOUTS, ...options.timeouts });
   try {
-    const retry = { ...RETRY, ...options.retry };
+    const retry = { ...RETRY_POLICY, ...options.retry };
     const source = openSource(options.source, { http, retry, token });
     const folder = installFolder(options);
     const installed = await intact(model, folder, outer, onNotice);
@@ -114,7 +114,7 @@ export async function pullModel(name: string, options: PullOptions): Promise<Pul
     await writing(place, () => mkdir(home(folder), { recursive: true }));
     const lock = {
       signal: outer,
-      stale: options.lockStale,
+      staleMs: options.lockStaleMs,
       onWait: () => {
         onNotice(`Another process is pulling ${name}: waiting for it to end`);
         onProgress({ stage: 'waiting', fraction: 0, bytes: 0, bytesTotal: 0 });
@@ -133,9 +133,9 @@ export async function pullModel(name: string, options: PullOptions): Promise<Pul
 }
 
 /**
- * Deletes what an interrupted pull has left.
+ * Deletes the downloads of an interrupted pull.
  *
- * @returns the folder that is gone; undefined when there was none.
+ * @returns the folder that was removed; undefined when there was none.
  * @throws OxboardError MODEL_BUSY while a pull is running.
  */
 export async function removeUnfinished(
@@ -157,6 +157,7 @@ export async function removeUnfinished(
 }
 
 const ignore = () => undefined;
+/** Where pulls of a models folder work. */
 const home = (folder: string): string => join(folder, '.pull');
 const lockOf = (folder: string, name: string): string => join(folder, `${name}.lock`);
 
@@ -183,6 +184,7 @@ async function intact(
   }
 }
 
+/** Does some writing, with errors that name the place. */
 async function writing<T>(place: DiskPlace, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -193,7 +195,7 @@ async function writing<T>(place: DiskPlace, work: () => Promise<T>): Promise<T> 
 
 /** One pull, by the holder of the lock. */
 class Pull {
-  /** Each network once, whatever a bag does with it. */
+  /** Each network once, even if a bag uses it twice. */
   readonly #members: readonly PublishedMember[];
   readonly #work: string;
   /** A models folder that holds nothing but the archive being made. */
@@ -228,9 +230,9 @@ class Pull {
       const weights = await this.#obtainAll(record, files);
       description = await this.#assemble(weights, files);
     } catch (error) {
-      // What nobody vouches for is not kept for the next pull when it turns out to be unfit.
-      const unfit = error instanceof OxboardError && UNFIT.includes(error.code);
-      if (unfit) await this.#discardUnchecked(files);
+      // A wrong file without a published checksum must not be used by the next pull.
+      const wrong = error instanceof OxboardError && WRONG_FILE.includes(error.code);
+      if (wrong) await this.#discardUnchecked(files);
       throw error;
     }
     this.#report('verifying', 0);
@@ -247,12 +249,12 @@ class Pull {
 
   async #checkSpace(): Promise<void> {
     const sizes = this.#members.map(({ weightsFile }) => fileSize(this.model, weightsFile));
-    const needed = this.source.diskUse(sum(sizes)) + archiveSize(this.model) + SPARE;
+    const needed = this.source.diskUse(sum(sizes)) + archiveSize(this.model) + SPARE_BYTES;
     const there = await sizeOfFiles(this.#work);
     await requireFreeSpace(this.folder, needed - there, this.place);
   }
 
-  /** @param files gets what was found, one after the other. */
+  /** @param files each file is added to it as soon as it is there. */
   async #obtainAll(record: ChecksumRecord, files: PulledFile[]): Promise<Map<string, string>> {
     const { model } = this;
     const received = this.#members.map(() => 0);
@@ -304,7 +306,7 @@ class Pull {
     await Promise.all(unchecked.map(({ file }) => rm(join(this.#work, file), { force: true })));
   }
 
-  /** Files whose checksum nobody published: later pulls are held to what this one found. */
+  /** Records the checksums of files for which none is published: later pulls are compared with them. */
   async #record(record: ChecksumRecord, files: readonly PulledFile[]): Promise<void> {
     const unpublished = files.filter(({ check }) => check !== 'published');
     await record.add(unpublished, this.source.describe(this.model));

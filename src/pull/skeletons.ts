@@ -1,14 +1,14 @@
 /**
- * The graphs without weights that came with the package, one for each architecture of the published
- * networks, and the choice among them.
+ * Skeletons: the graphs without weights of this package, one for each architecture of the published
+ * networks. Finds the one that fits a network.
  */
-import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { OxboardError } from '../errors.js';
+import { sha256OfFile } from '../lib/hash.js';
 
 const FOLDER = fileURLToPath(new URL('../../models/skeletons', import.meta.url));
 
@@ -41,7 +41,7 @@ export type Skeleton = Readonly<z.output<typeof skeletonSchema>> & {
   file: string;
 };
 
-/** A skeleton, and what the arguments of one network say beyond it. */
+/** A skeleton, and what the arguments of one network say besides. */
 export interface FittingSkeleton {
   skeleton: Skeleton;
   sources: readonly string[];
@@ -62,8 +62,8 @@ export async function listSkeletons(): Promise<Skeleton[]> {
 }
 
 /**
- * The skeleton of a network that was made by `klass(*args, **kwargs)`. As when demucs loads one,
- * arguments that the class does not have are passed over.
+ * Finds the skeleton of a network that was made by `klass(*args, **kwargs)`. Like demucs, it ignores
+ * arguments that the class does not have.
  *
  * @param klass dotted path of the Python class.
  * @param args positional arguments, in JSON as published files write them.
@@ -183,10 +183,7 @@ const shorten = (text = 'nothing'): string => {
  * @throws OxboardError MODEL_CHECKSUM.
  */
 export async function verifySkeleton({ file, sha256 }: Skeleton): Promise<void> {
-  const actual = createHash('sha256')
-    .update(await readFile(file))
-    .digest('hex');
-  if (actual !== sha256) {
+  if ((await sha256OfFile(file)) !== sha256) {
     throw new OxboardError(
       'MODEL_CHECKSUM',
       `${file} differs from its checksum. Install oxboard-demucs anew`,

@@ -1,17 +1,19 @@
 /**
- * Where published files come from: Hugging Face, a mirror, or a folder.
+ * The places that published files come from: Hugging Face, a mirror, or a folder.
  */
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DiskPlace } from '../lib/disk.js';
+import { sha256OfFile } from '../lib/hash.js';
 import { redactUrl } from '../lib/redact-url.js';
 import { OxboardError } from '../errors.js';
 import { HUB, type PublishedModel } from './catalogue.js';
-import { displayUrl, type Http } from './http.js';
-import { download, sha256OfFile, type RetryPolicy } from './download.js';
+import type { Http } from './http.js';
+import { displayUrl } from './http-errors.js';
+import { download, type RetryPolicy } from './download.js';
 
-/** A published file on this machine, its checksum computed. */
+/** A published file on this machine. */
 export interface ObtainedFile {
   path: string;
   size: number;
@@ -23,7 +25,7 @@ export interface ObtainedFile {
 export interface Obtain {
   model: PublishedModel;
   file: string;
-  /** What is known of the published file. */
+  /** Size and checksum of the published file, where known. */
   known: { size?: number; sha256?: string };
   /** Folder for a download. */
   folder: string;
@@ -35,8 +37,8 @@ export interface Obtain {
 
 export interface Source {
   /**
-   * Whether it is the publisher's own. Who names another source may mean weights of their own in the
-   * published format: those are installed too, but marked.
+   * Whether it is the publisher's own. Another source may have other weights in the same format: they are
+   * installed as well, but marked.
    */
   published: boolean;
   /** For messages and for the archive's `origin`. */
@@ -75,7 +77,7 @@ export function openSource(source: string | undefined, options: SourceOptions): 
 
 type Layout = (model: PublishedModel, file: string) => string;
 
-/** As Hugging Face and its mirrors serve it. */
+/** The layout of Hugging Face and its mirrors. */
 const hubLayout: Layout = ({ repository }, file) => `${repository}/resolve/main/${file}`;
 const modelLayout: Layout = ({ name }, file) => `${name}/${file}`;
 const flatLayout: Layout = (_model, file) => file;
@@ -142,7 +144,7 @@ function folderSource(root: string): Source {
       for (const path of tried) {
         const info = await stat(path).catch(() => undefined);
         if (!info?.isFile()) continue;
-        const sha256 = await sha256OfFile(path, signal);
+        const sha256 = await sha256OfFile(path, { signal });
         onProgress(info.size, info.size);
         return { path, size: info.size, sha256, announced: false };
       }
@@ -151,7 +153,7 @@ function folderSource(root: string): Source {
   };
 }
 
-/** Where the Python packages keep what they downloaded: ~/.cache/huggingface/hub. */
+/** The layout of ~/.cache/huggingface/hub, where Python packages keep their downloads. */
 async function cachedByHub(
   root: string,
   { repository }: PublishedModel,

@@ -4,6 +4,7 @@
  */
 import path from 'node:path';
 import { OxboardError } from '../errors.js';
+import { pathPart } from '../lib/file-names.js';
 
 const PLACEHOLDERS = ['track', 'stem', 'ext', 'model'] as const;
 type Names = Record<(typeof PLACEHOLDERS)[number], string>;
@@ -40,7 +41,7 @@ export function checkTemplate(template: string, stemCount: number): void {
 /** The path of a stem below the output folder. */
 export function stemPath(template: string, names: Names): string {
   const filled = template.replaceAll(/\{(track|stem|ext|model)\}/g, (_, name: keyof Names) =>
-    harmless(names[name]),
+    pathPart(names[name]),
   );
   const parts = filled.split('/').filter((part) => part !== '' && part !== '.');
   return path.join(
@@ -53,19 +54,13 @@ export function stemPath(template: string, names: Names): string {
 
 /** The folder of a model below the output folder. */
 export function folderName(model: string): string {
-  const name = shorten(harmless(model), '');
-  return name === '.' || name === '..' || name === '' ? '_' : name;
+  const name = shorten(pathPart(model), '');
+  return name === '' ? '_' : name;
 }
 
 /** The name of a track: its file's name without the extension. */
 export function trackName(input: string): string {
   return path.parse(input).name || '_';
-}
-
-/** A name that is one part of a path: no separators, control characters or broken letters. */
-function harmless(name: string): string {
-  const clean = name.replaceAll(/[\p{Cc}\p{Cs}/\\]/gu, '_');
-  return /^\.{1,2}$/.test(clean) ? '_' : clean;
 }
 
 function shorten(name: string, extension: string): string {

@@ -5,8 +5,7 @@
 import type { LookupFunction } from 'node:net';
 import { Agent, errors, request } from 'undici';
 import { OxboardError } from '../errors.js';
-import { createNameServerResolver } from '../network/name-servers.js';
-import { createPublicLookup } from '../network/public-address.js';
+import { publicLookup } from '../network/name-servers.js';
 import { parseCallbackUrl } from './callback-url.js';
 import { signedHeaders } from './signature.js';
 
@@ -49,7 +48,7 @@ export function createSender({
   allowPrivate,
   version,
   answerMs = ANSWER_MS,
-  lookup = createPublicLookup(createNameServerResolver()),
+  lookup = publicLookup,
 }: SenderSettings): Sender {
   const agent = new Agent({
     // A connection of its own for each: one that was kept may be closed by the other end just then.

@@ -75,9 +75,26 @@ describe('oxboard models', () => {
     assert.match(again.stderr, /^oxboard: Model "toy" is not installed.*htdemucs/);
   });
 
-  it('needs a repository for an export', async () => {
-    const { status, stderr } = await oxboard(['models', 'export', 'htdemucs']);
+  it('checks the arguments of an export before it makes a Python environment', async (context) => {
+    const exportOf = (...args: string[]) => oxboard(['models', 'export', 'htdemucs', ...args]);
+    const repository = temporaryFolder(context);
+    for (const file of ['mdx.yaml', '0d19c1c6-dfe2b5d9.th', 'htdemucs2.yaml', 'notes.txt']) {
+      writeFileSync(path.join(repository, file), '');
+    }
+    const file = path.join(repository, 'notes.txt');
+    for (const [args, message] of [
+      [[], /--repo/],
+      [['--repo', path.join(repository, 'none')], /Expected folder of .* for --repo but/],
+      [['--repo', file], /Expected folder of .* for --repo but/],
+      [['--repo', repository], /did you mean htdemucs2\? It has: 0d19c1c6, htdemucs2, mdx$/m],
+    ] as const) {
+      const { status, stderr } = await exportOf(...args);
+      assert.equal(status, 2);
+      assert.match(stderr, message);
+    }
+    writeFileSync(path.join(repository, 'htdemucs.yaml'), '');
+    const { status, stderr } = await exportOf('--repo', repository, '--models-dir', file);
     assert.equal(status, 2);
-    assert.match(stderr, /--repo/);
+    assert.match(stderr, /Expected folder for --models-dir but/);
   });
 });

@@ -12,7 +12,7 @@ const ask = (
   options: LookupOptions = {},
 ): Promise<LookupAddress[]> =>
   new Promise((resolve, reject) => {
-    const resolver = createNameServerResolver({ servers, patience: { timeout: 2_000, tries: 2 } });
+    const resolver = createNameServerResolver({ servers, limits: { timeout: 2_000, tries: 2 } });
     resolver(name, { ...options, all: true }, (error, addresses) => {
       if (error) reject(error);
       else resolve(addresses);

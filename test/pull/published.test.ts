@@ -5,7 +5,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { OxboardError, type ErrorCode } from '../../src/errors.js';
 import { restoreTasks } from '../../src/pull/diffq.js';
 import { listArchives } from '../../src/models/library.js';
-import { readPublished } from '../../src/pull/published.js';
+import { readWeightsFile } from '../../src/pull/weights-file.js';
 import { readSafetensors } from '../../src/pull/safetensors.js';
 import { findSkeleton, listSkeletons, verifySkeleton } from '../../src/pull/skeletons.js';
 import { temporaryFolder } from '../support/audio.js';
@@ -33,7 +33,7 @@ const refusal =
 
 type Arguments = Record<string, unknown>;
 
-/** What a file cannot say otherwise: see readPublished. */
+/** What a file cannot say otherwise: see readWeightsFile. */
 const isCall = (value: unknown): value is [unknown[], Arguments] =>
   Array.isArray(value) &&
   Array.isArray(value[0]) &&
@@ -153,7 +153,7 @@ describe('a published file', () => {
     const file = path.join(temporaryFolder(context), 'weights.safetensors');
     for (const [architecture, description] of skeletons) {
       writePublished(file, description, { sparse: true });
-      const { skeleton: found, parameters } = await readPublished(file);
+      const { skeleton: found, parameters } = await readWeightsFile(file);
       assert.equal(found.architecture, architecture);
       assert.deepEqual(
         parameters.map(({ name }) => name),
@@ -179,7 +179,7 @@ describe('a published file', () => {
   for (const [words, tensors] of damages) {
     it(`is refused: ${words}`, (context) =>
       assert.rejects(
-        readPublished(published(context, { tensors })),
+        readWeightsFile(published(context, { tensors })),
         refusal('MODEL_INVALID', words),
       ));
   }
@@ -196,7 +196,7 @@ describe('a published file', () => {
   for (const [words, changed] of texts) {
     it(`is refused: ${words}`, (context) =>
       assert.rejects(
-        readPublished(published(context, { metadata: changed })),
+        readWeightsFile(published(context, { metadata: changed })),
         refusal('MODEL_INVALID', words),
       ));
   }
@@ -214,7 +214,7 @@ describe('quantised weights', () => {
   }
 
   it('fill each parameter, the small ones as they are', async (context) => {
-    const { parameters } = await readPublished(file(context));
+    const { parameters } = await readWeightsFile(file(context));
     assert.equal(parameters.length, description.parameters.length);
     for (const [index, parameter] of parameters.entries()) {
       const numbers = description.parameters[index]!.shape.reduce((all, one) => all * one, 1);

@@ -55,7 +55,7 @@ async function start(
   const file = path.join(folder, 'weights.safetensors');
   const notices: string[] = [];
   const again = async (more: Partial<DownloadRequest> = {}) => {
-    const http = await openHttp({ connect: 1000, stall: 300 });
+    const http = await openHttp({ connectMs: 1000, stallMs: 300 });
     try {
       return await download(http, {
         url: new URL(FILE, server.url),
@@ -63,7 +63,13 @@ async function start(
         file,
         place: { name: folder, advice: 'Free some space' },
         signal: new AbortController().signal,
-        retry: { attempts: 4, firstDelay: 1, maxDelay: 5, maxRetryAfter: 3000, progress: 1000 },
+        retry: {
+          attempts: 4,
+          firstDelayMs: 1,
+          maxDelayMs: 5,
+          maxRetryAfterMs: 3000,
+          progressBytes: 1000,
+        },
         onProgress: () => undefined,
         onNotice: (notice) => notices.push(notice),
         ...request,
@@ -210,6 +216,23 @@ describe('a download', () => {
     );
     await assert.rejects(broken.again(), { code: 'DOWNLOAD_FAILED', message: /answered 500/ });
     assert.equal(broken.server.requests.length, 4);
+  });
+
+  it('from an unknown host is given up after three attempts', async (context) => {
+    const run = await start(context, []);
+    const url = new URL('http://no-such-host.invalid/weights.safetensors');
+    const retry = {
+      attempts: 50,
+      firstDelayMs: 1,
+      maxDelayMs: 5,
+      maxRetryAfterMs: 1,
+      progressBytes: 1,
+    };
+    await assert.rejects(run.again({ url, retry }), {
+      code: 'DOWNLOAD_FAILED',
+      message: /no-such-host\.invalid: the host (is not known here|cannot be looked up)/,
+    });
+    assert.equal(run.notices.length, 2);
   });
 
   it('is not tried again where that cannot help, and names the token', async (context) => {

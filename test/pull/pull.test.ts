@@ -337,7 +337,7 @@ describe('two pulls of one model', () => {
       ...quickPull('htdemucs'),
       modelsDir,
       source: server.url.href,
-      timeouts: { stall: 60_000 },
+      timeouts: { stallMs: 60_000 },
     };
     const [first, second] = [new AbortController(), new AbortController()];
     const begun = new Promise((resolve) => {

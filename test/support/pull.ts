@@ -50,8 +50,8 @@ export function quickPull(name: string): Omit<PullOptions, 'modelsDir' | 'source
     verify: async (archive, modelsDir, signal) => {
       await verifyModel(await readArchive(path.join(modelsDir, archive), false), signal);
     },
-    retry: { attempts: 3, firstDelay: 1, maxDelay: 5 },
-    timeouts: { connect: 2000, stall: 2000 },
-    lockStale: 2000,
+    retry: { attempts: 3, firstDelayMs: 1, maxDelayMs: 5 },
+    timeouts: { connectMs: 2000, stallMs: 2000 },
+    lockStaleMs: 2000,
   };
 }

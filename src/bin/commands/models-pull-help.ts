@@ -1,5 +1,5 @@
 /**
- * What `oxboard models pull` takes, and tells of itself.
+ * Flags and help of `oxboard models pull`.
  */
 import { HUB, publishedModels } from '../../pull/catalogue.js';
 

@@ -4,7 +4,8 @@
 import { readConfig } from '../../config.js';
 import { OxboardError } from '../../errors.js';
 import { pullModel, type PulledFile, type PullResult } from '../../pull/pull.js';
-import { megabytes, pullView } from '../pull-progress.js';
+import { formatBytes } from '../../lib/format.js';
+import { pullView } from '../pull-progress.js';
 import { say } from '../report.js';
 import { cleanUpOnSignal } from '../signals.js';
 import type { PullFlags } from './models-pull-help.js';
@@ -54,7 +55,7 @@ function print({ name, directory, pulled, files, description }: PullResult): voi
   }
   const lines = files.map(
     ({ file, size, sha256, check }) =>
-      `  ${file}  ${megabytes(size)}  SHA-256 ${sha256.slice(0, 16)}, ${CHECKS[check]}`,
+      `  ${file}  ${formatBytes(size)}  SHA-256 ${sha256.slice(0, 16)}, ${CHECKS[check]}`,
   );
   process.stdout.write(
     `${name} is installed in ${directory}\n${lines.join('\n')}\n` +

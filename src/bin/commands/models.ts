@@ -1,7 +1,6 @@
 /**
  * `oxboard models`: the archives on this machine.
  */
-import path from 'node:path';
 import { Command } from 'commander';
 import { readConfig } from '../../config.js';
 import { OxboardError } from '../../errors.js';
@@ -15,9 +14,9 @@ import {
   removeModel,
   type LibraryOptions,
 } from '../../models/library.js';
-import { megabytes } from '../pull-progress.js';
+import { formatBytes } from '../../lib/format.js';
 import { reportFailure, say } from '../report.js';
-import { importPython, runScript } from '../scripts.js';
+import { exportModel } from './models-export.js';
 import { PULL_HELP, type PullFlags } from './models-pull-help.js';
 
 interface Flags {
@@ -108,7 +107,7 @@ function describe({ description, sizeBytes, embedded }: InstalledModel): string 
   const facts = [
     sources.join(', '),
     networks(members.length),
-    megabytes(sizeBytes),
+    formatBytes(sizeBytes),
     ...(license === undefined ? [] : [`licence ${license}`]),
     ...(embedded ? ['comes with the package'] : []),
     ...(notice ? [`note: ${notice}`] : []),
@@ -121,7 +120,7 @@ function describeAvailable(model: PublishedModel): string {
   return [
     sources.join(', '),
     networks(members.length),
-    `${megabytes(archiveSize(model))} installed`,
+    `${formatBytes(archiveSize(model))} installed`,
     `licence ${license}`,
   ].join('; ');
 }
@@ -152,16 +151,5 @@ async function verify(name: string | undefined, options: LibraryOptions): Promis
     } catch (error) {
       reportFailure(error);
     }
-  }
-}
-
-async function exportModel(name: string, repository: string, modelsDir: string): Promise<void> {
-  const status = await runScript('MODEL_EXPORT_FAILED', async () => {
-    const { runPython } = await importPython();
-    const folders = ['--repo', path.resolve(repository), '--out', modelsDir];
-    return runPython(['-m', 'oxboard_export', name, ...folders]);
-  });
-  if (status !== 0) {
-    throw new OxboardError('MODEL_EXPORT_FAILED', `${name} was not exported; the reason is above`);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Which yt-dlp there is. It is looked for anew for every download: sites change, so that it has to be
- * exchangeable while the service runs.
+ * Finds yt-dlp. Each download looks for it again: sites change, so it must be possible to update it
+ * while the service runs.
  */
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
@@ -8,7 +8,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { OxboardError } from '../../errors.js';
 
-/** Of the operator, of the npm package, of the machine. */
+/** The operator's setting, the npm package, the machine. */
 export type YtDlpOrigin = 'YT_DLP_PATH' | 'yt-dlp-exec' | 'PATH';
 
 export interface YtDlp {
@@ -16,7 +16,7 @@ export interface YtDlp {
   origin: YtDlpOrigin;
 }
 
-/** What installs yt-dlp with all that YouTube asks for, and updates it. */
+/** Installs or updates yt-dlp, with all that YouTube needs. */
 export const INSTALL_YT_DLP = 'pip install --upgrade "yt-dlp[default,deno]"';
 
 /** Days after which yt-dlp itself warns that it is old. */
@@ -42,9 +42,9 @@ export async function findYtDlp(configured: string | undefined): Promise<YtDlp> 
 }
 
 /**
- * Its age in days, by its version, which is the date of its release.
+ * The age of a version in days: versions are dates of release.
  *
- * @returns undefined for a version that is no date.
+ * @returns undefined for a version that is not a date.
  */
 export function ageOf(version: string, now = Date.now()): number | undefined {
   const [, year = '', month = '', day = ''] = /^(\d{4})\.(\d{2})\.(\d{2})/.exec(version) ?? [];
@@ -52,7 +52,7 @@ export function ageOf(version: string, now = Date.now()): number | undefined {
   return Math.floor((now - Date.UTC(Number(year), Number(month) - 1, Number(day))) / 86_400_000);
 }
 
-/** Where the postinstall script of yt-dlp-exec puts it, unless it was not let run, or failed. */
+/** Where the postinstall script of yt-dlp-exec puts yt-dlp, if that script ran and succeeded. */
 function bundledPath(): string | undefined {
   try {
     const require = createRequire(import.meta.url);

@@ -1,22 +1,22 @@
 /**
- * From a link to a file with its audio.
+ * Downloads the audio behind a link.
  */
 import { mkdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { OxboardError } from '../../errors.js';
 import { tooLong } from '../../audio/probe.js';
+import { songName } from '../../lib/file-names.js';
 import { ageOf, findYtDlp } from './binary.js';
 import { explainFailure } from './failures.js';
 import { openGuard } from './guard.js';
 import { runYtDlp, YtDlpFailure, type YtDlpRun } from './run.js';
 import { isYoutube, manyVideos, parseYoutubeUrl } from './url.js';
 
-/** Milliseconds that yt-dlp has for looking at a video, and for downloading it. */
-const LOOK_MS = 180_000;
-const DOWNLOAD_MS = 1_200_000;
+const DESCRIBE_TIMEOUT_MS = 180_000;
+const DOWNLOAD_TIMEOUT_MS = 1_200_000;
 
-const LONGEST_TITLE = 190;
+const MAX_TITLE_CHARACTERS = 190;
 
 export interface YoutubeSettings {
   /** See findYtDlp. */
@@ -29,18 +29,18 @@ export interface YoutubeSettings {
   maxDuration: number;
   /** Bytes. */
   maxFileSize: number;
-  /** Where yt-dlp keeps what it knows of a site from one call to the next. */
+  /** See YtDlpRun. */
   cacheDirectory: string;
 }
 
 export interface FetchedSong {
   path: string;
-  /** As of a file: its title and the extension of its kind. */
+  /** The name of a file: title and extension. */
   name: string;
 }
 
 export interface FetchOptions {
-  /** An empty folder, for this call alone. */
+  /** An empty folder for this call. */
   directory: string;
   signal: AbortSignal;
   /** @param fraction of the download, from 0 to 1. */
@@ -48,7 +48,7 @@ export interface FetchOptions {
 }
 
 const bytes = z.number().positive().nullish().catch(null);
-/** As much of yt-dlp's description of a video as is needed. */
+/** The fields of yt-dlp's description of a video that are used. */
 const description = z.looseObject({
   _type: z.string().default('video'),
   title: z.string().catch(''),
@@ -61,7 +61,7 @@ const description = z.looseObject({
 });
 
 /**
- * Looks at the video first: what is live, too long or too large is not downloaded.
+ * Downloads the audio of a video, unless its description says that it is live, too long or too large.
  *
  * @throws OxboardError YOUTUBE_* and what parseYoutubeUrl throws; ADDRESS_NOT_PUBLIC, AUDIO_TOO_LONG,
  * FILE_TOO_LARGE; `signal.reason`
@@ -76,7 +76,7 @@ export async function fetchSong(
   const { path: binary } = await findYtDlp(settings.ytDlpPath);
   await mkdir(cacheDirectory, { recursive: true });
   const guard = await openGuard(allowedHosts);
-  let said = '';
+  let stderr = '';
 
   const call = (
     { flags, ...own }: Pick<YtDlpRun, 'flags' | 'url' | 'onLine'>,
@@ -88,7 +88,7 @@ export async function fetchSong(
       directory,
       cacheDirectory,
       proxy: guard.url,
-      // Nothing on YouTube is to be read as a page of some other site.
+      // A page of YouTube is never treated as a page of another site.
       flags: {
         ...(format !== undefined && { format }),
         ...(isYoutube(url) && { useExtractors: 'youtube.*' }),
@@ -100,13 +100,13 @@ export async function fetchSong(
     const version = await call({ flags: { version: true } }, signal).catch(() => undefined);
     return version && ageOf(version.stdout);
   };
-  /** With a limit of time, and failures in our terms. */
-  const run = async (own: Parameters<typeof call>[0], milliseconds: number, stop: AbortSignal) => {
-    const late = AbortSignal.timeout(milliseconds);
+  /** Runs yt-dlp with a timeout, and explains its failures. */
+  const run = async (own: Parameters<typeof call>[0], timeoutMs: number, stop: AbortSignal) => {
+    const late = AbortSignal.timeout(timeoutMs);
     try {
-      const { stdout, stderr } = await call(own, stop, late);
-      said += stderr;
-      return stdout;
+      const result = await call(own, stop, late);
+      stderr += result.stderr;
+      return result.stdout;
     } catch (error) {
       stop.throwIfAborted();
       if (late.aborted) {
@@ -114,28 +114,28 @@ export async function fetchSong(
       }
       if (!(error instanceof YtDlpFailure)) throw error;
       if (guard.refusal) throw guard.refusal;
-      throw explainFailure(said + error.said, await age());
+      throw explainFailure(stderr + error.stderr, await age());
     }
   };
 
   try {
     const json = await run(
       { flags: { dumpSingleJson: true, flatPlaylist: true, playlistItems: '1' }, url },
-      LOOK_MS,
+      DESCRIBE_TIMEOUT_MS,
       signal,
     );
     const video = check(parsed(json), settings);
     const infoFile = path.join(directory, 'info.json');
     await writeFile(infoFile, json);
 
-    const tooMuch = new AbortController();
-    const file = path.join(directory, NAME);
+    const sizeLimit = new AbortController();
+    const file = path.join(directory, FILE_NAME);
     const output = await run(
       {
         flags: {
           loadInfoJson: infoFile,
-          // In its directory: a whole path may have signs that mean something to it.
-          output: NAME,
+          // Relative to its directory: yt-dlp would interpret some characters of a full path.
+          output: FILE_NAME,
           maxFilesize: String(maxFileSize),
           noMtime: true,
           newline: true,
@@ -145,16 +145,16 @@ export async function fetchSong(
         onLine: (line) => {
           const progress = readProgress(line);
           if (!progress) return;
-          if (progress.done > maxFileSize) tooMuch.abort(tooLarge(maxFileSize));
+          if (progress.done > maxFileSize) sizeLimit.abort(tooLarge(maxFileSize));
           onProgress(Math.min(1, progress.done / (progress.total ?? maxFileSize)));
         },
       },
-      DOWNLOAD_MS,
-      AbortSignal.any([signal, tooMuch.signal]),
+      DOWNLOAD_TIMEOUT_MS,
+      AbortSignal.any([signal, sizeLimit.signal]),
     );
     if (output.includes('larger than max-filesize')) throw tooLarge(maxFileSize);
     const { size } = await stat(file).catch(() => ({ size: 0 }));
-    if (size === 0) throw explainFailure(`ERROR: Did not get any data\n${said}`, undefined);
+    if (size === 0) throw explainFailure(`ERROR: Did not get any data\n${stderr}`, undefined);
     if (size > maxFileSize) throw tooLarge(maxFileSize);
     return { path: file, name: nameOf(video) };
   } finally {
@@ -162,7 +162,7 @@ export async function fetchSong(
   }
 }
 
-/** Undefined when yt-dlp did not say what it was asked for. */
+/** Undefined when yt-dlp printed something other than a description. */
 function parsed(json: string): unknown {
   try {
     return JSON.parse(json);
@@ -197,18 +197,13 @@ function check(info: unknown, { maxDuration, maxFileSize }: YoutubeSettings) {
   return video;
 }
 
-/** A title is whatever its author likes; a name is one line, without folders. */
 function nameOf({ title, ext }: { title: string; ext: string }): string {
-  const clean = title
-    .toWellFormed()
-    .replaceAll(/[\p{Cc}\u2028-\u202e\u2066-\u2069\ufffd/\\]/gu, '_')
-    .trim();
   const extension = /^[a-z0-9]{1,8}$/.test(ext) ? ext : 'audio';
-  const shown = Array.from(clean === '' ? 'song' : clean).slice(0, LONGEST_TITLE);
-  return `${shown.join('')}.${extension}`;
+  return `${songName(title, MAX_TITLE_CHARACTERS)}.${extension}`;
 }
 
-const NAME = 'song';
+const FILE_NAME = 'song';
+/** Begins the lines of progress. */
 const PROGRESS = 'oxboard';
 
 function readProgress(line: string): { done: number; total: number | undefined } | undefined {

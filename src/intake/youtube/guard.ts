@@ -1,7 +1,7 @@
 /**
- * The only way out for yt-dlp: a proxy of this process that resolves names itself and connects to
- * public addresses alone, whatever a link, a redirect or a name leads to. It goes with this process,
- * and with it all that an orphaned yt-dlp could still do.
+ * yt-dlp's only access to the network: a proxy in this process that resolves names itself and connects
+ * to public addresses only, whatever a link, a redirect or a name leads to. It ends with this process,
+ * which leaves an orphaned yt-dlp without a network.
  */
 import { randomUUID } from 'node:crypto';
 import type { lookup as DnsLookup } from 'node:dns';
@@ -9,28 +9,28 @@ import { Agent } from 'node:http';
 import { Agent as SecureAgent } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { OxboardError } from '../../errors.js';
-import { assertPublicHost, publicLookup } from '../../network/public-address.js';
+import { publicLookup } from '../../network/name-servers.js';
+import { assertPublicHost } from '../../network/public-address.js';
 
 const PORTS = [80, 443];
 
 export interface Guard {
-  /** For `http_proxy`, with a password: other programs of this machine are none of its clients. */
+  /** For `http_proxy`, with a password, so that other programs of this machine cannot use it. */
   readonly url: string;
-  /** What was refused last. */
+  /** The last refusal. */
   readonly refusal: OxboardError | undefined;
   close(): Promise<void>;
 }
 
 /**
- * @param allowedHosts those with a port are connected to whatever their addresses are: the operator
- * has named them.
- * @param lookup of names; for tests.
+ * @param allowedHosts the operator's list; for a host with a port any address is allowed.
+ * @param lookup resolves names to public addresses.
  */
 export async function openGuard(
   allowedHosts: readonly string[],
   lookup: LookupFunction = publicLookup,
 ): Promise<Guard> {
-  // Only who downloads something has a use for it.
+  // Loaded only for a download.
   const { Server, RequestError } = await import('proxy-chain');
   const password = randomUUID();
   let refusal: OxboardError | undefined;
@@ -44,7 +44,7 @@ export async function openGuard(
       done(error, address, family);
     });
   };
-  // The process' own agents may hold sockets to places that are not for strangers.
+  // The agents of this process may hold open sockets to private hosts.
   const agents = { httpAgent: new Agent(), httpsAgent: new SecureAgent() };
   const server = new Server({
     host: '127.0.0.1',

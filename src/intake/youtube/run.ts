@@ -6,10 +6,10 @@ import { createInterface } from 'node:readline';
 import { OxboardError } from '../../errors.js';
 import { INSTALL_YT_DLP } from './binary.js';
 
-/** Bytes of what yt-dlp prints; a description of a video with thousands of formats has some millions. */
-const MOST_OUTPUT = 32 * 2 ** 20;
+/** The description of a video with thousands of formats has some millions of bytes. */
+const MAX_OUTPUT_BYTES = 32 * 2 ** 20;
 
-/** What holds for every call, whatever is set up on this machine. */
+/** For every call, whatever the user's configuration is. */
 const FLAGS = {
   ignoreConfig: true,
   noPluginDirs: true,
@@ -19,22 +19,22 @@ const FLAGS = {
   retries: '3',
   fragmentRetries: '3',
   extractorRetries: '2',
-  // By default it would wait for as long as it takes, or leave out what it does not get.
+  // By default it would wait without limit, or leave out fragments that it does not get.
   retrySleep: ['1', 'fragment:1', 'extractor:1'],
   abortOnUnavailableFragments: true,
   noPlaylist: true,
-  // ffmpeg would connect by itself, past the proxy; and files are converted by us.
+  // ffmpeg would bypass the proxy; and we convert files ourselves.
   ffmpegLocation: '/nonexistent',
   fixup: 'never',
 };
 
-/** Besides deno, which it looks for by itself. This process is one, if it is new enough. */
+/** Besides deno, which yt-dlp finds itself. The Node.js of this process serves if it is new enough. */
 export const JS_RUNTIMES = [`node:${process.execPath}`, 'bun', 'quickjs'];
 
-/** Statuses of `env` when there is no Python, or it may not be run. */
+/** Exit statuses of `env` when Python is missing or not executable. */
 const NOT_STARTED = [126, 127];
 
-/** Audio alone where there is such a thing; by protocols that yt-dlp speaks itself. */
+/** Audio alone if possible; only by protocols that yt-dlp implements itself. */
 const FORMAT = [
   'ba[protocol^=http]',
   'ba[protocol=m3u8_native]',
@@ -45,16 +45,16 @@ const FORMAT = [
 export interface YtDlpRun {
   /** The program. */
   binary: string;
-  /** Where it works and keeps its temporary files. */
+  /** Its working directory, also for temporary files. */
   directory: string;
-  /** Where it keeps what it knows of a site from one call to the next. */
+  /** Where it keeps data about sites between calls. */
   cacheDirectory: string;
-  /** Its only way out; see openGuard. */
+  /** Its only access to the network; see openGuard. */
   proxy: string;
   /** More options, by their names in camel case. */
   flags: Record<string, unknown>;
   url?: string;
-  /** Told each line of its standard output, as it comes. */
+  /** Called with each line of its standard output. */
   onLine?: (line: string) => void;
   signal: AbortSignal;
 }
@@ -63,16 +63,16 @@ export interface YtDlpRun {
 export class YtDlpFailure extends Error {
   override readonly name = 'YtDlpFailure';
 
-  /** @param said what it has printed. */
-  constructor(readonly said: string) {
-    super(said);
+  /** @param stderr what it has printed there. */
+  constructor(readonly stderr: string) {
+    super(stderr);
   }
 }
 
 /**
- * Runs yt-dlp to its end. When the signal aborts it is killed, with all that it has started.
+ * Runs yt-dlp to its end. When the signal aborts it is killed, with the processes that it started.
  *
- * @returns what it printed: results, and warnings.
+ * @returns its results and its warnings.
  * @throws YtDlpFailure, OxboardError YOUTUBE_BINARY_MISSING, `signal.reason`
  */
 export async function runYtDlp({
@@ -95,7 +95,7 @@ export async function runYtDlp({
       cacheDir: cacheDirectory,
       jsRuntimes: JS_RUNTIMES,
       ...flags,
-      // What comes after this is never an option, however it begins.
+      // What follows is never read as an option, however it begins.
       ...(url !== undefined && { '--': [url] }),
     },
     {
@@ -104,8 +104,8 @@ export async function runYtDlp({
       env: environment(binary, directory, proxy),
       stdin: 'ignore',
       reject: false,
-      maxBuffer: MOST_OUTPUT,
-      // In a process group of its own, that can be killed as a whole.
+      maxBuffer: MAX_OUTPUT_BYTES,
+      // In its own process group, which can be killed as a whole.
       detached: true,
       cleanup: false,
     },
@@ -115,7 +115,7 @@ export async function runYtDlp({
     try {
       process.kill(-child.pid, 'SIGKILL');
     } catch {
-      // It has ended.
+      // It has ended already.
     }
   };
   signal.addEventListener('abort', kill, { once: true });
@@ -126,21 +126,21 @@ export async function runYtDlp({
     if (failed && (code !== undefined || NOT_STARTED.includes(exitCode ?? 0))) {
       throw new OxboardError(
         'YOUTUBE_BINARY_MISSING',
-        `${binary} does not start (${stderr.trim() || shortMessage}). Install it anew with: ${INSTALL_YT_DLP}`,
+        `${binary} does not start (${stderr.trim() || shortMessage}). Install it again with: ${INSTALL_YT_DLP}`,
       );
     }
-    // Without a status it was killed, or said too much; its own words do not tell that.
+    // Without a status it was killed or printed too much, which its stderr does not show.
     if (failed)
       throw new YtDlpFailure(exitCode === undefined ? `${stderr}\n${shortMessage}` : stderr);
     return { stdout, stderr };
   } finally {
     signal.removeEventListener('abort', kill);
-    // What it has started does not outlive it.
+    // Also the processes that it started.
     kill();
   }
 }
 
-/** No secrets of ours, no settings of the user's. */
+/** Without our secrets and the user's settings. */
 function environment(binary: string, directory: string, proxy: string): Record<string, string> {
   const { SSL_CERT_FILE, SSL_CERT_DIR } = process.env;
   return {
@@ -151,14 +151,14 @@ function environment(binary: string, directory: string, proxy: string): Record<s
     PYTHONUNBUFFERED: '1',
     ...(SSL_CERT_FILE !== undefined && { SSL_CERT_FILE }),
     ...(SSL_CERT_DIR !== undefined && { SSL_CERT_DIR }),
-    // Not as an option, which every user of this machine could read.
+    // Not as an option, which every user of this machine can read.
     http_proxy: proxy,
     https_proxy: proxy,
     all_proxy: proxy,
   };
 }
 
-/** For Python, and for a runtime of JavaScript that was installed with yt-dlp. */
+/** Also for Python, and for a JavaScript runtime that was installed with yt-dlp. */
 export const searchPath = (binary: string): string =>
   [path.dirname(path.resolve(binary)), process.env.PATH ?? ''].join(path.delimiter);
 
@@ -168,11 +168,11 @@ interface YtDlpResult {
   failed: boolean;
   shortMessage: string;
   exitCode?: number;
-  /** Of the system, when it could not be started. */
+  /** The system's error code when it could not be started. */
   code?: string;
 }
 
-/** As much of yt-dlp-exec as is used; its own types know an older yt-dlp. */
+/** The part of yt-dlp-exec that is used; its own types are of an older yt-dlp. */
 interface YtDlpExec {
   create(binary: string): {
     exec(

@@ -1,14 +1,14 @@
 /**
- * Links to videos, which strangers send.
+ * Checks links to videos that clients send.
  */
 import { OxboardError } from '../../errors.js';
 import { invalidOption } from '../../options.js';
 
-const LONGEST = 2048;
+const MAX_CHARACTERS = 2048;
 const FIELD = 'youtube_url';
-/** Hosts that this file knows the paths of. */
 const YOUTUBE = /^((www|m|music)\.)?youtube\.com$/;
-const OF_MANY = /^\/(playlist|@|channel\/|c\/|user\/|feed\/|results|hashtag\/)/;
+/** Paths of playlists and channels. */
+const MANY_VIDEOS = /^\/(playlist|@|channel\/|c\/|user\/|feed\/|results|hashtag\/)/;
 
 export const isYoutube = (url: string): boolean => {
   const { host } = new URL(url);
@@ -16,16 +16,17 @@ export const isYoutube = (url: string): boolean => {
 };
 
 /**
- * Checks a link and gives it as a URL that no program takes for anything else: yt-dlp reads
- * instructions for itself out of fragments, so that there is none any more.
+ * Checks a link to a video.
+ *
+ * @returns it without its fragment, in which yt-dlp would look for instructions.
  *
  * @param allowedHosts in lower case, with a port when that is not the usual one.
  * @throws OxboardError INVALID_OPTION, YOUTUBE_HOST_NOT_ALLOWED, YOUTUBE_PLAYLIST
  */
 export function parseYoutubeUrl(text: string, allowedHosts: readonly string[]): string {
-  const url = text.length <= LONGEST && URL.canParse(text) ? new URL(text) : undefined;
+  const url = text.length <= MAX_CHARACTERS && URL.canParse(text) ? new URL(text) : undefined;
   if (!url || !['http:', 'https:'].includes(url.protocol)) {
-    throw invalidOption(FIELD, 'URL of a video, with http or https', text.slice(0, LONGEST));
+    throw invalidOption(FIELD, 'URL of a video, with http or https', text.slice(0, MAX_CHARACTERS));
   }
   if (url.username !== '' || url.password !== '') {
     throw new OxboardError('INVALID_OPTION', `The ${FIELD} must not have a user name or password`);
@@ -36,7 +37,7 @@ export function parseYoutubeUrl(text: string, allowedHosts: readonly string[]): 
       `This service takes no links to ${url.host}, only to ${allowedHosts.join(', ')}`,
     );
   }
-  if (YOUTUBE.test(url.host) && OF_MANY.test(url.pathname)) throw manyVideos();
+  if (YOUTUBE.test(url.host) && MANY_VIDEOS.test(url.pathname)) throw manyVideos();
   url.hash = '';
   return url.href;
 }

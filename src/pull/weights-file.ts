@@ -1,5 +1,5 @@
 /**
- * What a published file of weights says: which network it is, and what fills each of its parameters.
+ * Reads a published file of weights: which network it belongs to, and the data of each parameter.
  */
 import { z } from 'zod';
 import { restoreTasks, type QuantisedSource } from './diffq.js';
@@ -27,7 +27,7 @@ export interface PublishedNetwork extends FittingSkeleton {
  *
  * @throws OxboardError MODEL_INVALID, MODEL_ARCHITECTURE_UNKNOWN.
  */
-export async function readPublished(path: string): Promise<PublishedNetwork> {
+export async function readWeightsFile(path: string): Promise<PublishedNetwork> {
   const file = await readSafetensors(path);
   const klass = file.metadata.get('klass');
   if (klass === undefined) throw badWeights(path, 'it does not say which network it is of');
