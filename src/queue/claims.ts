@@ -1,5 +1,5 @@
 /**
- * The queue as workers see it.
+ * The queue as the workers see it.
  */
 import { randomUUID } from 'node:crypto';
 import { OxboardError } from '../errors.js';
@@ -32,7 +32,7 @@ export function createClaims(
   const listeners = new Map<string, Set<(why: Revocation) => void>>();
   let subscribing: Promise<unknown> | undefined;
 
-  /** One channel for all claims of this process. Without it, renewals tell. */
+  /** One channel for all claims of this process. Without it, renewals find revoked claims. */
   function subscribe(): void {
     subscribing ??= connection
       .subscribe(CHANNEL, (message) => {

@@ -1,5 +1,5 @@
 /**
- * The queue as downloaders see it.
+ * The queue as the downloaders see it.
  */
 import { randomUUID } from 'node:crypto';
 import { OxboardError } from '../errors.js';
@@ -11,10 +11,11 @@ import type { QueueConnection } from './connection.js';
 import { MAX_ATTEMPTS, TIMING, type Timing } from '../jobs/timing.js';
 
 export interface DownloadsDependencies {
-  /** What holds for claims of every kind. */
+  /** For what all claims have in common. */
   claims: Claims;
-  /** For jobs whose song is there now, and for those that go back. */
+  /** For jobs whose song is there now. */
   dispatcher: Pick<Dispatcher, 'wake'>;
+  /** For jobs that are handed back. */
   downloadDispatcher: Pick<Dispatcher, 'wake'>;
   /** Seconds that a record is kept after its job ended. */
   jobTtl: number;
@@ -46,7 +47,7 @@ export function createDownloads(
     async downloaded({ job, token }, song, { costSeconds, progress }) {
       const { source } = job.request;
       if (source.kind !== 'youtube') {
-        throw new OxboardError('INTERNAL', `The song of job ${job.id} is behind no link`);
+        throw new OxboardError('INTERNAL', `Job ${job.id} has no link to download`);
       }
       const request: JobRequest = { ...job.request, source: { ...source, ...song } };
       const { woken } = await scripts.downloaded({

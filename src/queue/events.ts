@@ -1,6 +1,6 @@
 /**
- * Events of jobs, from Redis to any number of listeners in this process. Each job that is listened to
- * has one feed: a channel that tells what happens, and the job's stream for what has happened.
+ * Events of jobs, from Redis to any number of listeners in this process. Each job with listeners has
+ * one feed: a channel for new events, and the job's stream for earlier ones.
  */
 import type { Logger } from '../observability/logger.js';
 import { isFinished, jobEventSchema, type JobEvent } from '../jobs/job.js';
@@ -8,11 +8,11 @@ import type { QueueConnection } from './connection.js';
 import { PREFIX } from './keys.js';
 import type { StoredEvent } from './scripts.js';
 
-/** What is told on the channel when the record goes. */
+/** The message on the channel when the record is removed. */
 const REMOVED = 'removed';
 const EVENT_ID = /^\d{1,15}-\d{1,15}$/;
-/** Milliseconds until what may have been missed is asked for again. */
-const RETRY = 1_000;
+/** Before another try to read events that may have been missed. */
+const RETRY_DELAY_MS = 1_000;
 
 interface Listening {
   after?: string | undefined;
@@ -45,10 +45,10 @@ export class EventFeeds {
     tenant: string,
     { after, signal }: Listening,
   ): Promise<AsyncIterable<JobEvent> | undefined> {
-    // First listen, then ask for the state: nothing happens unseen in between.
+    // Listen first and read the state second: so no event between the two is missed.
     const listener = new Listener();
     const leave = await this.#join(id, tenant, listener);
-    // Also of one who never begins to take events: a generator that was not begun ends nothing.
+    // Also for a caller that never begins to iterate: a generator that did not begin runs no `finally`.
     signal.addEventListener('abort', leave, { once: true });
     try {
       if (signal.aborted) leave();
@@ -107,7 +107,7 @@ export class EventFeeds {
     return now && { now: eventOf(now), events: events.map(eventOf) };
   }
 
-  /** Messages may have been lost: what the stream has is told again, and listeners skip the known. */
+  /** Messages may have been lost: sends what the stream has; listeners skip what they know. */
   async #catchUp(feed: Feed): Promise<void> {
     while (this.#feeds.get(feed.id) === feed) {
       try {
@@ -118,13 +118,13 @@ export class EventFeeds {
         return;
       } catch (error) {
         this.#logger.debug('events_not_read', { error });
-        await new Promise((resolve) => setTimeout(resolve, RETRY).unref());
+        await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY_MS).unref());
       }
     }
   }
 }
 
-/** What this process hears of one job. */
+/** The events of one job in this process. */
 class Feed {
   readonly listeners = new Set<Listener>();
   unsubscribe: Promise<() => void> | undefined;
@@ -155,7 +155,7 @@ class Feed {
   }
 }
 
-/** Events that one listener has not taken yet: of progress only the newest, so that they stay few. */
+/** Events that one listener has not taken yet; of progress only the newest, so that they stay few. */
 class Listener {
   readonly #events: JobEvent[] = [];
   #ended = false;

@@ -1,6 +1,6 @@
 /**
- * Removes objects of the storage that no record knows of: what a crash left behind, or a worker that
- * went on after its job was gone. One worker at a time does it, once in a while.
+ * Removes objects from the storage that no record needs: those that a crash left behind, or a worker
+ * that went on after its job was gone. One worker at a time does it, once an hour.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../observability/logger.js';
@@ -9,14 +9,14 @@ import type { QueueConnection } from './connection.js';
 import { PREFIX } from './keys.js';
 import { within } from '../lib/timeout.js';
 
-/** Milliseconds: between two rounds of all workers together, and until a round is looked for. */
-const INTERVAL = 3_600_000;
-const POLL = 60_000;
-/** Milliseconds that an object is left alone: its record may be on the way. */
-const YOUNG = 3_600_000;
-const AT_ONCE = 500;
-/** Milliseconds that a round has to notice that it is to end; a storage that hangs does not let it. */
-const LAST_WORDS = 2_000;
+/** Between two rounds, whichever worker does them. */
+const INTERVAL_MS = 3_600_000;
+const POLL_MS = 60_000;
+/** Younger objects stay: their record may not be written yet. */
+const YOUNG_MS = 3_600_000;
+const BATCH_SIZE = 500;
+/** For a round to notice that it has to stop; a storage that hangs prevents that. */
+const STOP_TIMEOUT_MS = 2_000;
 
 const KINDS = ['uploads', 'checkpoints', 'results'] as const;
 
@@ -37,8 +37,8 @@ export function createJanitor(
   {
     storage,
     logger,
-    intervalMs = INTERVAL,
-    youngMs = YOUNG,
+    intervalMs = INTERVAL_MS,
+    youngMs = YOUNG_MS,
   }: { storage: Storage; logger: Logger; intervalMs?: number; youngMs?: number },
 ): Janitor {
   let stopping: AbortController | undefined;
@@ -65,7 +65,7 @@ export function createJanitor(
         if (Date.now() - modifiedAt.getTime() < youngMs) continue;
         const id = key.split('/')[1] ?? '';
         objects.set(id, [...(objects.get(id) ?? []), key]);
-        if (objects.size < AT_ONCE) continue;
+        if (objects.size < BATCH_SIZE) continue;
         removed += await removeOrphans(kind, objects);
         objects = new Map();
       }
@@ -82,7 +82,7 @@ export function createJanitor(
       } catch (error) {
         logger.warn('janitor_failed', { error });
       }
-      await sleep(POLL, undefined, { signal }).catch(() => undefined);
+      await sleep(POLL_MS, undefined, { signal }).catch(() => undefined);
     }
   }
 
@@ -94,7 +94,7 @@ export function createJanitor(
     },
     async stop() {
       stopping?.abort();
-      if (running) await within(LAST_WORDS, running).catch(() => undefined);
+      if (running) await within(STOP_TIMEOUT_MS, running).catch(() => undefined);
     },
   };
 }

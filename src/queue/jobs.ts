@@ -106,7 +106,7 @@ export function createJobs(
   };
 }
 
-/** Work that is taken up before a new job of the lane: all of its lane, and the share of the other. */
+/** Milliseconds of work before a new job of the lane: all of its lane, and the other lane's share. */
 function aheadMs(lane: Lane, queued: Record<Lane, Queued>): number {
   const other = queued[lane === 'short' ? 'long' : 'short'];
   const share = lane === 'short' ? 1 / SHORT_SHARE : SHORT_SHARE;

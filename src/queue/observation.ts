@@ -5,9 +5,9 @@ import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
 import type { QueueConnection } from './connection.js';
 
-const INTERVAL = 5_000;
+const INTERVAL_MS = 5_000;
 
-/** Looks every few seconds until it is stopped; also tells whether Redis answers. */
+/** Measures every few seconds until it is stopped, and whether Redis answers. */
 export function observeQueue(
   connection: QueueConnection,
   metrics: Pick<
@@ -33,7 +33,7 @@ export function observeQueue(
   }
 
   void look();
-  const timer = setInterval(() => void look(), INTERVAL);
+  const timer = setInterval(() => void look(), INTERVAL_MS);
   timer.unref();
   return { stop: () => clearInterval(timer) };
 }

@@ -1,6 +1,6 @@
 /**
- * Makes up for whatever was lost: workers that ended, wake-ups, records whose time is over, files
- * that nobody removed. Every process of the service has one; what they do twice does no harm.
+ * Repairs what was lost: jobs of workers that ended, jobs in no lane, wake-ups, records whose time is
+ * over, files that nobody removed. Every process of the service has one; doing it twice does no harm.
  */
 import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
@@ -10,18 +10,19 @@ import type { QueueConnection } from './connection.js';
 import { MAX_ATTEMPTS } from '../jobs/timing.js';
 import { emptyTrash } from './trash.js';
 
-const INTERVAL = 2_000;
-const AT_ONCE = 100;
+const INTERVAL_MS = 2_000;
+/** At most so many jobs of each kind in one sweep. */
+const BATCH_SIZE = 100;
 /** Wake-ups that may wait: enough until the next sweep, and no more than are soon received. */
 const WAKE_UPS_PER_SLOT = 10;
 
 export interface Swept {
-  /** Jobs whose worker was not heard of any more, for another attempt, and without one left. */
+  /** Jobs whose worker was lost: those that get another attempt, and those without one left. */
   requeued: number;
   failed: number;
   /** Jobs that had not ended but were in no lane, and are in one again. */
   restored: number;
-  /** Jobs for a model that no worker has had for as long as a record is kept. */
+  /** Jobs that no worker took in time. */
   unserved: number;
   /** Records whose time was over. */
   removed: number;
@@ -30,9 +31,9 @@ export interface Swept {
 }
 
 export interface Sweeper {
-  /** Once more, now. @throws OxboardError REDIS_UNAVAILABLE */
+  /** Sweeps now. @throws OxboardError REDIS_UNAVAILABLE */
   sweep(): Promise<Swept>;
-  /** Again and again, until it is stopped. */
+  /** Sweeps every few seconds until `stop`. */
   start(): void;
   stop(): Promise<void>;
 }
@@ -60,7 +61,7 @@ export function createSweeper(
     jobTtl,
     logger,
     metrics,
-    intervalMs = INTERVAL,
+    intervalMs = INTERVAL_MS,
     maxWait = jobTtl,
   }: SweeperDependencies,
 ): Sweeper {
@@ -72,7 +73,7 @@ export function createSweeper(
       maxAttempts: MAX_ATTEMPTS,
       ttlMs: jobTtl * 1000,
       maxWaitMs: maxWait * 1000,
-      limit: AT_ONCE,
+      limit: BATCH_SIZE,
     });
     const { requeued, failed, restored, unserved, removed, queued } = swept;
     if (requeued + failed > 0) logger.warn('workers_lost', { requeued, failed });

@@ -1,6 +1,6 @@
 /**
- * Files that no record needs any more. Redis knows them until the storage has lost them, so that
- * nothing is forgotten when a process ends in between.
+ * Files that no record needs any more. Redis lists them until the storage has removed them, so that a
+ * process that ends in between forgets none.
  */
 import type { Logger } from '../observability/logger.js';
 import type { Storage } from '../storage/storage.js';
@@ -9,9 +9,9 @@ import { PREFIX } from './keys.js';
 import { within } from '../lib/timeout.js';
 
 const KEY = `${PREFIX}trash`;
-const AT_ONCE = 100;
-/** Milliseconds for one entry: a storage that hangs is to hold up neither clients nor sweeps nor a stop. */
-const PATIENCE = 3_000;
+const BATCH_SIZE = 100;
+/** For one entry: a storage that hangs delays neither clients nor sweeps nor a stop. */
+const REMOVE_TIMEOUT_MS = 3_000;
 
 /** Removes `entries`, up to the first that fails; what is left stays for {@link emptyTrash}. */
 export async function discard(
@@ -27,7 +27,7 @@ export async function discard(
       const removed = entry.endsWith('/')
         ? storage.removeAll(entry.slice(0, -1))
         : storage.remove(entry);
-      await within(PATIENCE, removed);
+      await within(REMOVE_TIMEOUT_MS, removed);
       await connection.send(['SREM', KEY, entry]);
     } catch (error) {
       logger.warn('files_not_removed', { key: entry, error });
@@ -38,6 +38,6 @@ export async function discard(
 
 /** @throws OxboardError REDIS_UNAVAILABLE */
 export async function emptyTrash(dependencies: Parameters<typeof discard>[0]): Promise<void> {
-  const entries = await dependencies.connection.send(['SRANDMEMBER', KEY, String(AT_ONCE)]);
+  const entries = await dependencies.connection.send(['SRANDMEMBER', KEY, String(BATCH_SIZE)]);
   await discard(dependencies, entries as string[]);
 }

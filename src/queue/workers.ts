@@ -1,18 +1,18 @@
 /**
- * Who works, and with which models.
+ * The workers there are, and their models.
  */
 import type { WorkerAnnouncement, WorkerModel, Workers } from '../jobs/ports.js';
 import type { QueueConnection } from './connection.js';
 
-/** Milliseconds: that an announcement holds, and after which nobody remembers the worker. */
-const HOLDS = 15_000;
-const FORGOTTEN = 86_400_000;
-/** Workers that were last heard of within so many milliseconds of each other worked together. */
-const TOGETHER = 60_000;
+/** How long an announcement holds, and how long the worker is remembered. */
+const HOLDS_MS = 15_000;
+const FORGOTTEN_MS = 86_400_000;
+/** Workers that were last heard of within this time of each other worked together. */
+const TOGETHER_MS = 60_000;
 
 export function createWorkers(
   { scripts }: QueueConnection,
-  { holdsMs = HOLDS }: { holdsMs?: number } = {},
+  { holdsMs = HOLDS_MS }: { holdsMs?: number } = {},
 ): Workers {
   async function read() {
     const { live = [], known = [] } = await scripts.workers({});
@@ -28,7 +28,7 @@ export function createWorkers(
         id: worker.id,
         announcement: JSON.stringify(worker),
         holdsMs,
-        forgottenMs: FORGOTTEN,
+        forgottenMs: FORGOTTEN_MS,
       });
     },
     async withdraw(id) {
@@ -39,7 +39,7 @@ export function createWorkers(
       const { live, known } = await read();
       const last = known[0]?.heardAt ?? 0;
       const serving = live.length > 0;
-      const workers = serving ? live : known.filter(({ heardAt }) => last - heardAt <= TOGETHER);
+      const workers = serving ? live : known.filter(({ heardAt }) => last - heardAt <= TOGETHER_MS);
       const models = new Map<string, WorkerModel & { serving: boolean }>();
       for (const model of workers.flatMap((worker) => worker.models)) {
         // Of several that have it, one that has measured its speed knows more.

@@ -1,6 +1,6 @@
 /**
- * The connection to Redis: every command ends within seconds, and every way in which Redis can be
- * away is one error, REDIS_UNAVAILABLE.
+ * The connection to Redis: every command ends within seconds, and whatever makes Redis unavailable is
+ * one error, REDIS_UNAVAILABLE.
  */
 import { createClient } from 'redis';
 import type { Logger } from '../observability/logger.js';
@@ -10,14 +10,13 @@ import { Subscriptions } from './subscriptions.js';
 import { redactUrl } from '../lib/redact-url.js';
 import { noAnswer, TimeoutError, within } from '../lib/timeout.js';
 
-/** Milliseconds that a command may take. */
-const COMMAND_TIMEOUT = 3_000;
-/** Milliseconds without a connection after which commands no longer wait for it. */
-const PATIENCE = 1_000;
-const CONNECT_TIMEOUT = 10_000;
-/** Milliseconds without any answer after which the other end is taken for gone. */
-const SILENCE = 6_000;
-const LONGEST_RETRY_DELAY = 1_000;
+const COMMAND_TIMEOUT_MS = 3_000;
+/** Without a connection for so long, commands no longer wait for it. */
+const OFFLINE_TIMEOUT_MS = 1_000;
+const CONNECT_TIMEOUT_MS = 10_000;
+/** Without any answer for so long, the other end counts as gone. */
+const SILENCE_TIMEOUT_MS = 6_000;
+const MAX_RETRY_DELAY_MS = 1_000;
 
 type Client = ReturnType<typeof createRedisClient>;
 
@@ -36,11 +35,11 @@ export interface RedisConnection<Scripts = object> {
   send(args: readonly string[]): Promise<unknown>;
   /** Each runs a script; its text is sent again when Redis has lost it. */
   readonly scripts: Scripts;
-  /** Listens to a channel over one connection for all. @returns ends it. */
+  /** Listens to a channel; all share one connection. @returns ends it. */
   subscribe(channel: string, listener: (message: string) => void): Promise<() => void>;
-  /** Told when Redis is there again; it may have lost its scripts meanwhile. */
+  /** Called when Redis is back; it may have lost its scripts meanwhile. @returns ends it. */
   onReconnected(listener: () => void): () => void;
-  /** Told when subscriptions are in force again after messages may have been lost. */
+  /** Called when subscriptions are back; messages may have been lost meanwhile. @returns ends it. */
   onResubscribed(listener: () => void): () => void;
   close(): Promise<void>;
 }
@@ -59,9 +58,9 @@ export async function connectRedis<Scripts extends object>(
   let connected = false;
   let lastError: Error | undefined;
   const client = createRedisClient(redisUrl, redisDb, sources, (retries, cause) => {
-    // A wrong password stops the start; later on it may be the operator's doing, who then mends it.
+    // A wrong password stops the start; later on an operator may have changed it, and will fix it.
     if (!connected && isRefusedLogin(cause)) return cause;
-    return Math.min(50 * 2 ** Math.min(retries, 10), LONGEST_RETRY_DELAY);
+    return Math.min(50 * 2 ** Math.min(retries, 10), MAX_RETRY_DELAY_MS);
   });
 
   let downSince: number | undefined = performance.now();
@@ -82,7 +81,7 @@ export async function connectRedis<Scripts extends object>(
   });
 
   try {
-    await within(CONNECT_TIMEOUT, client.connect());
+    await within(CONNECT_TIMEOUT_MS, client.connect());
     connected = true;
   } catch (error) {
     client.destroy();
@@ -93,11 +92,11 @@ export async function connectRedis<Scripts extends object>(
   const subscriptions = new Subscriptions(client.duplicate(), logger);
 
   async function answered<T>(ask: () => Promise<T>): Promise<T> {
-    if (downSince !== undefined && performance.now() - downSince > PATIENCE) {
+    if (downSince !== undefined && performance.now() - downSince > OFFLINE_TIMEOUT_MS) {
       throw unavailable('Redis does not answer', lastError);
     }
     try {
-      const answer = await within(COMMAND_TIMEOUT, ask());
+      const answer = await within(COMMAND_TIMEOUT_MS, ask());
       answeredAt = performance.now();
       return answer;
     } catch (error) {
@@ -106,11 +105,11 @@ export async function connectRedis<Scripts extends object>(
     }
   }
 
-  /** A host that vanished closes no connection; the system would wait for it a quarter of an hour. */
+  /** A host that vanished closes no connection, and the operating system waits for 15 minutes. */
   function reconnectIfSilent(): void {
-    if (!client.isReady || performance.now() - answeredAt < SILENCE) return;
+    if (!client.isReady || performance.now() - answeredAt < SILENCE_TIMEOUT_MS) return;
     downSince = performance.now();
-    lastError = new TimeoutError(noAnswer(SILENCE));
+    lastError = new TimeoutError(noAnswer(SILENCE_TIMEOUT_MS));
     logger.warn('redis_connection_lost', { error: lastError });
     client.destroy();
     client.connect().catch(() => undefined); // it only ends by close()
@@ -134,8 +133,8 @@ export async function connectRedis<Scripts extends object>(
     onResubscribed: (listener) => subscriptions.onResubscribed(listener),
     async close() {
       subscriptions.close();
-      // What was sent is waited for, but not a Redis that is away.
-      if (client.isReady) await within(COMMAND_TIMEOUT, client.close()).catch(() => undefined);
+      // Waits for commands that were sent, but not for a Redis that is away.
+      if (client.isReady) await within(COMMAND_TIMEOUT_MS, client.close()).catch(() => undefined);
       if (client.isOpen) client.destroy();
     },
   };
@@ -153,11 +152,11 @@ function createRedisClient(
     scripts: Object.fromEntries(
       Object.entries(sources).map(([name, source]) => [name, jsonScript(source)]),
     ),
-    // The library would let the URL win.
+    // Otherwise the database of the URL counts.
     ...(database !== 0 && { database }),
-    socket: { ...socket, reconnectStrategy, connectTimeout: COMMAND_TIMEOUT },
-    // What was not sent by then is not sent later either.
-    commandOptions: { timeout: COMMAND_TIMEOUT },
+    socket: { ...socket, reconnectStrategy, connectTimeout: COMMAND_TIMEOUT_MS },
+    // A command that was not sent by then is never sent.
+    commandOptions: { timeout: COMMAND_TIMEOUT_MS },
     maintNotifications: 'disabled',
   });
 }

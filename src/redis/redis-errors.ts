@@ -1,7 +1,7 @@
 import { ErrorReply } from 'redis';
 import { OxboardError } from '../errors.js';
 
-/** First words of replies by which Redis says that it cannot serve at the moment. */
+/** First words of errors that say that Redis cannot serve at the moment. */
 const UNABLE: Record<string, string> = {
   LOADING: 'Redis is reading its data from the disk',
   OOM: 'Redis has no memory left; raise its maxmemory',
@@ -10,7 +10,7 @@ const UNABLE: Record<string, string> = {
   READONLY: 'Redis is a replica, which takes no writes',
   MASTERDOWN: 'Redis is a replica without its master',
   NOREPLICAS: 'Redis has too few replicas',
-  NOAUTH: 'Redis wants a password; put it into REDIS_URL',
+  NOAUTH: 'Redis requires a password; put it into REDIS_URL',
   WRONGPASS: 'Redis does not know the user or password in REDIS_URL',
   NOPERM: 'The user in REDIS_URL may not do this in Redis',
 };
@@ -24,7 +24,7 @@ export const unavailable = (message: string, cause?: unknown): OxboardError =>
 const reason = (cause: unknown): string =>
   cause instanceof Error && cause.message !== '' ? ` (${cause.message})` : '';
 
-/** What a command failed by, in our terms: an answer of Redis about the command stays as it is. */
+/** Maps an unavailable Redis to REDIS_UNAVAILABLE; errors about the command itself stay as they are. */
 export function redisError(error: unknown): unknown {
   if (error instanceof OxboardError || error instanceof TypeError) return error;
   if (!(error instanceof ErrorReply)) return unavailable('Redis does not answer', error);
@@ -32,7 +32,7 @@ export function redisError(error: unknown): unknown {
   return words === undefined ? error : unavailable(words, error);
 }
 
-/** Whether trying again with the same URL is of no use. */
+/** Whether trying again with the same URL cannot help. */
 export function isRefusedLogin(error: unknown): boolean {
   return (
     ['NOAUTH', 'WRONGPASS', 'NOPERM'].includes(firstWord(error)) ||

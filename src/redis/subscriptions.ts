@@ -1,5 +1,5 @@
 /**
- * Channels of Redis over one connection, which is made when it is first needed.
+ * Channels of Redis over one connection, which opens with the first subscription.
  */
 import type { createClient } from 'redis';
 import type { Logger } from '../observability/logger.js';
@@ -12,7 +12,7 @@ type Client = Pick<
 >;
 type Listener = (message: string) => void;
 
-const TIMEOUT = 3_000;
+const SUBSCRIBE_TIMEOUT_MS = 3_000;
 
 export class Subscriptions {
   readonly #client: Client;
@@ -29,7 +29,7 @@ export class Subscriptions {
       if (before) for (const listener of this.#resubscribed) listener();
       before = true;
     });
-    // The main connection tells of the same loss.
+    // The main connection reports the same loss.
     client.on('error', (error: Error) => logger.debug('redis_subscriber_lost', { error }));
   }
 
@@ -41,9 +41,9 @@ export class Subscriptions {
     }
     const subscribed = this.#client.subscribe(channel, listener);
     try {
-      await within(TIMEOUT, subscribed);
+      await within(SUBSCRIBE_TIMEOUT_MS, subscribed);
     } catch (error) {
-      // It may still come to be.
+      // It may still succeed later.
       subscribed.then(
         () => this.#remove(channel, listener),
         () => undefined,
@@ -58,7 +58,7 @@ export class Subscriptions {
     return () => this.#resubscribed.delete(listener);
   }
 
-  /** Connects anew: the other end may be gone without a word. */
+  /** Connects again: the other end may have vanished without closing the connection. */
   reconnect(): void {
     if (!this.#connecting || this.#closed) return;
     this.#client.destroy();

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, describe, it } from 'node:test';
 import type { Job } from '../../src/jobs/job.js';
 import type { Claim } from '../../src/jobs/ports.js';
+import { PREFIX } from '../../src/queue/keys.js';
 import {
   admission,
   claimed,
@@ -144,12 +145,13 @@ describe('a claim', () => {
   it('lasts while it is renewed, and a job handed back has lost no attempt', async () => {
     const job = await admit();
     const claim = await claimed(one);
-    for (let round = 0; round < 4; round++) {
-      // As if the whole lease had passed.
-      await api.connection.send(['ZADD', 'oxboard:leases', '1', job.id]);
-      assert.equal(await one.claims.renew(claim), undefined);
-      assert.equal((await one.sweeper.sweep()).requeued, 0);
-    }
+    const leases = `${PREFIX}leases`;
+    const leaseEnd = async () => Number(await api.connection.send(['ZSCORE', leases, job.id]));
+    const end = await leaseEnd();
+    await api.connection.send(['ZADD', leases, String(end - 10_000), job.id]);
+    assert.equal(await one.claims.renew(claim), undefined);
+    assert.ok((await leaseEnd()) >= end);
+    assert.equal((await one.sweeper.sweep()).requeued, 0);
     await admit();
     assert.equal(await one.claims.handBack(claim), true);
     const { status, stage, attempts } = await get(job);
@@ -178,8 +180,12 @@ describe('a claim', () => {
 
 describe('the lanes', () => {
   it('take turns by weight while both wait, and each by itself when the other is empty', async () => {
-    const long = await Promise.all(Array.from({ length: 100 }, () => admit({ costSeconds: 500 })));
-    const short = await Promise.all(Array.from({ length: 100 }, () => admit({ costSeconds: 5 })));
+    const long: Job[] = [];
+    const short: Job[] = [];
+    for (let count = 0; count < 100; count++) {
+      long.push(await admit({ costSeconds: 500 }));
+      short.push(await admit({ costSeconds: 5 }));
+    }
     const order: string[] = [];
     const isLong = new Set(long.map(({ id }) => id));
     for (let count = 0; count < 200; count++) {
