@@ -31,7 +31,7 @@ import { defaultBatchSize, shortageOf, usesTf32, warnOfShortage } from './batche
 import { makeManifest, type Manifest } from './manifest.js';
 import { runSession } from './run.js';
 import { drawShifts, maxShift } from './shifts.js';
-import { openSource } from './open-source.js';
+import { adaptSource } from './adapt-source.js';
 import { measureSource } from './statistics.js';
 
 /** A run of finished samples. Blocks follow one another without gaps from frame 0. */
@@ -194,7 +194,7 @@ export class Separator {
       },
       stems: this.#resolveStems(resolved),
       segment: this.#resolveSegment(resolved),
-      source: openSource(source, this.model),
+      source: adaptSource(source, this.model),
     };
     let manifest: Manifest | undefined;
     return {
@@ -246,7 +246,7 @@ export class Separator {
         deviation: 1,
         silent: false,
       },
-      source: openSource({ sampleRate, channels: song }, this.model),
+      source: adaptSource({ sampleRate, channels: song }, this.model),
       signal: signal ?? new AbortController().signal,
       onStep: this.#onStep,
       onReport: this.#onReport,

@@ -46,12 +46,13 @@ function fromArrays({ sampleRate, channels }: AudioArrays): AudioSource {
 
 /**
  * A source with as many channels as the model takes: mono is given to every channel. Its blocks are
- * checked on each reading, because the addon takes their memory as it is.
+ * checked on each reading, because the addon takes their memory as it is. Reading ends with the
+ * signal's reason, whether or not `given` heeds the signal.
  *
  * @throws OxboardError INVALID_OPTION for another sample rate or an unfit number of channels, and
  * during a reading for a block that is not one Float32Array per channel, all of one length.
  */
-export function openSource(
+export function adaptSource(
   given: AudioArrays | AudioSource,
   model: Pick<ModelDescription, 'name' | 'sampleRate' | 'channels'>,
 ): AudioSource {
@@ -77,6 +78,7 @@ export function openSource(
     channelCount: model.channels,
     async *blocks(signal) {
       for await (const block of source.blocks(signal)) {
+        signal?.throwIfAborted();
         checkChannels(block);
         if (block.length !== channelCount) {
           throw invalidOption('channels', `${String(channelCount)} channels`, block.length);
