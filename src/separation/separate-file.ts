@@ -10,7 +10,7 @@ import { checkFreeSpace, writeError } from '../audio/write-errors.js';
 import { resolveEncoding, type Encoding } from '../audio/formats.js';
 import { extractCover, stemTexts } from '../audio/tags.js';
 import { emptyInput, tooLong, type ProbedInput } from '../audio/probe.js';
-import { SpoolWriter, type Spool } from '../audio/spool.js';
+import { spoolBlocks, type Spool } from '../audio/spool.js';
 import { OxboardError } from '../errors.js';
 import type { ResolvedOutputOptions, SeparateOptions } from '../options.js';
 import type { Checkpoints } from './checkpoints.js';
@@ -202,26 +202,22 @@ async function spoolMixture(
 ): Promise<Spool> {
   const { sampleRate, channels: channelCount } = separator.model;
   const format = { sampleRate, channelCount };
-  const writer = await SpoolWriter.create(workspace.path('mixture.f32'), format);
   let checkedSeconds = 0;
-  try {
-    onProgress?.({ stage: 'decoding', fraction: 0 });
-    for await (const block of decode(input, format, signal)) {
-      await writer.write(block);
-      const seconds = writer.frames / sampleRate;
-      if (seconds > maxSeconds) throw tooLong(maxSeconds);
-      if (seconds > checkedSeconds) {
-        checkedSeconds = seconds + SECONDS_BETWEEN_SPACE_CHECKS;
-        await checkFreeSpace(workspace.directory, space(checkedSeconds, writer.silent));
-      }
-      const fraction = input.durationSeconds ? Math.min(seconds / input.durationSeconds, 1) : 0;
-      onProgress?.({ stage: 'decoding', fraction });
+  onProgress?.({ stage: 'decoding', fraction: 0 });
+  const blocks = decode(input, format, signal);
+  const file = workspace.path('mixture.f32');
+  const mixture = await spoolBlocks(file, format, blocks, async ({ frames, silent }) => {
+    const seconds = frames / sampleRate;
+    if (seconds > maxSeconds) throw tooLong(maxSeconds);
+    if (seconds > checkedSeconds) {
+      checkedSeconds = seconds + SECONDS_BETWEEN_SPACE_CHECKS;
+      await checkFreeSpace(workspace.directory, space(checkedSeconds, silent));
     }
-    if (writer.frames === 0) throw emptyInput(input.path);
-    return await writer.finish();
-  } finally {
-    await writer.close();
-  }
+    const fraction = input.durationSeconds ? Math.min(seconds / input.durationSeconds, 1) : 0;
+    onProgress?.({ stage: 'decoding', fraction });
+  });
+  if (mixture.frames === 0) throw emptyInput(input.path);
+  return mixture;
 }
 
 /**

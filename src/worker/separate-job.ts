@@ -73,7 +73,6 @@ export async function separateJob(
       const checkpoints = new StoredCheckpoints({
         storage,
         prefix: `${checkpointsOf(id)}/${digest(`${context.runtime} ${lease.hash}`)}`,
-        directory,
         interval: context.checkpointInterval,
         signal,
         logger,
