@@ -4,7 +4,7 @@
 //
 //     npm run build && node scripts/bench/pcm.mjs [--before ../other/dist] [--rounds 7] [--seconds 180]
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -116,7 +116,8 @@ function compare() {
     now: join(root, 'dist'),
     ...(values.before && { before: resolve(values.before) }),
   };
-  const folder = mkdtempSync(join(root, '.bench-'));
+  mkdirSync(join(root, '.parity'), { recursive: true });
+  const folder = mkdtempSync(join(root, '.parity/pcm-'));
   try {
     const song = join(folder, 'song.wav');
     const noise = `aevalsrc=0.5*(random(0)*2-1)|0.5*(random(1)*2-1):s=${RATE}:d=${values.seconds}`;

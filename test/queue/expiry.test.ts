@@ -57,8 +57,8 @@ async function complete(): Promise<string> {
 
 /** As if the time of all records of ended jobs was over. */
 async function endLives(): Promise<void> {
-  const ids = (await api.connection.send(['ZRANGE', 'oxboard:expiry', '0', '-1'])) as string[];
-  for (const id of ids) await api.connection.send(['ZADD', 'oxboard:expiry', '1', id]);
+  const ids = (await api.connection.send(['ZRANGE', `${PREFIX}expiry`, '0', '-1'])) as string[];
+  for (const id of ids) await api.connection.send(['ZADD', `${PREFIX}expiry`, '1', id]);
 }
 
 describe('files', () => {

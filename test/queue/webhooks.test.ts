@@ -1,6 +1,7 @@
 /** The ends of jobs that are to be told: when they fall due, to whom, and until when. */
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
+import { PREFIX } from '../../src/queue/keys.js';
 import type { Job } from '../../src/jobs/job.js';
 import { createDeliveries } from '../../src/queue/deliveries.js';
 import { admission, claimed, result, startQueue, TENANT, worker } from './harness.js';
@@ -23,7 +24,7 @@ async function admit(): Promise<Job> {
 }
 
 /** As if the lease or the wait of a delivery was over. */
-const passTime = ({ id }: Job) => api.connection.send(['ZADD', 'oxboard:webhooks', 'XX', '1', id]);
+const passTime = ({ id }: Job) => api.connection.send(['ZADD', `${PREFIX}webhooks`, 'XX', '1', id]);
 
 const stateOf = async ({ id }: Job) => (await api.jobs.get(id, TENANT))?.webhook;
 

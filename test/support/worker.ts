@@ -6,6 +6,7 @@ import { copyFileSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { createMetrics } from '../../src/observability/metrics.js';
+import { PREFIX } from '../../src/queue/keys.js';
 import { createClaims } from '../../src/queue/claims.js';
 import { createDispatcher } from '../../src/queue/dispatcher.js';
 import type { JobOptions } from '../../src/options.js';
@@ -206,7 +207,7 @@ export async function startService(context: Context, place: WorkerSettings['plac
 
     /** As if the whole lease of a job had passed. */
     async endLease(id: string): Promise<void> {
-      await redis.send(['ZADD', 'oxboard:leases', 'XX', '1', id]);
+      await redis.send(['ZADD', `${PREFIX}leases`, 'XX', '1', id]);
     },
 
     cancel: (id: string) => jobs.cancelOrRemove(id, TENANT),
