@@ -10,16 +10,13 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { temporaryFolder } from './audio.js';
 import { modelsDir } from './cli.js';
-import { until } from './until.js';
+import { HANG_MS, until } from './until.js';
 
 const OXBOARD = fileURLToPath(new URL('../../dist/bin/cli.js', import.meta.url));
 /** What `npm start` runs. */
 export const NPM_START = fileURLToPath(new URL('../../scripts/start.mjs', import.meta.url));
 
 type Context = Parameters<typeof temporaryFolder>[0];
-
-/** Milliseconds: long enough for a slow machine that does other things as well. */
-const PATIENCE = 60_000;
 
 export type LogLine = { event: string; process?: string; job_id?: string } & Record<
   string,
@@ -197,7 +194,7 @@ export async function untilJob(
   service: Pick<TestService, 'url'>,
   id: string,
   condition: (job: JobDocument) => boolean,
-  milliseconds = PATIENCE,
+  milliseconds = HANG_MS,
 ): Promise<JobDocument> {
   return until(
     async () => {
@@ -215,7 +212,7 @@ export async function untilJob(
 export const untilCompleted = (
   service: Pick<TestService, 'url'>,
   id: string,
-  milliseconds = PATIENCE,
+  milliseconds = HANG_MS,
 ): Promise<JobDocument> =>
   untilJob(service, id, ({ status }) => status === 'completed', milliseconds);
 
