@@ -65,17 +65,21 @@ describe('serve', () => {
       { env: { DEMUCS_DEVICE: 'cpu' } },
     );
     assert.equal(status, 0, stderr);
-    for (const name of ['drums', 'bass', 'other', 'vocals']) {
+    const names = ['drums', 'bass', 'other', 'vocals'];
+    const received = (name: string) => path.join(folder, `${name}.wav`);
+    for (const name of names) {
       const stem = job.result!.stems[name]!;
       const response = await fetch(new URL(stem.url, service.url));
       const bytes = new Uint8Array(await response.arrayBuffer());
       assert.equal(bytes.length, stem.size_bytes);
       assert.equal(sha256(bytes), stem.sha256);
-      const received = path.join(folder, `${name}.wav`);
-      writeFileSync(received, bytes);
+      writeFileSync(received(name), bytes);
+    }
+    // Only then: reading blocks the event loop, which would not see that the service closes a connection.
+    for (const name of names) {
       // The files differ in their tags: the service's may belong to songs of other names as well.
       const expected = readAudio(path.join(out, 'htdemucs', 'song', `${name}.wav`));
-      assert.deepEqual(readAudio(received), expected, name);
+      assert.deepEqual(readAudio(received(name)), expected, name);
     }
   });
 

@@ -10,7 +10,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { temporaryFolder } from './audio.js';
 import { modelsDir } from './cli.js';
-import { until } from './until.js';
+import { HANG_MS, until } from './until.js';
 
 const OXBOARD = fileURLToPath(new URL('../../dist/bin/cli.js', import.meta.url));
 /** A program that runs the scripts of this package. */
@@ -18,9 +18,6 @@ export const NPM = 'npm';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 type Context = Parameters<typeof temporaryFolder>[0];
-
-/** Milliseconds: long enough for a slow machine that does other things as well. */
-const PATIENCE = 60_000;
 
 export type LogLine = { event: string; process?: string; job_id?: string } & Record<
   string,
@@ -205,7 +202,7 @@ export async function untilJob(
   service: Pick<TestService, 'url'>,
   id: string,
   condition: (job: JobDocument) => boolean,
-  milliseconds = PATIENCE,
+  milliseconds = HANG_MS,
 ): Promise<JobDocument> {
   return until(
     async () => {
@@ -223,7 +220,7 @@ export async function untilJob(
 export const untilCompleted = (
   service: Pick<TestService, 'url'>,
   id: string,
-  milliseconds = PATIENCE,
+  milliseconds = HANG_MS,
 ): Promise<JobDocument> =>
   untilJob(service, id, ({ status }) => status === 'completed', milliseconds);
 
