@@ -1,4 +1,4 @@
-# The service on the CPU. Dockerfile.cuda is the same with NVIDIA's libraries: keep them alike.
+# The service on the CPU. `npm run generate` makes Dockerfile.cuda, for NVIDIA GPUs, from this file.
 #
 #   docker build -t oxboard .
 #   docker run -p 8000:8000 -v oxboard-data:/data -v oxboard-models:/models oxboard

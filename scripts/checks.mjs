@@ -71,6 +71,7 @@ export function runChecks() {
 
 export function format() {
   const ok = [
+    show(process.execPath, ['--import', 'tsx', 'scripts/generate.ts']),
     node('prettier', '--write', '--log-level', 'warn', '.'),
     node('eslint', '.', '--fix'),
     checkCpp(true) ?? true,

@@ -1,17 +1,41 @@
 /**
- * The environment: every variable of the product, its values and meaning, read here and nowhere
- * else. An empty value counts as unset; a wrong one stops the start. The commands read only what the
- * engine needs: DEBUG, HOST and their like mean other things to other programs.
+ * Every setting, once: the table below makes the types, the checks, `.env.example` and
+ * docs/configuration.md (`npm run generate`). Settings are environment variables. An empty value
+ * counts as unset; a wrong one stops the start.
  */
 import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { OxboardError } from './errors.js';
+import { redactUrl } from './lib/redact-url.js';
 import { DEVICE_PATTERN } from './options.js';
 
-/** A variable, with the words that an error uses for the values it may have. */
-const variable = <T extends z.ZodType>(schema: T, words: string, { secret = false } = {}) =>
-  schema.optional().meta({ description: words, secret });
+export interface Setting {
+  /** Its name in {@link Config} or {@link ServiceConfig}. */
+  key: string;
+  /** Parses the text of the variable; its description says what is allowed. */
+  schema: z.ZodType;
+  /** What it does, in sentences. */
+  text: string;
+  /** The text that counts when the variable is not set. */
+  default?: string;
+  /** Shown commented in `.env.example`, instead of the default. */
+  example?: string;
+  /** Its value is never printed. */
+  secret?: boolean;
+  /** Another variable with the same meaning, which counts when this one is not set. */
+  alias?: string;
+}
+
+type Table = Record<string, Setting>;
+
+/** The parsed values of a table, by key. */
+type Values<T extends Table> = {
+  [V in keyof T as T[V]['key']]:
+    z.output<T[V]['schema']> | (T[V] extends { default: string } ? never : undefined);
+};
+
+const table = <const T extends Table>(settings: T): T => settings;
 
 const TRUE = ['true', '1', 'yes', 'on'];
 const FALSE = ['false', '0', 'no', 'off'];
@@ -19,19 +43,28 @@ const flag = z
   .string()
   .toLowerCase()
   .pipe(z.enum([...TRUE, ...FALSE]))
-  .transform((value) => TRUE.includes(value));
+  .transform((value) => TRUE.includes(value))
+  .describe('true or false');
+
+const text = (words: string) => z.string().describe(words);
 const integer = (minimum: number, maximum: number) =>
   z.string().regex(/^\d+$/).transform(Number).pipe(z.int().min(minimum).max(maximum));
-
-const port = variable(integer(1, 65_535), 'port number from 1 to 65535');
-const seconds = (words: string) =>
-  variable(integer(1, 10 * 365 * 86_400), `${words}, an integer of at least 1`);
+const port = integer(1, 65_535).describe('port number from 1 to 65535');
+const atLeastOne = (words: string, maximum: number) =>
+  integer(1, maximum).describe(`${words}, an integer of at least 1`);
+const seconds = (words: string) => atLeastOne(words, 10 * 365 * 86_400);
+const folder = (words: string) =>
+  z
+    .string()
+    .transform((path) => resolve(path))
+    .describe(words);
+const httpUrl = (words: string) => z.url({ protocol: /^https?$/ }).describe(words);
 
 /** A JSON list of strings, or strings between commas. */
-const list = z.string().transform((text, context) => {
-  if (!text.trimStart().startsWith('[')) return text.split(',').map((item) => item.trim());
+const list = z.string().transform((items, context) => {
+  if (!items.trimStart().startsWith('[')) return items.split(',').map((item) => item.trim());
   try {
-    return z.array(z.string()).parse(JSON.parse(text));
+    return z.array(z.string()).parse(JSON.parse(items));
   } catch {
     context.addIssue('not a list');
     return z.NEVER;
@@ -42,29 +75,24 @@ const list = z.string().transform((text, context) => {
 const apiKey = z.string().regex(/^[\x21-\x7e]{1,512}$/);
 
 const S3_URL = /^s3:\/\/[A-Za-z0-9][\w.-]{1,61}[A-Za-z0-9](\/[\w-][\w.-]*)*\/?$/;
-const endpoint = variable(z.url({ protocol: /^https?$/ }), 'URL such as https://minio.example.org');
+const WEBHOOK_SECRET =
+  /^(?!whsec_)|^whsec_([A-Za-z0-9+/]{4})+([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 /** A host as it stands in a URL, with its port when that is not the usual one. */
 const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)(:[1-9]\d{0,4})?$/;
 const host = z.string().toLowerCase().regex(HOST);
-const YOUTUBE_HOSTS = [
-  'youtube.com',
-  'www.youtube.com',
-  'm.youtube.com',
-  'music.youtube.com',
-  'youtu.be',
-];
 
 const origin = z.union([
   z.literal('*'),
-  z.url({ protocol: /^https?$/ }).refine((text) => new URL(text).origin === text),
+  z.url({ protocol: /^https?$/ }).refine((url) => new URL(url).origin === url),
 ]);
+
 /** Networks that Express knows by name. */
 const NETWORKS = ['loopback', 'linklocal', 'uniquelocal'];
-const isProxy = (text: string): boolean => {
-  const [address = '', bits = '1', ...more] = text.split('/');
+const isProxy = (network: string): boolean => {
+  const [address = '', bits = '1', ...more] = network.split('/');
   const most = { 4: 32, 6: 128 }[isIP(address)];
-  if (most === undefined) return NETWORKS.includes(text);
+  if (most === undefined) return NETWORKS.includes(network);
   return more.length === 0 && /^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= most;
 };
 /** What Express takes for `trust proxy`: how many proxies, or their addresses. */
@@ -72,286 +100,448 @@ const proxies = z
   .string()
   .toLowerCase()
   .refine(
-    (text) =>
-      /^(true|false|\d+)$/.test(text) || text.split(',').every((one) => isProxy(one.trim())),
+    (value) =>
+      /^(true|false|\d+)$/.test(value) || value.split(',').every((one) => isProxy(one.trim())),
   )
-  .transform((text) => (/^\d+$/.test(text) ? Number(text) : text))
-  .transform((value) => ({ true: true, false: false })[String(value)] ?? value);
+  .transform((value) => (/^\d+$/.test(value) ? Number(value) : value))
+  .transform((value) => ({ true: true, false: false })[String(value)] ?? value)
+  .describe('true, false, a number of proxies, or their addresses');
 
-const engineVariables = z.object({
-  DEMUCS_MODELS_PATH: variable(z.string(), 'folder of model archives'),
-  DEMUCS_DEFAULT_MODEL: variable(z.string(), 'name of an installed model'),
-  DEMUCS_DEVICE: variable(z.string().regex(DEVICE_PATTERN), 'auto, cpu, cuda or cuda:N'),
-  DEMUCS_GPU_ENABLED: variable(flag, 'true or false'),
-  DEMUCS_TF32: variable(flag, 'true or false'),
-  DEMUCS_THREADS: variable(integer(1, 1024), 'integer from 1 to 1024'),
-  HF_TOKEN: variable(z.string(), 'access token of Hugging Face'),
+const ENGINE = table({
+  DEMUCS_MODELS_PATH: {
+    key: 'modelsDir',
+    schema: text('folder of model archives'),
+    example: '/models',
+    text: 'Folder of model archives. Unset: the folder of the package.',
+  },
+  DEMUCS_DEFAULT_MODEL: {
+    key: 'defaultModel',
+    schema: text('name of an installed model'),
+    example: 'htdemucs',
+    text: 'Model of jobs that name none. Unset: the best installed model.',
+  },
+  DEMUCS_DEVICE: {
+    key: 'device',
+    schema: z.string().regex(DEVICE_PATTERN).describe('auto, cpu, cuda or cuda:N'),
+    example: 'cuda:0',
+    text: 'Device that runs the models: auto, cpu, cuda or cuda:N. Unset: auto.',
+  },
+  DEMUCS_GPU_ENABLED: {
+    key: 'gpuEnabled',
+    schema: flag,
+    default: 'true',
+    text: 'false: never use a GPU, whatever DEMUCS_DEVICE says.',
+  },
+  DEMUCS_TF32: {
+    key: 'tf32',
+    schema: flag,
+    default: 'false',
+    text: "true: GPUs compute with TF32. Faster, but a little further from Python's result.",
+  },
+  DEMUCS_THREADS: {
+    key: 'threads',
+    schema: integer(1, 1024).describe('integer from 1 to 1024'),
+    example: '4',
+    text: 'CPU threads. Unset: one per core.',
+  },
+  HF_TOKEN: {
+    key: 'hubToken',
+    schema: text('access token of Hugging Face'),
+    secret: true,
+    text: 'Access token of Hugging Face, for repositories that require one.',
+  },
 });
 
-const serviceVariables = engineVariables.extend({
-  ENVIRONMENT: variable(z.enum(['development', 'production']), 'development or production'),
-  LOG_LEVEL: variable(
-    z
+const PROCESS = table({
+  ENVIRONMENT: {
+    key: 'environment',
+    schema: z.enum(['development', 'production']).describe('development or production'),
+    example: 'production',
+    text: 'development: logs are easy to read. production: logs are JSON lines. Unset: development on a terminal, else production.',
+  },
+  LOG_LEVEL: {
+    key: 'logLevel',
+    schema: z
       .string()
       .toLowerCase()
-      .pipe(z.enum(['error', 'warn', 'info', 'debug'])),
-    'error, warn, info or debug',
-  ),
-  DEBUG: variable(flag, 'true or false'),
-  HOST: variable(z.string(), 'address or name to listen on'),
-  PORT: port,
+      .pipe(z.enum(['error', 'warn', 'info', 'debug']))
+      .describe('error, warn, info or debug'),
+    example: 'info',
+    text: 'Lowest level that is logged: error, warn, info or debug. Unset: info.',
+  },
+  DEBUG: {
+    key: 'debug',
+    schema: flag,
+    default: 'false',
+    text: 'true: the log level is debug, unless LOG_LEVEL is set.',
+  },
+  HOST: {
+    key: 'host',
+    schema: text('address or name to listen on'),
+    default: '0.0.0.0',
+    example: '127.0.0.1',
+    text: 'Address to listen on. 0.0.0.0: every address of this machine. 127.0.0.1: this machine only.',
+  },
+  PORT: { key: 'port', schema: port, default: '8000', text: 'Port of the API.' },
+  TRUST_PROXY: {
+    key: 'trustProxy',
+    schema: proxies,
+    default: 'false',
+    text: 'Behind a reverse proxy: the number of proxies, their addresses, or true for any. It decides which client address counts for the rate limit.',
+  },
+});
 
-  DEMUCS_MAX_FILE_SIZE: variable(integer(1, 2 ** 40), 'number of bytes, an integer of at least 1'),
-  DEMUCS_MAX_DURATION: seconds('seconds of audio'),
-  DEMUCS_AUTO_PULL: variable(flag, 'true or false'),
+const WORKERS = table({
+  WORKER_CONCURRENCY: {
+    key: 'workerConcurrency',
+    schema: integer(1, 64).describe('integer from 1 to 64'),
+    default: '2',
+    alias: 'DEMUCS_NUM_WORKERS',
+    text: 'Jobs that one worker runs at a time. Their segments take turns on the device.',
+  },
+  DEMUCS_AUTO_PULL: {
+    key: 'autoPull',
+    schema: flag,
+    default: 'false',
+    text: 'true: pull the default model at the start if it is not installed.',
+  },
+});
 
-  DATA_DIR: variable(z.string(), 'folder for what the service keeps'),
-  STORAGE_URL: variable(
-    z.union([z.url({ protocol: /^file$/ }), z.string().regex(S3_URL)]),
-    'URL such as file:///var/lib/oxboard or s3://bucket/prefix',
-  ),
-  STORAGE_DOWNLOADS: variable(z.enum(['proxy', 'redirect']), 'proxy or redirect'),
-  AWS_ENDPOINT_URL: endpoint,
-  AWS_ENDPOINT_URL_S3: endpoint,
-  AWS_REGION: variable(z.string().regex(/^[\w-]+$/), 'region such as eu-central-1'),
-  REDIS_URL: variable(
-    z.union([z.url({ protocol: /^rediss?$/ }), z.string().regex(/^unix:\/\/\//)]),
-    'URL such as redis://localhost:6379 or unix:///run/redis.sock',
-  ),
-  REDIS_DB: variable(integer(0, 65_535), 'number of a Redis database'),
+const CLIENTS = table({
+  DEMUCS_MAX_FILE_SIZE: {
+    key: 'maxFileSize',
+    schema: atLeastOne('number of bytes', 2 ** 40),
+    default: '52428800',
+    text: 'Largest upload, in bytes.',
+  },
+  DEMUCS_MAX_DURATION: {
+    key: 'maxDuration',
+    schema: seconds('seconds of audio'),
+    default: '600',
+    text: 'Longest song, in seconds.',
+  },
+  API_RATE_LIMIT: {
+    key: 'rateLimit',
+    schema: atLeastOne('number of jobs', 1_000_000_000),
+    default: '5',
+    text: 'Jobs that one client may post in API_RATE_LIMIT_PERIOD seconds. A client is an API key or, without keys, an address.',
+  },
+  API_RATE_LIMIT_PERIOD: {
+    key: 'rateLimitPeriod',
+    schema: seconds('seconds'),
+    default: '3600',
+    text: 'Period of API_RATE_LIMIT, in seconds.',
+  },
+  API_KEYS: {
+    key: 'apiKeys',
+    schema: list
+      .pipe(z.array(apiKey).min(1))
+      .describe(
+        'list of API keys (each of up to 512 ASCII characters without spaces) such as ["key-of-one","key-of-another"]',
+      ),
+    secret: true,
+    text: 'Keys of the clients that may use the service: a JSON list, or separated by commas. Each key is a tenant that sees only its own jobs. Make one with: openssl rand -hex 32. Unset: anyone who can reach the service may use it.',
+  },
+  API_TOKEN_TTL: {
+    key: 'tokenTtl',
+    schema: integer(60, 365 * 86_400).describe('seconds, an integer from 60 to 31536000 (a year)'),
+    default: '21600',
+    text: "With keys: seconds for which the URLs in a job's document (stems, events) are valid.",
+  },
+  API_CORS_ORIGINS: {
+    key: 'corsOrigins',
+    schema: list.pipe(z.array(origin)).describe('origins such as ["https://example.org"], or *'),
+    example: '["https://example.org"]',
+    text: 'Origins of web pages that may use the API from a browser: a JSON list, separated by commas, or *. Unset: none.',
+  },
+});
 
-  API_RATE_LIMIT: variable(integer(1, 1_000_000_000), 'number of jobs, an integer of at least 1'),
-  API_RATE_LIMIT_PERIOD: seconds('seconds'),
-  API_CORS_ORIGINS: variable(
-    list.pipe(z.array(origin)),
-    'origins such as ["https://example.org"], or *',
-  ),
-  API_KEYS: variable(
-    list.pipe(z.array(apiKey).min(1)),
-    'list of API keys such as ["key-of-one","key-of-another"], each of up to 512 ASCII characters ' +
-      'without spaces,',
-    { secret: true },
-  ),
-  API_TOKEN_TTL: variable(
-    integer(60, 365 * 86_400),
-    'seconds, an integer from 60 to 31536000 (a year),',
-  ),
-  WEBHOOK_SECRET: variable(
-    z
+const WEBHOOKS = table({
+  WEBHOOK_SECRET: {
+    key: 'webhookSecret',
+    schema: z
       .string()
-      .regex(/^(?!whsec_)|^whsec_([A-Za-z0-9+/]{4})+([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/),
-    'text that only receivers of webhooks know, or whsec_ with base64 after it,',
-    { secret: true },
-  ),
-  WEBHOOK_ALLOW_PRIVATE: variable(flag, 'true or false'),
-  TRUST_PROXY: variable(proxies, 'true, false, a number of proxies, or their addresses'),
-  YOUTUBE_ALLOWED_HOSTS: variable(
-    list.pipe(z.array(host).min(1)),
-    'hosts such as ["www.youtube.com","youtu.be"]',
-  ),
-  YOUTUBE_DOWNLOAD_DIR: variable(z.string(), 'folder for downloads that are not finished'),
-  YOUTUBE_MAX_DURATION: seconds('seconds of audio'),
-  YT_DLP_PATH: variable(z.string(), 'path of yt-dlp'),
-  WORKER_CONCURRENCY: variable(integer(1, 64), 'integer from 1 to 64'),
-  JOB_TTL: seconds('seconds'),
-
-  OBSERVABILITY_PROMETHEUS_PORT: port,
-  METRICS_PORT: port,
-  OBSERVABILITY_ENABLE_TRACING: variable(flag, 'true or false'),
+      .regex(WEBHOOK_SECRET)
+      .describe('text that only receivers of webhooks know, or whsec_ followed by base64'),
+    secret: true,
+    text: 'Signs messages to the callback_url of a job (Standard Webhooks). Make one with: echo "whsec_$(openssl rand -base64 32)". Unset: callback_url is refused.',
+  },
+  WEBHOOK_ALLOW_PRIVATE: {
+    key: 'webhookAllowPrivate',
+    schema: flag,
+    default: 'false',
+    text: 'true: callback URLs may lead to private networks, and to ports other than 80 and 443.',
+  },
 });
 
-const collector = z.url({ protocol: /^https?$/ });
-const COLLECTOR = 'URL of an OpenTelemetry collector such as http://localhost:4318';
-const otlp = z.enum(['http/protobuf', 'http/json']);
-const OTLP = 'http/protobuf or http/json';
-
-/**
- * Those standard variables of OpenTelemetry that decide what is loaded; its SDK reads the others. They
- * may mean other programs, and are looked at only when tracing is on.
- */
-const tracingVariables = z.object({
-  OTEL_SDK_DISABLED: variable(flag, 'true or false'),
-  OTEL_TRACES_EXPORTER: variable(z.enum(['otlp', 'none']), 'otlp or none'),
-  OTEL_EXPORTER_OTLP_ENDPOINT: variable(collector, COLLECTOR),
-  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: variable(collector, COLLECTOR),
-  OTEL_EXPORTER_OTLP_PROTOCOL: variable(otlp, OTLP),
-  OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: variable(otlp, OTLP),
+const YOUTUBE = table({
+  YOUTUBE_ALLOWED_HOSTS: {
+    key: 'youtubeHosts',
+    schema: list
+      .pipe(z.array(host).min(1))
+      .describe('hosts such as ["www.youtube.com","youtu.be"]'),
+    default: 'youtube.com,www.youtube.com,m.youtube.com,music.youtube.com,youtu.be',
+    text: 'Hosts of links that are accepted: a JSON list, or separated by commas; host:port for a port other than the usual one. A host with a port may have a private address.',
+  },
+  YOUTUBE_MAX_DURATION: {
+    key: 'youtubeMaxDuration',
+    schema: seconds('seconds of audio'),
+    default: '600',
+    text: 'Longest song behind a link, in seconds. DEMUCS_MAX_DURATION applies too.',
+  },
+  YOUTUBE_FORMAT: {
+    key: 'youtubeFormat',
+    schema: text('format selection of yt-dlp'),
+    example: 'bestaudio[ext=m4a]/bestaudio',
+    text: 'Format selection of yt-dlp. Unset: the best audio in a protocol that needs no ffmpeg.',
+  },
+  YOUTUBE_DOWNLOAD_DIR: {
+    key: 'youtubeDownloadDir',
+    schema: folder('folder for unfinished downloads'),
+    example: '/var/tmp/oxboard',
+    text: 'Folder for unfinished downloads. Unset: a folder in DATA_DIR.',
+  },
+  YT_DLP_PATH: {
+    key: 'ytDlpPath',
+    schema: text('path of yt-dlp'),
+    example: '/opt/yt-dlp/bin/yt-dlp',
+    text: 'Program yt-dlp. Unset: that of the npm package yt-dlp-exec, else the one on the PATH.',
+  },
 });
 
-/** What the engine needs of the environment. */
-export interface Config {
-  modelsDir: string | undefined;
-  defaultModel: string | undefined;
-  device: string | undefined;
-  threads: number | undefined;
-  /** Whether GPUs may compute with reduced precision. */
-  tf32: boolean;
-  /** For repositories of Hugging Face that ask for one. */
-  hubToken: string | undefined;
-}
+const S3_ENDPOINT = httpUrl('URL such as https://minio.example.org');
+const STORAGE = table({
+  DATA_DIR: {
+    key: 'dataDir',
+    schema: folder('folder for the data of the service'),
+    default: 'data',
+    text: 'Folder for temporary audio, the private Redis of `oxboard serve`, and (without STORAGE_URL) uploads and stems.',
+  },
+  STORAGE_URL: {
+    key: 'storageUrl',
+    schema: z
+      .union([z.url({ protocol: /^file$/ }), z.string().regex(S3_URL)])
+      .describe('URL such as file:///var/lib/oxboard or s3://bucket/prefix'),
+    example: 's3://bucket/prefix',
+    text: 'Where uploads and stems are stored: file:///mnt/shared or s3://bucket/prefix. API and workers on different machines need one that all can reach. One storage belongs to one Redis: files of no job there are removed after an hour. Unset: a folder in DATA_DIR.',
+  },
+  STORAGE_DOWNLOADS: {
+    key: 'storageDownloads',
+    schema: z.enum(['proxy', 'redirect']).describe('proxy or redirect'),
+    default: 'proxy',
+    text: 'With an s3: storage. proxy: stems go through the API. redirect: clients get a URL of the bucket, signed for an hour; they must be able to reach it, and pages of other origins need its CORS rules.',
+  },
+  AWS_REGION: {
+    key: 's3Region',
+    schema: z
+      .string()
+      .regex(/^[\w-]+$/)
+      .describe('region such as eu-central-1'),
+    example: 'eu-central-1',
+    text: 'Region of the bucket. Unset: as the AWS SDK finds it.',
+  },
+  AWS_ENDPOINT_URL: {
+    key: 'awsEndpoint',
+    schema: S3_ENDPOINT,
+    example: 'https://minio.example.org',
+    text: "URL of an S3 store other than Amazon's. Credentials are found by the AWS SDK: in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or the role of the machine.",
+  },
+  AWS_ENDPOINT_URL_S3: {
+    key: 's3Endpoint',
+    schema: S3_ENDPOINT,
+    example: 'https://minio.example.org',
+    text: 'The same for S3 alone; takes precedence over AWS_ENDPOINT_URL.',
+  },
+  JOB_TTL: {
+    key: 'jobTtl',
+    schema: seconds('seconds'),
+    default: '86400',
+    text: 'Seconds for which a job and its stems are kept after it ends.',
+  },
+  REDIS_URL: {
+    key: 'redisUrl',
+    schema: z
+      .union([z.url({ protocol: /^rediss?$/ }), z.string().regex(/^unix:\/\/\//)])
+      .describe('URL such as redis://localhost:6379 or unix:///run/redis.sock'),
+    example: 'redis://localhost:6379',
+    text: 'Redis that API and workers share. Unset: `oxboard serve` runs a private one; `oxboard api` and `oxboard worker` do not start.',
+  },
+  REDIS_DB: {
+    key: 'redisDb',
+    schema: integer(0, 65_535).describe('number of a Redis database'),
+    default: '0',
+    text: 'Number of the Redis database.',
+  },
+});
 
-/** What `serve`, `api` and `worker` need. */
-export interface ServiceConfig extends Config {
-  /** Decides how logs look: for people in development, JSON lines in production. */
-  environment: 'development' | 'production';
-  logLevel: 'error' | 'warn' | 'info' | 'debug';
-  host: string;
-  port: number;
+const OBSERVABILITY = table({
+  OBSERVABILITY_PROMETHEUS_PORT: {
+    key: 'metricsPort',
+    schema: port,
+    default: '9090',
+    text: 'Port of /metrics of `oxboard serve` and `oxboard api`.',
+  },
+  METRICS_PORT: {
+    key: 'workerMetricsPort',
+    schema: port,
+    example: '9091',
+    text: "Port of a separate worker's /metrics. Unset: disabled.",
+  },
+  OBSERVABILITY_ENABLE_TRACING: {
+    key: 'tracingEnabled',
+    schema: flag,
+    default: 'false',
+    text: 'true: each request is traced, through the queue and all work for its job.',
+  },
+});
 
-  /** Bytes of an upload. */
-  maxFileSize: number;
-  /** Seconds of audio in a job. */
-  maxDuration: number;
-  /** Whether the default model is pulled at the start when it is not installed. */
-  autoPull: boolean;
+const COLLECTOR = httpUrl('URL of an OpenTelemetry collector such as http://localhost:4318');
+const OTLP_PROTOCOL = z.enum(['http/protobuf', 'http/json']).describe('http/protobuf or http/json');
+/** The standard variables of OpenTelemetry that decide what is loaded. Its SDK reads the others. */
+const TRACING = table({
+  OTEL_EXPORTER_OTLP_ENDPOINT: {
+    key: 'endpoint',
+    schema: COLLECTOR,
+    example: 'http://localhost:4318',
+    alias: 'OBSERVABILITY_OTLP_ENDPOINT',
+    text: 'URL of an OpenTelemetry collector (OTLP over HTTP). Unset: traces are not sent; only logs have their ids.',
+  },
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: {
+    key: 'tracesEndpoint',
+    schema: COLLECTOR,
+    example: 'http://localhost:4318/v1/traces',
+    text: 'The same for traces alone, with the whole path.',
+  },
+  OTEL_EXPORTER_OTLP_PROTOCOL: {
+    key: 'protocol',
+    schema: OTLP_PROTOCOL,
+    example: 'http/protobuf',
+    text: 'http/protobuf or http/json. Unset: http/protobuf.',
+  },
+  OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: {
+    key: 'tracesProtocol',
+    schema: OTLP_PROTOCOL,
+    example: 'http/protobuf',
+    text: 'The same for traces alone.',
+  },
+  OTEL_TRACES_EXPORTER: {
+    key: 'exporter',
+    schema: z.enum(['otlp', 'none']).describe('otlp or none'),
+    example: 'otlp',
+    text: 'none: traces are not sent. Unset: otlp.',
+  },
+  OTEL_SDK_DISABLED: {
+    key: 'disabled',
+    schema: flag,
+    example: 'false',
+    text: 'true: tracing is off.',
+  },
+});
 
-  /** Absolute. What the service keeps for itself: spools, the private Redis, files by default. */
-  dataDir: string;
-  /** Undefined: a folder in `dataDir`. */
-  storageUrl: string | undefined;
-  /** Whether stems come through the API, or from an `s3:` storage itself. */
-  storageDownloads: 'proxy' | 'redirect';
-  /** Of an `s3:` storage that is not Amazon's. */
-  s3Endpoint: string | undefined;
-  /** Undefined: what the AWS SDK finds. */
-  s3Region: string | undefined;
-  /** Undefined: `serve` runs a private one. */
-  redisUrl: string | undefined;
-  redisDb: number;
+/** Every setting, under headings. */
+export const SETTINGS: readonly { heading: string; note?: string; settings: Table }[] = [
+  { heading: 'The process', settings: PROCESS },
+  {
+    heading: 'Models and device',
+    note: 'Every command reads these. The others are read by `oxboard serve`, `api` and `worker` alone.',
+    settings: ENGINE,
+  },
+  { heading: 'Workers', settings: WORKERS },
+  { heading: 'Clients and limits', settings: CLIENTS },
+  { heading: 'Webhooks', settings: WEBHOOKS },
+  { heading: 'Links to videos', settings: YOUTUBE },
+  { heading: 'Data', settings: STORAGE },
+  { heading: 'Metrics and traces', settings: OBSERVABILITY },
+  {
+    heading: 'OpenTelemetry',
+    note: 'Standard variables, read only when tracing is on. The others of the SDK (OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_HEADERS and so on) work too.',
+    settings: TRACING,
+  },
+];
 
-  /** Jobs that one client may post in `rateLimitPeriod` seconds. */
-  rateLimit: number;
-  rateLimitPeriod: number;
-  corsOrigins: string[];
-  /** Each is a tenant of its own. Empty: whoever reaches the service is the one tenant. */
-  apiKeys: string[];
-  /** Seconds that URLs in the document of a job are valid at most, when there are keys. */
-  tokenTtl: number;
-  trustProxy: boolean | number | string;
-  /** Jobs that one worker runs at a time; their segments take turns on the device. */
-  workerConcurrency: number;
+/** Every setting by its variable. */
+export const SETTING_OF: ReadonlyMap<string, Setting> = new Map(
+  SETTINGS.flatMap(({ settings }) => Object.entries(settings)),
+);
 
-  /** Hosts of links to videos, with a port when that is not the usual one. */
-  youtubeHosts: string[];
-  /** Absolute. Where songs behind links lie until they are whole. */
-  youtubeDownloadDir: string;
-  /** Seconds of audio behind a link; {@link ServiceConfig.maxDuration} holds as well. */
-  youtubeMaxDuration: number;
-  /** Undefined: that of yt-dlp-exec, then the one on the PATH. */
-  ytDlpPath: string | undefined;
-  /** Seconds that a job and its files are kept after it ended. */
-  jobTtl: number;
+/** What every command needs. `device` is `cpu` when GPUs are switched off. */
+export type Config = Omit<Values<typeof ENGINE>, 'gpuEnabled'>;
 
-  /** Signs what is told to callback URLs; undefined: nothing is. */
-  webhookSecret: string | undefined;
-  /** Whether callback URLs may lead to private addresses, and to ports other than 80 and 443. */
-  webhookAllowPrivate: boolean;
+const SERVICE = {
+  ...ENGINE,
+  ...PROCESS,
+  ...WORKERS,
+  ...CLIENTS,
+  ...WEBHOOKS,
+  ...YOUTUBE,
+  ...STORAGE,
+  ...OBSERVABILITY,
+};
 
-  /** Where `serve` and `api` tell their metrics. */
-  metricsPort: number;
-  /** Where a separate worker tells its metrics; undefined: nowhere. */
-  workerMetricsPort: number | undefined;
-  /**
-   * Undefined: no traces. `protocol`: in which they go to a collector; undefined when there is none, and
-   * only the log has their ids.
-   */
-  tracing: { protocol: 'http/protobuf' | 'http/json' | undefined } | undefined;
-}
+/** What `serve`, `api` and `worker` need. Folders are absolute, periods are in seconds. */
+export type ServiceConfig = ReturnType<typeof readServiceConfig>;
 
 /** @throws OxboardError INVALID_ENVIRONMENT */
 export function readConfig(variables: NodeJS.ProcessEnv): Config {
-  return engineConfig(readVariables(engineVariables, variables));
+  return engineConfig(read(ENGINE, variables));
 }
 
 /** @throws OxboardError INVALID_ENVIRONMENT */
-export function readServiceConfig(variables: NodeJS.ProcessEnv): ServiceConfig {
-  const data = readVariables(serviceVariables, variables);
-  const dataDir = resolve(data.DATA_DIR ?? 'data');
-  const { ENVIRONMENT: mode = process.stdout.isTTY ? 'development' : 'production' } = data;
-  const { STORAGE_DOWNLOADS: downloads = 'proxy' } = data;
-  if (downloads === 'redirect' && !data.STORAGE_URL?.startsWith('s3:')) {
+export function readServiceConfig(variables: NodeJS.ProcessEnv) {
+  const { debug, awsEndpoint, tracingEnabled, ...values } = read(SERVICE, variables);
+  const { dataDir, storageDownloads, storageUrl } = values;
+  if (storageDownloads === 'redirect' && !storageUrl?.startsWith('s3:')) {
     throw new OxboardError(
       'INVALID_ENVIRONMENT',
-      'STORAGE_DOWNLOADS=redirect needs an s3: URL in STORAGE_URL: nobody else can be sent to a folder',
+      'STORAGE_DOWNLOADS=redirect needs an s3: URL in STORAGE_URL: clients cannot be redirected to a folder',
     );
   }
   return {
-    environment: mode,
-    logLevel: data.LOG_LEVEL ?? (data.DEBUG ? 'debug' : 'info'),
-    host: data.HOST ?? '0.0.0.0',
-    port: data.PORT ?? 8000,
-
-    ...engineConfig(data),
-    maxFileSize: data.DEMUCS_MAX_FILE_SIZE ?? 52_428_800,
-    maxDuration: data.DEMUCS_MAX_DURATION ?? 600,
-    autoPull: data.DEMUCS_AUTO_PULL ?? false,
-
-    dataDir,
-    storageUrl: data.STORAGE_URL,
-    storageDownloads: downloads,
-    s3Endpoint: data.AWS_ENDPOINT_URL_S3 ?? data.AWS_ENDPOINT_URL,
-    s3Region: data.AWS_REGION,
-    redisUrl: data.REDIS_URL,
-    redisDb: data.REDIS_DB ?? 0,
-
-    rateLimit: data.API_RATE_LIMIT ?? 5,
-    rateLimitPeriod: data.API_RATE_LIMIT_PERIOD ?? 3600,
-    corsOrigins: data.API_CORS_ORIGINS ?? [],
-    apiKeys: [...new Set(data.API_KEYS)],
-    tokenTtl: data.API_TOKEN_TTL ?? 21_600,
-    trustProxy: data.TRUST_PROXY ?? false,
-    workerConcurrency: data.WORKER_CONCURRENCY ?? 2,
-
-    youtubeHosts: data.YOUTUBE_ALLOWED_HOSTS ?? YOUTUBE_HOSTS,
-    youtubeDownloadDir: resolve(data.YOUTUBE_DOWNLOAD_DIR ?? join(dataDir, 'downloads')),
-    youtubeMaxDuration: data.YOUTUBE_MAX_DURATION ?? 600,
-    ytDlpPath: data.YT_DLP_PATH,
-    jobTtl: data.JOB_TTL ?? 86_400,
-
-    webhookSecret: data.WEBHOOK_SECRET,
-    webhookAllowPrivate: data.WEBHOOK_ALLOW_PRIVATE ?? false,
-
-    metricsPort: data.OBSERVABILITY_PROMETHEUS_PORT ?? 9090,
-    workerMetricsPort: data.METRICS_PORT,
-    tracing: data.OBSERVABILITY_ENABLE_TRACING ? tracingConfig(variables) : undefined,
+    ...engineConfig(values),
+    environment: values.environment ?? (process.stdout.isTTY ? 'development' : 'production'),
+    logLevel: values.logLevel ?? (debug ? 'debug' : 'info'),
+    s3Endpoint: values.s3Endpoint ?? awsEndpoint,
+    /** Each is a tenant. Empty: anyone who can reach the service is the one tenant. */
+    apiKeys: [...new Set(values.apiKeys)],
+    corsOrigins: values.corsOrigins ?? [],
+    youtubeDownloadDir: values.youtubeDownloadDir ?? join(dataDir, 'downloads'),
+    /** Undefined: tracing is off. `protocol` is undefined when traces are not sent. */
+    tracing: tracingEnabled ? readTracing(variables) : undefined,
   };
 }
 
-function tracingConfig(variables: NodeJS.ProcessEnv): ServiceConfig['tracing'] {
-  const data = readVariables(tracingVariables, variables);
-  if (data.OTEL_SDK_DISABLED) return undefined;
-  const place = data.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ?? data.OTEL_EXPORTER_OTLP_ENDPOINT;
-  if (place === undefined || data.OTEL_TRACES_EXPORTER === 'none') return { protocol: undefined };
-  const { OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: own, OTEL_EXPORTER_OTLP_PROTOCOL: all } = data;
-  return { protocol: own ?? all ?? 'http/protobuf' };
+function readTracing(variables: NodeJS.ProcessEnv) {
+  const values = read(TRACING, variables);
+  if (values.disabled) return undefined;
+  const { exporter, endpoint, tracesEndpoint, protocol, tracesProtocol } = values;
+  if ((tracesEndpoint ?? endpoint) === undefined || exporter === 'none') {
+    return { protocol: undefined };
+  }
+  return { protocol: tracesProtocol ?? protocol ?? ('http/protobuf' as const) };
 }
 
-function engineConfig(data: z.output<typeof engineVariables>): Config {
-  return {
-    modelsDir: data.DEMUCS_MODELS_PATH,
-    defaultModel: data.DEMUCS_DEFAULT_MODEL,
-    device: data.DEMUCS_GPU_ENABLED === false ? 'cpu' : data.DEMUCS_DEVICE,
-    threads: data.DEMUCS_THREADS,
-    tf32: data.DEMUCS_TF32 ?? false,
-    hubToken: data.HF_TOKEN,
-  };
+const engineConfig = <T extends Values<typeof ENGINE>>({ gpuEnabled, ...values }: T) => ({
+  ...values,
+  device: gpuEnabled ? values.device : 'cpu',
+});
+
+function read<T extends Table>(settings: T, variables: NodeJS.ProcessEnv): Values<T> {
+  const set = (name: string) => (variables[name] === '' ? undefined : variables[name]);
+  const values = Object.entries(settings).map(([variable, setting]) => {
+    const { key, alias } = setting;
+    const name = alias !== undefined && set(variable) === undefined ? alias : variable;
+    const value = set(name) ?? setting.default;
+    return [key, value === undefined ? undefined : parse(name, setting, value)];
+  });
+  return Object.fromEntries(values) as Values<T>;
 }
 
-function readVariables<T extends z.ZodObject>(
-  schema: T,
-  variables: NodeJS.ProcessEnv,
-): z.output<T> {
-  const set = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''));
-  const result = schema.safeParse(set);
+function parse(name: string, { schema, secret = false }: Setting, value: string): unknown {
+  const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const name = String(result.error.issues[0]?.path[0]);
-  const { description = 'another value', secret } =
-    (schema.shape[name] as z.ZodType | undefined)?.meta() ?? {};
-  // Nor what may be a user and a password in a URL.
-  const value = (set[name] ?? '').replace(/\/[^/]*@/, '/[redacted]@');
   throw new OxboardError(
     'INVALID_ENVIRONMENT',
-    `Expected ${description} for the environment variable ${name} but received ` +
-      (secret === true ? 'something else (a secret, not shown here)' : `"${value}"`),
+    `Expected ${String(schema.description)} for the environment variable ${name} but received ` +
+      (secret ? 'something else (a secret, not shown here)' : `"${redactUrl(value)}"`),
   );
 }

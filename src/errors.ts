@@ -102,7 +102,7 @@ export const ERROR_CODES = {
   MEDIA_TYPE_UNSUPPORTED: {
     exitStatus: 1,
     httpStatus: 415,
-    meaning: 'The request body is not multipart/form-data',
+    meaning: 'The request body is not multipart/form-data, or it is compressed',
   },
   RANGE_NOT_SATISFIABLE: {
     exitStatus: 1,

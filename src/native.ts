@@ -47,8 +47,6 @@ export interface NativeModel {
 
 /** How the segments of a step came through. All 0 where another session's step took them along. */
 export interface NativeStepReport {
-  /** Most segments that ran in one call. */
-  largestCall: number;
   /** Memory of the GPU ran out, and no more segments than this are tried at a time; else 0. */
   shrunkTo: number;
   /** Segments that the GPU had no memory for even alone, and that the CPU ran. */

@@ -1,16 +1,21 @@
 /**
- * Every option of the product: its type, range and default, checked here and nowhere else. The
+ * Every option of the product: its type, range, default and description, here and nowhere else. The
  * command line, the embedding API and the service all resolve their options with
- * {@link resolveOptions}, so that what comes after them receives plain complete values.
+ * {@link resolveOptions}, so that what comes after them receives plain complete values. What depends
+ * on the model is in model-options.ts.
  */
 import { inspect } from 'node:util';
 import { distance } from 'fastest-levenshtein';
 import { z } from 'zod';
 import { OxboardError } from './errors.js';
 
-/** Attaches the words that an error message uses for the values that a field accepts. */
-const expected = <T extends z.ZodType>(schema: T, words: string): T =>
-  schema.meta({ description: words });
+/** The words that an error message uses for the values that a field accepts. */
+const EXPECTED = z.registry<{ words: string }>();
+
+const expected = <T extends z.ZodType>(schema: T, words: string): T => {
+  EXPECTED.add(schema, { words });
+  return schema;
+};
 
 const integer = (minimum: number, maximum: number) =>
   expected(
@@ -86,36 +91,65 @@ const optimizations = z
 export const DEVICE_PATTERN = /^(auto|cpu|cuda(:\d{1,3})?)$/;
 
 export const loadOptions = z.strictObject({
-  modelsDir: folder.optional(),
-  device: expected(z.string().regex(DEVICE_PATTERN), 'auto, cpu, cuda or cuda:N').default('auto'),
-  threads: integer(1, 1024).optional(),
-  optimize: expected(optimizations, `boolean or list of ${OPTIMIZATIONS.join(', ')}`),
-  tf32: expected(z.boolean(), 'boolean').default(false),
-  warmUp: expected(z.boolean(), 'boolean').default(true),
-  signal: abortSignal.optional(),
+  modelsDir: folder.optional().describe('Folder of model archives'),
+  device: expected(z.string().regex(DEVICE_PATTERN), 'auto, cpu, cuda or cuda:N')
+    .default('auto')
+    .describe('Device to compute on: auto, cpu, cuda or cuda:N'),
+  threads: integer(1, 1024).optional().describe('Number of CPU threads, all cores if not given'),
+  optimize: expected(optimizations, `boolean or list of ${OPTIMIZATIONS.join(', ')}`).describe(
+    'Make the network faster on the CPU',
+  ),
+  tf32: expected(z.boolean(), 'boolean')
+    .default(false)
+    .describe('Let the GPU compute with reduced precision'),
+  warmUp: expected(z.boolean(), 'boolean')
+    .default(true)
+    .describe('Run every network once while the model is loaded'),
+  signal: abortSignal.optional().describe('Aborts the loading'),
   onMemoryShort: expected(
     z.custom<(shortage: MemoryShortage) => void>((value) => typeof value === 'function'),
     'function',
-  ).optional(),
+  )
+    .optional()
+    .describe('Called when a GPU has too little memory'),
 });
 
+/** Share of a segment that the next one covers again. */
+export const DEFAULT_OVERLAP = 0.25;
+
 export const separateOptions = z.strictObject({
-  stems: expected(z.array(z.string().min(1)).min(1), 'non-empty array of stem names').optional(),
-  shifts: integer(0, 100).default(0),
-  overlap: expected(z.number().min(0).lt(1), 'number from 0 up to (not including) 1').default(0.25),
-  segment: expected(z.number().positive(), 'number of seconds above 0').optional(),
-  transitionPower: expected(z.number().min(1).max(10), 'number from 1 to 10').default(1),
-  seed: integer(0, 2 ** 32 - 1).optional(),
-  batchSize: integer(1, 64).optional(),
-  signal: abortSignal.optional(),
+  stems: expected(z.array(z.string().min(1)).min(1), 'non-empty array of stem names')
+    .optional()
+    .describe('Stems to write, separated by commas; all of the model if not given'),
+  shifts: integer(0, 100)
+    .default(0)
+    .describe('Average over this many random shifts, each of which separates the whole song'),
+  overlap: expected(z.number().min(0).lt(1), 'number from 0 up to (not including) 1')
+    .default(DEFAULT_OVERLAP)
+    .describe('Share of a segment that the next one covers again'),
+  segment: expected(z.number().positive(), 'number of seconds above 0')
+    .optional()
+    .describe("Length of a segment, at most the model's; shorter ones are more work"),
+  transitionPower: expected(z.number().min(1).max(10), 'number from 1 to 10')
+    .default(1)
+    .describe('Power of the triangular window that blends segments'),
+  seed: integer(0, 2 ** 32 - 1)
+    .optional()
+    .describe('Seed of the random shifts, a new one each time if not given'),
+  batchSize: integer(1, 64).optional().describe('Segments that run through a network together'),
+  signal: abortSignal.optional().describe('Aborts the separation'),
   onProgress: expected(
     z.custom<(progress: Progress) => void>((value) => typeof value === 'function'),
     'function',
-  ).optional(),
+  )
+    .optional()
+    .describe('Called after each batch of segments'),
 });
 
 export const streamOptions = separateOptions.extend({
-  resumeFrom: integer(0, Number.MAX_SAFE_INTEGER).default(0),
+  resumeFrom: integer(0, Number.MAX_SAFE_INTEGER)
+    .default(0)
+    .describe('First sample frame that is wanted'),
 });
 
 export const FORMATS = ['wav', 'flac', 'mp3', 'opus', 'm4a'] as const;
@@ -123,38 +157,53 @@ export const CLIP_MODES = ['rescale', 'clamp', 'tanh', 'none'] as const;
 export const OTHER_METHODS = ['add', 'minus', 'none'] as const;
 
 export const outputOptions = z.strictObject({
-  out: folder.default('./separated'),
-  filename: text.default('{track}/{stem}.{ext}'),
-  twoStems: text.optional(),
-  otherMethod: oneOf(OTHER_METHODS).default('add'),
-  format: oneOf(FORMATS).default('wav'),
-  bitDepth: oneOf(['16', '24', '32f']).default('16'),
-  bitrate: integer(8, 512).optional(),
+  out: folder.default('./separated').describe('Output folder'),
+  filename: text
+    .default('{track}/{stem}.{ext}')
+    .describe('Name of a stem below OUT/MODEL/, made of {track}, {stem}, {ext} and {model}'),
+  twoStems: text.optional().describe('Write this stem and everything else'),
+  otherMethod: oneOf(OTHER_METHODS)
+    .default('add')
+    .describe(
+      'What everything else is with two stems: add, the sum of the other stems; minus, the song ' +
+        'minus the stem; none, not written',
+    ),
+  format: oneOf(FORMATS).default('wav').describe('Format of the stems'),
+  bitDepth: oneOf(['16', '24', '32f'])
+    .default('16')
+    .describe('Bits per sample of wav and flac; 32f is floating point, in wav only'),
+  bitrate: integer(8, 512)
+    .optional()
+    .describe('Bitrate in kbit/s, if not given 320 for mp3, 160 for opus and 256 for m4a'),
   sampleRate: expected(
     z.union([z.enum(['model', 'keep']), z.int().min(8000).max(192_000)]),
     'model, keep or an integer from 8000 to 192000',
-  ).default('model'),
-  clipMode: oneOf(CLIP_MODES).default('rescale'),
+  )
+    .default('model')
+    .describe(
+      "Sample rate of the stems in Hz: model is the model's, keep is the song's; opus always has 48000",
+    ),
+  clipMode: oneOf(CLIP_MODES).default('rescale').describe('What is done to stems above full scale'),
 });
+
+const { format, bitDepth, bitrate, sampleRate, twoStems, otherMethod, clipMode } =
+  outputOptions.shape;
+const { stems, shifts, overlap, segment, seed } = separateOptions.shape;
 
 /** What a client asks of a job besides the song and the model. Where files go is the service's own matter. */
 export const jobOptions = z.strictObject({
-  ...outputOptions.pick({
-    format: true,
-    bitDepth: true,
-    bitrate: true,
-    sampleRate: true,
-    twoStems: true,
-    otherMethod: true,
-    clipMode: true,
-  }).shape,
-  ...separateOptions.pick({
-    stems: true,
-    shifts: true,
-    overlap: true,
-    segment: true,
-    seed: true,
-  }).shape,
+  format,
+  bitDepth,
+  bitrate,
+  sampleRate,
+  stems,
+  twoStems,
+  otherMethod,
+  clipMode,
+  shifts,
+  overlap,
+  segment,
+  seed,
 });
 
 /** Options of `Separator.load`. */
@@ -176,9 +225,15 @@ export type ResolvedOutputOptions = z.output<typeof outputOptions>;
 export type JobOptions = z.output<typeof jobOptions>;
 
 /** Words for a value in an error message: short, and never a dump of a big object. */
-function describeValue(value: unknown): string {
+function describeValue(value: unknown, choices: readonly string[]): string {
   if (value === null) return 'null';
-  if (typeof value === 'string') return `"${value.slice(0, 100)}" of type string`;
+  if (typeof value === 'string') {
+    const start = value.slice(0, 100);
+    const shown = `"${start}"`;
+    if (choices.length === 0) return `${shown} of type string`;
+    const near = nearestName(start, choices);
+    return near === undefined ? shown : `${shown} (did you mean "${near}"?)`;
+  }
   if (Array.isArray(value)) return `array of ${String(value.length)} elements`;
   if (typeof value === 'object' || typeof value === 'function') return typeof value;
   return `${inspect(value)} of type ${typeof value}`;
@@ -191,13 +246,14 @@ function describeValue(value: unknown): string {
 export class InvalidOptionError extends OxboardError {
   readonly option: string;
   readonly #words: string;
-  readonly #received: unknown;
+  readonly #received: string;
 
-  constructor(option: string, words: string, received: unknown) {
-    super(
-      'INVALID_OPTION',
-      `Expected ${words} for ${option} but received ${describeValue(received)}`,
-    );
+  /**
+   * @param words what was expected.
+   * @param received what was given, as in "received Y".
+   */
+  constructor(option: string, words: string, received: string) {
+    super('INVALID_OPTION', `Expected ${words} for ${option} but received ${received}`);
     this.option = option;
     this.#words = words;
     this.#received = received;
@@ -209,8 +265,14 @@ export class InvalidOptionError extends OxboardError {
   }
 }
 
-export function invalidOption(name: string, words: string, received: unknown): InvalidOptionError {
-  return new InvalidOptionError(name, words, received);
+/** @param choices texts that are accepted, for a hint at the nearest. */
+export function invalidOption(
+  name: string,
+  words: string,
+  received: unknown,
+  choices: readonly string[] = [],
+): InvalidOptionError {
+  return new InvalidOptionError(name, words, describeValue(received, choices));
 }
 
 /** The known name nearest to a misspelled one, or undefined when none is near. */
@@ -248,18 +310,68 @@ export function resolveOptions<T extends z.ZodObject>(schema: T, input: unknown)
   }
   const name = issue?.path[0];
   if (typeof name !== 'string') throw invalidOption('options', 'object', input);
-  const field = schema.shape[name] as z.ZodType | undefined;
-  throw invalidOption(name, fieldWords(field), (input as Record<string, unknown>)[name]);
+  const { words, choices } = describeOption(schema, name);
+  throw invalidOption(name, words, (input as Record<string, unknown>)[name], choices);
 }
 
-/** Finds the words given by `expected`, which optional() and default() wrap. */
-function fieldWords(field: z.ZodType | undefined): string {
-  let schema: z.ZodType | undefined = field;
-  while (schema) {
-    const words = schema.meta()?.description;
-    if (words) return words;
-    const { innerType } = schema.def as { innerType?: z.ZodType };
-    schema = innerType;
+/** What help texts, error messages and readers of texts need to know of an option. */
+export interface OptionDescription {
+  description: string;
+  /** What is accepted, as in "Expected X". */
+  words: string;
+  /** Undefined when there is none. */
+  defaultValue: string | number | boolean | undefined;
+  /** Texts that are accepted; empty when others are, too. */
+  choices: readonly string[];
+  isNumber: boolean;
+  isList: boolean;
+}
+
+/** @param name of a field of `schema`. */
+export function describeOption(schema: z.ZodObject, name: string): OptionDescription {
+  let field = schema.shape[name] as z.ZodType;
+  const { description = '' } = field;
+  let words = EXPECTED.get(field)?.words;
+  let defaultValue: OptionDescription['defaultValue'];
+  // optional() and default() wrap the field itself.
+  for (;;) {
+    const { innerType, defaultValue: given } = field.def as Partial<z.core.$ZodDefaultDef>;
+    if (!innerType) break;
+    field = innerType as z.ZodType;
+    words ??= EXPECTED.get(field)?.words;
+    defaultValue ??= given as typeof defaultValue;
   }
-  return 'another value';
+  const variants = field instanceof z.ZodUnion ? field.options : [field];
+  return {
+    description,
+    words: words ?? 'another value',
+    defaultValue,
+    choices: variants.flatMap((variant) =>
+      variant instanceof z.ZodEnum ? (variant.options as string[]) : [],
+    ),
+    isNumber: variants.some((variant) => variant instanceof z.ZodNumber),
+    isList: field instanceof z.ZodArray,
+  };
+}
+
+/** The name of an option with other separators: `two-stems` and `two_stems` for `twoStems`. */
+export const separatedName = (name: string, separator: '-' | '_'): string =>
+  name.replaceAll(/[A-Z]/g, (letter) => separator + letter.toLowerCase());
+
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+/**
+ * The value of an option that was given as text: a number, or a list from commas. Text that is no
+ * number stays text, so that the option's own check refuses it by name.
+ *
+ * @param given a text, or several for a field of a form that was repeated.
+ */
+export function optionFromText({ isList, isNumber }: OptionDescription, given: unknown): unknown {
+  if (isList) {
+    const items = [given].flat();
+    return items.flatMap((item) =>
+      typeof item === 'string' ? item.split(',').map((part) => part.trim()) : [item],
+    );
+  }
+  return isNumber && typeof given === 'string' && NUMBER.test(given.trim()) ? Number(given) : given;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import express from 'express';
-import { readConfig, readServiceConfig } from '../src/config.js';
+import { readConfig, readServiceConfig, SETTING_OF, SETTINGS } from '../src/config.js';
 
 describe('the environment', () => {
   it('is empty by default, and an empty value is unset', () => {
@@ -92,12 +92,25 @@ describe('the environment', () => {
         },
       );
     }
-    for (const REDIS_URL of ['http://me:hush@host:1', '//hush@host', 'rediss//me:hush@host']) {
-      assert.throws(
-        () => readServiceConfig({ REDIS_URL }),
-        (error: Error) =>
-          error.message.includes('REDIS_URL but received') && !error.message.includes('hush'),
-      );
+    const urls = [
+      ...['http://me:hush@host:1', '//hush@host', 'rediss//me:hush@host', 'me:hush@host'],
+      ...[
+        'redis://me:hush/hush@host',
+        'redis://me:a?hush#hush@hush@host',
+        'redis://:/hush\\n@host',
+      ],
+    ];
+    for (const name of ['REDIS_URL', 'STORAGE_URL', 'AWS_ENDPOINT_URL'] as const) {
+      for (const url of urls.filter((one) => name === 'REDIS_URL' || !one.startsWith('http'))) {
+        assert.throws(
+          () => readServiceConfig({ [name]: url }),
+          (error: Error) => {
+            assert.match(error.message, new RegExp(`${name} but received ".*\\[redacted\\]@host`));
+            assert.doesNotMatch(error.message, /hush|me:/);
+            return true;
+          },
+        );
+      }
     }
   });
 
@@ -202,6 +215,37 @@ describe('the environment', () => {
       ',',
     ]) {
       assert.throws(() => hosts(text), { code: 'INVALID_ENVIRONMENT', message: /ALLOWED_HOSTS/ });
+    }
+  });
+
+  it("understands the variables of OX Board's original backend; our own name takes precedence", () => {
+    const concurrency = (more: NodeJS.ProcessEnv) =>
+      readServiceConfig({ DEMUCS_NUM_WORKERS: '4', ...more }).workerConcurrency;
+    assert.equal(concurrency({}), 4);
+    assert.equal(concurrency({ WORKER_CONCURRENCY: '' }), 4);
+    assert.equal(concurrency({ WORKER_CONCURRENCY: '3' }), 3);
+    assert.throws(() => readServiceConfig({ DEMUCS_NUM_WORKERS: 'many' }), /DEMUCS_NUM_WORKERS/);
+
+    const traced = {
+      OBSERVABILITY_ENABLE_TRACING: 'true',
+      OBSERVABILITY_OTLP_ENDPOINT: 'http://localhost:4318',
+    };
+    assert.deepEqual(readServiceConfig(traced).tracing, { protocol: 'http/protobuf' });
+    const format = 'bestaudio[ext=m4a]';
+    assert.equal(readServiceConfig({ YOUTUBE_FORMAT: format }).youtubeFormat, format);
+  });
+
+  it('has a key of its own for each setting, and defaults and examples that are allowed', () => {
+    const settings = [...SETTING_OF.values()];
+    const named = SETTINGS.flatMap((group) => Object.keys(group.settings));
+    assert.equal(SETTING_OF.size, named.length);
+    assert.equal(new Set(settings.map(({ key }) => key)).size, settings.length);
+    for (const { schema, text, key, ...setting } of settings) {
+      assert.match(text, /\.$/, key);
+      assert.ok(schema.description, key);
+      for (const value of [setting.default, setting.example]) {
+        assert.ok(value === undefined || schema.safeParse(value).success, `${key}: ${value}`);
+      }
     }
   });
 

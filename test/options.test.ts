@@ -3,11 +3,16 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { OxboardError } from '../src/errors.js';
 import {
+  describeOption,
   InvalidOptionError,
+  jobOptions,
   loadOptions,
+  optionFromText,
   outputOptions,
   resolveOptions,
+  separatedName,
   separateOptions,
+  streamOptions,
 } from '../src/options.js';
 import { HOSTILE_JSON, pick, randomNumbers } from './support/random.js';
 
@@ -90,6 +95,48 @@ describe('options', () => {
     });
   }
 
+  it('are described in a sentence each', () => {
+    for (const schema of [loadOptions, streamOptions, outputOptions, jobOptions]) {
+      for (const name of Object.keys(schema.shape)) {
+        const { description } = describeOption(schema, name);
+        assert.match(description, /^[A-Z].*[^.]$/, name);
+      }
+    }
+    assert.deepEqual(describeOption(jobOptions, 'sampleRate'), {
+      description: jobOptions.shape.sampleRate.description,
+      words: 'model, keep or an integer from 8000 to 192000',
+      defaultValue: 'model',
+      choices: ['model', 'keep'],
+      isNumber: true,
+      isList: false,
+    });
+  });
+
+  it('have one name, with the separators of each caller', () => {
+    assert.equal(separatedName('otherMethod', '-'), 'other-method');
+    assert.equal(separatedName('otherMethod', '_'), 'other_method');
+    assert.equal(separatedName('seed', '_'), 'seed');
+  });
+
+  it('are read from text', () => {
+    const cases: [option: keyof typeof jobOptions.shape, given: unknown, value: unknown][] = [
+      ['shifts', ' 2', 2],
+      ['shifts', 'two', 'two'],
+      ['shifts', '', ''],
+      ['shifts', ['1', '2'], ['1', '2']],
+      ['segment', '1e-300', 1e-300],
+      ['segment', 'Infinity', 'Infinity'],
+      ['sampleRate', '48000', 48_000],
+      ['sampleRate', 'keep', 'keep'],
+      ['bitDepth', '16', '16'],
+      ['stems', 'vocals, bass', ['vocals', 'bass']],
+      ['stems', ['vocals,drums', 'bass'], ['vocals', 'drums', 'bass']],
+      ['stems', '', ['']],
+    ];
+    for (const [option, given, value] of cases)
+      assert.deepEqual(optionFromText(describeOption(jobOptions, option), given), value);
+  });
+
   it('have defaults', () => {
     const { overlap, shifts } = resolveOptions(separateOptions, undefined);
     assert.deepEqual({ overlap, shifts }, { overlap: 0.25, shifts: 0 });
@@ -109,6 +156,10 @@ describe('options', () => {
       { overlap: 1 },
       'Expected number from 0 up to (not including) 1 for overlap but received 1 of type number',
     );
+    assert.throws(() => resolveOptions(outputOptions, { format: 'WAVE' }), {
+      message:
+        'Expected one of wav, flac, mp3, opus, m4a for format but received "WAVE" (did you mean "wav"?)',
+    });
     refuse({ overlp: 0.5 }, 'Misspelled option "overlp" should be "overlap"');
     refuse({ colour: 'red' }, /^Unknown option "colour"\. Known options: stems, /);
     refuse([], 'Expected object for options but received array of 0 elements');

@@ -47,7 +47,6 @@ PlanOptions planOptions(const Napi::Object& object, const ModelDescription& mode
 
 Napi::Object toObject(Napi::Env env, const BatchReport& report) {
   const auto object = Napi::Object::New(env);
-  object.Set("largestCall", static_cast<double>(report.largestCall));
   object.Set("shrunkTo", static_cast<double>(report.shrunkTo));
   object.Set("onCpu", static_cast<double>(report.onCpu));
   return object;

@@ -1,9 +1,9 @@
 /**
- * A file's audio as planar float32, at the rate and channel count of a model.
+ * A file's audio as interleaved float32, at the rate and channel count of a model.
  */
 import { OxboardError } from '../errors.js';
 import { FfmpegFailure, inputArguments, runFfmpeg } from './ffmpeg.js';
-import { planarBlocks, type PcmFormat } from './pcm.js';
+import { pcmBlocks, type PcmFormat } from './pcm.js';
 import { notAudio, type ProbedInput } from './probe.js';
 
 /**
@@ -14,7 +14,7 @@ export const resampler = (sampleRate: number): string =>
   `aresample=${String(sampleRate)}:filter_size=128:filter_type=kaiser:kaiser_beta=12:cutoff=0.97`;
 
 /**
- * Decodes as a stream: one block at a time, each reused for the next.
+ * Decodes as a stream: one block of whole frames at a time, each reused for the next.
  *
  * @throws OxboardError INPUT_NOT_AUDIO, FFMPEG_MISSING; `signal.reason`.
  */
@@ -22,7 +22,7 @@ export async function* decode(
   input: ProbedInput,
   target: PcmFormat,
   signal?: AbortSignal,
-): AsyncGenerator<readonly Float32Array[], void, undefined> {
+): AsyncGenerator<Float32Array, void, undefined> {
   const output = runFfmpeg({
     args: [
       ...inputArguments(input.path),
@@ -33,7 +33,7 @@ export async function* decode(
     signal,
   });
   try {
-    yield* planarBlocks(output, target.channelCount);
+    yield* pcmBlocks(output, target.channelCount);
   } catch (error) {
     throw error instanceof FfmpegFailure ? notAudio(input.path, error.reason) : error;
   }

@@ -7,7 +7,7 @@ import { clipper, type ClipMode } from './clip.js';
 import { resampler } from './decode.js';
 import { ffmpegFile, FfmpegFailure, fileUrl, runFfmpeg } from './ffmpeg.js';
 import { BYTES_PER_SAMPLE_OF, encodedSize, type Encoding } from './formats.js';
-import { bytesOf, interleave, isSilent, planarBlocks } from './pcm.js';
+import { bytesOf, isSilent, pcmBlocks } from './pcm.js';
 import { quantiser } from './quantise.js';
 import { spoolBlocks, type Spool } from './spool.js';
 import { tagArguments, type StemTags } from './tags.js';
@@ -47,22 +47,15 @@ export async function encode(
   const { sampleRate, channelCount, frames } = spool;
   const { gain, apply } = clipper(clipMode, spool.peak);
   const quantise = quantiser(encoding.sampleFormat, ditherSeed);
-  const bytesPerFrame = channelCount * BYTES_PER_SAMPLE_OF[encoding.sampleFormat];
-  let zeros = new Uint8Array();
-  const silence = ({ 0: first }: readonly Float32Array[]) => {
-    const size = (first?.length ?? 0) * bytesPerFrame;
-    if (zeros.length < size) zeros = new Uint8Array(size);
-    return zeros.subarray(0, size);
-  };
-  async function* samples(): AsyncGenerator<Uint8Array, void, undefined> {
-    for await (const block of spool.blocks(signal)) {
-      if (isSilent(block)) {
-        yield silence(block);
-        continue;
+  const bytesPerSample = BYTES_PER_SAMPLE_OF[encoding.sampleFormat];
+  async function* bytes(): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const samples of spool.samples(signal)) {
+      if (isSilent(samples)) {
+        yield new Uint8Array(samples.length * bytesPerSample);
+      } else {
+        apply(samples);
+        yield quantise(samples);
       }
-      const interleaved = interleave(block);
-      apply(interleaved);
-      yield quantise(interleaved);
     }
   }
 
@@ -78,7 +71,7 @@ export async function encode(
       '-xerror',
       ...encoding.arguments, ...header(spool, encoding), fileUrl(file),
     ], // prettier-ignore
-    input: samples(),
+    input: bytes(),
     signal,
   }).catch((error: unknown) => {
     throw encodeError(error, encoding);
@@ -101,8 +94,8 @@ export async function resample(
 ): Promise<Spool> {
   if (spool.sampleRate === sampleRate) return spool;
   const { channelCount } = spool;
-  async function* samples(): AsyncGenerator<Uint8Array, void, undefined> {
-    for await (const block of spool.blocks(signal)) yield bytesOf(interleave(block));
+  async function* bytes(): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const samples of spool.samples(signal)) yield bytesOf(samples);
   }
   const cut =
     frames === undefined
@@ -113,10 +106,10 @@ export async function resample(
       ...rawInput('f32le', spool.sampleRate, channelCount),
       '-af', [resampler(sampleRate), ...cut].join(','), '-c:a', 'pcm_f32le', '-f', 'f32le', 'pipe:1',
     ], // prettier-ignore
-    input: samples(),
+    input: bytes(),
     signal,
   });
-  return spoolBlocks(file, { sampleRate, channelCount }, planarBlocks(output, channelCount));
+  return spoolBlocks(file, { sampleRate, channelCount }, pcmBlocks(output, channelCount));
 }
 
 /** RF64 only where it must be: some readers stumble over it. */

@@ -1,6 +1,7 @@
 /**
- * Conversions between planar PCM, which the engine works on, and the interleaved float32 that
- * ffmpeg and spool files hold. Both are little-endian, as every supported machine is.
+ * Interleaved float32 samples, as ffmpeg and spool files hold them. Only the engine is planar: what
+ * it reads and gives is converted there and nowhere else. All is little-endian, as every supported
+ * machine is.
  */
 
 export const BYTES_PER_SAMPLE = Float32Array.BYTES_PER_ELEMENT;
@@ -52,10 +53,11 @@ export function peakOf(samples: Float32Array): number {
 const ZEROS = new Uint8Array(65_536);
 
 /**
- * Whether all bytes are zero, at the speed of memory: hours of silence, which fit in a small file,
+ * Whether all samples are zero, at the speed of memory: hours of silence, which fit in a small file,
  * must not cost what music costs.
  */
-export function isZero(bytes: Uint8Array): boolean {
+export function isSilent(samples: Float32Array): boolean {
+  const bytes = bytesOf(samples);
   for (let at = 0; at < bytes.length; at += ZEROS.length) {
     const part = bytes.subarray(at, at + ZEROS.length);
     if (Buffer.compare(part, ZEROS.subarray(0, part.length)) !== 0) return false;
@@ -63,46 +65,33 @@ export function isZero(bytes: Uint8Array): boolean {
   return true;
 }
 
-export const isSilent = (block: readonly Float32Array[]): boolean =>
-  block.every((channel) => isZero(bytesOf(channel)));
-
+/** A view of the same memory. */
 export function bytesOf(samples: ArrayBufferView): Uint8Array {
   return new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
 }
 
 /**
- * Cuts a stream of interleaved float32 bytes into planar blocks. A block is reused for the next
- * one; a frame that the stream's end cuts off is dropped.
+ * Cuts a stream of float32 bytes into blocks of whole frames. The memory of a block is reused for
+ * the next one; a frame that the end of the stream cuts off is dropped.
  */
-export async function* planarBlocks(
+export async function* pcmBlocks(
   bytes: AsyncIterable<Uint8Array>,
   channelCount: number,
-): AsyncGenerator<Float32Array[], void, undefined> {
-  const frameBytes = channelCount * BYTES_PER_SAMPLE;
-  const staging = new Float32Array(FRAMES_PER_BLOCK * channelCount);
-  const stagingBytes = bytesOf(staging);
-  const block = newBlock(channelCount, FRAMES_PER_BLOCK);
+): AsyncGenerator<Float32Array, void, undefined> {
+  const block = new Float32Array(FRAMES_PER_BLOCK * channelCount);
+  const blockBytes = bytesOf(block);
   let filled = 0;
-
   for await (const chunk of bytes) {
-    let taken = 0;
-    while (taken < chunk.length) {
-      const part = chunk.subarray(taken, taken + stagingBytes.length - filled);
-      stagingBytes.set(part, filled);
+    for (let taken = 0; taken < chunk.length;) {
+      const part = chunk.subarray(taken, taken + blockBytes.length - filled);
+      blockBytes.set(part, filled);
       taken += part.length;
       filled += part.length;
-      if (filled === stagingBytes.length) {
-        if (isZero(stagingBytes)) for (const channel of block) channel.fill(0);
-        else deinterleave(staging, block);
-        yield block;
-        filled = 0;
-      }
+      if (filled < blockBytes.length) continue;
+      yield block;
+      filled = 0;
     }
   }
-  const frames = Math.floor(filled / frameBytes);
-  if (frames > 0) {
-    const rest = block.map((channel) => channel.subarray(0, frames));
-    deinterleave(staging, rest);
-    yield rest;
-  }
+  const frames = Math.floor(filled / (channelCount * BYTES_PER_SAMPLE));
+  if (frames > 0) yield block.subarray(0, frames * channelCount);
 }

@@ -1,6 +1,7 @@
 /**
  * Final samples as the bytes that an encoder reads.
  */
+import { bitsOf, nextState } from '../lib/random.js';
 import type { SampleFormat } from './formats.js';
 import { bytesOf } from './pcm.js';
 
@@ -48,12 +49,10 @@ function dithered(samples: Float32Array, noise: Int32Array): Int16Array {
     const exact = (samples[at] as number) * STEPS_16;
     let step = Math.floor(exact);
     if (step !== exact) {
-      // mulberry32; the difference of its halves has a triangular distribution from -1 to 1.
-      state = (state + 0x6d2b79f5) | 0;
-      let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-      mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-      mixed ^= mixed >>> 14;
-      step = Math.floor(exact + ((mixed & 0xffff) - (mixed >>> 16)) / 0x10000 + 0.5);
+      // The difference of two uniform numbers has a triangular distribution, here from -1 to 1.
+      state = nextState(state);
+      const bits = bitsOf(state);
+      step = Math.floor(exact + ((bits & 0xffff) - (bits >>> 16)) / 0x10000 + 0.5);
     }
     target[at] = step < -STEPS_16 ? -STEPS_16 : step >= STEPS_16 ? STEPS_16 - 1 : step;
   }

@@ -10,7 +10,6 @@ import {
   bytesOf,
   deinterleave,
   FRAMES_PER_BLOCK,
-  interleave,
   isSilent,
   newBlock,
   peakOf,
@@ -28,11 +27,8 @@ export class Spool {
     readonly peak: number,
   ) {}
 
-  async *blocks(signal?: AbortSignal): AsyncGenerator<readonly Float32Array[], void, undefined> {
-    if (this.peak === 0) {
-      yield* this.#silence(signal);
-      return;
-    }
+  /** Interleaved samples; each block is the caller's to change and to keep. */
+  async *samples(signal?: AbortSignal): AsyncGenerator<Float32Array, void, undefined> {
     const reader = await SpoolReader.open(this);
     try {
       for (let frame = 0; frame < this.frames; frame += FRAMES_PER_BLOCK) {
@@ -44,22 +40,22 @@ export class Spool {
     }
   }
 
-  /** Nothing needs to be read. Reading would give way to other work, and so does this. */
-  async *#silence(signal?: AbortSignal): AsyncGenerator<readonly Float32Array[], void, undefined> {
+  /** Planar, as the engine reads; the memory of a block is reused for the next one. */
+  async *blocks(signal?: AbortSignal): AsyncGenerator<readonly Float32Array[], void, undefined> {
     const block = newBlock(this.channelCount, FRAMES_PER_BLOCK);
-    for (let frame = 0; frame < this.frames; frame += FRAMES_PER_BLOCK) {
-      await setImmediate();
-      signal?.throwIfAborted();
-      const rest = this.frames - frame;
-      yield rest < FRAMES_PER_BLOCK ? block.map((channel) => channel.subarray(0, rest)) : block;
+    for await (const samples of this.samples(signal)) {
+      const frames = samples.length / this.channelCount;
+      const filled = block.map((channel) => channel.subarray(0, frames));
+      if (this.peak !== 0) deinterleave(samples, filled);
+      yield filled;
     }
   }
 }
 
+/** Reads any frames of a spool. */
 export class SpoolReader {
   readonly #spool: Spool;
   readonly #file: FileHandle;
-  #interleaved = new Float32Array();
 
   private constructor(spool: Spool, file: FileHandle) {
     this.#spool = spool;
@@ -70,27 +66,35 @@ export class SpoolReader {
     return new SpoolReader(spool, await open(spool.path, 'r'));
   }
 
-  async read(firstFrame: number, frames: number): Promise<Float32Array[]> {
-    const { channelCount } = this.#spool;
-    const sampleCount = frames * channelCount;
-    if (this.#interleaved.length < sampleCount) this.#interleaved = new Float32Array(sampleCount);
-    if (this.#spool.peak === 0) return newBlock(channelCount, frames);
-    const samples = this.#interleaved.subarray(0, sampleCount);
+  /** @returns interleaved samples, in memory that is not used again. */
+  async read(firstFrame: number, frames: number): Promise<Float32Array> {
+    const { path, channelCount, peak } = this.#spool;
+    const samples = new Float32Array(frames * channelCount);
+    if (peak === 0) {
+      // Reading would let the event loop turn, and so must this.
+      await setImmediate();
+      return samples;
+    }
     const bytes = bytesOf(samples);
     const start = firstFrame * channelCount * BYTES_PER_SAMPLE;
     for (let done = 0; done < bytes.length;) {
       const { bytesRead } = await this.#file.read(bytes, done, bytes.length - done, start + done);
-      if (bytesRead === 0) throw new Error(`The spool ${this.#spool.path} was cut short`);
+      if (bytesRead === 0) throw new Error(`The spool ${path} was cut short`);
       done += bytesRead;
     }
-    const block = newBlock(channelCount, frames);
-    deinterleave(samples, block);
-    return block;
+    return samples;
   }
 
   close(): Promise<void> {
     return this.#file.close();
   }
+}
+
+/** Bytes of a file from `start` to `end`, both included. */
+export interface FileRange {
+  path: string;
+  start: number;
+  end: number;
 }
 
 export class SpoolWriter {
@@ -119,58 +123,68 @@ export class SpoolWriter {
     return this.#peak === 0;
   }
 
-  async write(block: readonly Float32Array[]): Promise<void> {
-    const start = this.#bytes;
-    this.#frames += block[0]?.length ?? 0;
-    if (isSilent(block)) return;
-    const samples = interleave(block);
+  /** @param samples interleaved, of whole frames. */
+  async write(samples: Float32Array): Promise<void> {
+    const start = this.#offsetOf(this.#frames);
+    this.#frames += samples.length / this.#format.channelCount;
+    if (isSilent(samples)) return;
     this.#peak = Math.max(this.#peak, peakOf(samples));
     const bytes = bytesOf(samples);
     for (let done = 0; done < bytes.length;) {
-      const { bytesWritten } = await this.#file.write(
-        bytes,
-        done,
-        bytes.length - done,
-        start + done,
-      );
+      const rest = bytes.length - done;
+      const { bytesWritten } = await this.#file.write(bytes, done, rest, start + done);
       done += bytesWritten;
     }
   }
 
-  get #bytes(): number {
-    return this.#frames * this.#format.channelCount * BYTES_PER_SAMPLE;
+  /** Where the frames from `firstFrame` on are, of which there is at least one. */
+  async rangeFrom(firstFrame: number): Promise<FileRange> {
+    await this.#extend();
+    const end = this.#offsetOf(this.#frames) - 1;
+    return { path: this.#path, start: this.#offsetOf(firstFrame), end };
+  }
+
+  /** Closes the file; what was written can be read from here on. */
+  async finish(): Promise<Spool> {
+    await this.#extend();
+    await this.close();
+    const { sampleRate, channelCount } = this.#format;
+    return new Spool(this.#path, sampleRate, channelCount, this.#frames, this.#peak);
   }
 
   close(): Promise<void> {
     return this.#file.close();
   }
 
-  /** Closes the file; what was written can be read from here on. */
-  async finish(): Promise<Spool> {
-    // Silence at the end is a hole too, but part of the length.
-    await this.#file.truncate(this.#bytes);
-    await this.close();
-    const { sampleRate, channelCount } = this.#format;
-    return new Spool(this.#path, sampleRate, channelCount, this.#frames, this.#peak);
+  /** Silence at the end is a hole too, but part of the length. */
+  #extend(): Promise<void> {
+    return this.#file.truncate(this.#offsetOf(this.#frames));
+  }
+
+  #offsetOf(frame: number): number {
+    return frame * this.#format.channelCount * BYTES_PER_SAMPLE;
   }
 }
 
-/** Writes a whole stream of blocks into a spool. */
+/**
+ * Writes a whole stream of interleaved blocks into a spool.
+ *
+ * @param onBlock is called after each block; what it throws ends the writing.
+ */
 export async function spoolBlocks(
   path: string,
   format: PcmFormat,
-  blocks: AsyncIterable<readonly Float32Array[]>,
-  onFrames?: (frames: number) => void,
+  blocks: AsyncIterable<Float32Array>,
+  onBlock?: (written: SpoolWriter) => void | Promise<void>,
 ): Promise<Spool> {
   const writer = await SpoolWriter.create(path, format);
   try {
     for await (const block of blocks) {
       await writer.write(block);
-      onFrames?.(writer.frames);
+      await onBlock?.(writer);
     }
-  } catch (error) {
+    return await writer.finish();
+  } finally {
     await writer.close();
-    throw error;
   }
-  return writer.finish();
 }

@@ -1,14 +1,44 @@
 /**
  * From command-line flags to the options of options.ts.
  */
+import { Option } from 'commander';
 import type { z } from 'zod';
-import { InvalidOptionError, resolveOptions } from '../options.js';
+import {
+  describeOption,
+  InvalidOptionError,
+  optionFromText,
+  resolveOptions,
+  separatedName,
+  type OptionDescription,
+} from '../options.js';
 
-/** A number if it is one; else the text, so that the option's own check refuses it by name. */
-export const numeric = (text: string): number | string =>
-  text.trim() === '' || Number.isNaN(Number(text)) ? text : Number(text);
+/**
+ * The flag of an option, with its name, help and type from options.ts.
+ *
+ * @param value what stands for the value in the help text.
+ */
+export function flagOf(
+  schema: z.ZodObject,
+  name: string,
+  value: string,
+  { short }: { short?: string } = {},
+): Option {
+  const option = describeOption(schema, name);
+  const flags = `--${separatedName(name, '-')} <${value}>`;
+  return new Option(short ? `${short}, ${flags}` : flags, helpOf(option)).argParser((text) => {
+    const lower = text.toLowerCase();
+    return option.choices.includes(lower) ? lower : optionFromText(option, text);
+  });
+}
 
-export const list = (text: string): string[] => text.split(',').map((item) => item.trim());
+function helpOf(option: OptionDescription): string {
+  const { description, words, choices, isNumber, defaultValue } = option;
+  const facts: string[] = [];
+  if (isNumber || choices.length > 0) facts.push(words);
+  if (defaultValue !== undefined) facts.push(`default: ${String(defaultValue)}`);
+  const text = description.charAt(0).toLowerCase() + description.slice(1);
+  return facts.length === 0 ? text : `${text} (${facts.join('; ')})`;
+}
 
 /** Resolves those of `flags` that belong to `schema`. */
 export function resolveFlags<T extends z.ZodObject>(
@@ -24,7 +54,5 @@ export function resolveFlags<T extends z.ZodObject>(
 /** The error as someone at a shell should read it: `--bit-depth`, not `bitDepth`. */
 export function withFlagName(error: unknown): unknown {
   if (!(error instanceof InvalidOptionError)) return error;
-  return error.named(
-    `--${error.option.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
-  );
+  return error.named(`--${separatedName(error.option, '-')}`);
 }

@@ -2,6 +2,7 @@
  * The package's own scripts, which set-up runs before there is any compiled code. They come from
  * beside the compiled code as well as from beside the sources.
  */
+import { existsSync } from 'node:fs';
 import { OxboardError, type ErrorCode } from '../errors.js';
 
 const folder = new URL('../../scripts/', import.meta.url);
@@ -17,8 +18,17 @@ export async function importSetup(): Promise<SetupScript> {
   return (await import(new URL('setup/index.mjs', folder).href)) as SetupScript;
 }
 
+/** @throws OxboardError MODEL_EXPORT_FAILED in container images, which have no exporter. */
 export async function importPython(): Promise<PythonScript> {
-  return (await import(new URL('python.mjs', folder).href)) as PythonScript;
+  const script = new URL('python.mjs', folder);
+  if (!existsSync(script)) {
+    throw new OxboardError(
+      'MODEL_EXPORT_FAILED',
+      'This installation has no exporter (container images leave it out). Run "npx oxboard models ' +
+        'export" on another machine, and copy the model into the models folder here',
+    );
+  }
+  return (await import(script.href)) as PythonScript;
 }
 
 interface PlatformScript {

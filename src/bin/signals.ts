@@ -1,25 +1,24 @@
 /**
- * Death by Ctrl-C and its kin.
+ * The end of a process by a signal.
  */
 import { constants } from 'node:os';
 
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+export const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
- * On such a signal: `cleanUp` (synchronous), then die by that same signal, so that the shell sees
- * it. Ending by `process.exit` would wait for the segment that is being computed.
+ * On Ctrl-C and the like: runs `cleanUp` (synchronous), then ends this process by the same signal, so
+ * that the shell sees it. `process.exit` would wait for the segment that is being computed.
  *
- * @returns what restores the default behaviour.
+ * @returns what restores the default behavior.
  */
-export function dieCleanly(cleanUp: () => void): () => void {
-  const handlers = SIGNALS.map((signal) => {
+export function cleanUpOnSignal(cleanUp: () => void): () => void {
+  const handlers = STOP_SIGNALS.map((signal) => {
     const handler = () => {
       restore();
       try {
         cleanUp();
       } finally {
-        // Libraries may listen too (signal-exit does), and would keep the signal from ending us.
-        dieBy(signal);
+        exitWithSignal(signal);
       }
     };
     process.on(signal, handler);
@@ -32,10 +31,10 @@ export function dieCleanly(cleanUp: () => void): () => void {
 }
 
 /**
- * Ends this process by `signal`, whatever listens to it. The first process of a container is not
- * ended by a signal of its own; it exits with the status that a shell would tell.
+ * Ends this process by `signal`, whatever listens to it: libraries may (signal-exit does). A signal
+ * does not end the first process of a container; that one exits with the status that a shell reports.
  */
-export function dieBy(signal: NodeJS.Signals): never {
+export function exitWithSignal(signal: NodeJS.Signals): never {
   process.removeAllListeners(signal);
   process.kill(process.pid, signal);
   process.exit(128 + constants.signals[signal]);

@@ -3,6 +3,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { OxboardError } from '../errors.js';
+import { checkModelOptions, maxShift, segmentFrames } from '../model-options.js';
 import { verifyModel, type ModelDescription } from '../models/archive.js';
 import { defaultModel, findModel } from '../models/library.js';
 import {
@@ -15,13 +16,11 @@ import {
 import {
   invalidOption,
   loadOptions,
-  nearestName,
   resolveOptions,
   separateOptions,
   type LoadOptions,
   type MemoryShortage,
   streamOptions,
-  type ResolvedSeparateOptions,
   type ResolvedStreamOptions,
   type SeparateOptions,
   type StreamOptions,
@@ -30,8 +29,8 @@ import type { AudioArrays, AudioSource } from './audio-source.js';
 import { defaultBatchSize, shortageOf, usesTf32, warnOfShortage } from './batches.js';
 import { makeManifest, type Manifest } from './manifest.js';
 import { runSession } from './run.js';
-import { drawShifts, maxShift } from './shifts.js';
-import { openSource } from './open-source.js';
+import { adaptSource } from './adapt-source.js';
+import { drawShifts } from './shifts.js';
 import { measureSource } from './statistics.js';
 
 /** A run of finished samples. Blocks follow one another without gaps from frame 0. */
@@ -186,15 +185,17 @@ export class Separator {
    */
   stream(source: AudioArrays | AudioSource, options: StreamOptions = {}): SeparationStream {
     const resolved = resolveOptions(streamOptions, options);
+    checkModelOptions(resolved, this.model);
+    const { stems } = resolved;
     const job = {
       options: {
         ...resolved,
         seed: resolved.seed ?? randomInt(2 ** 32),
         batchSize: resolved.batchSize ?? defaultBatchSize(this.device),
       },
-      stems: this.#resolveStems(resolved),
-      segment: this.#resolveSegment(resolved),
-      source: openSource(source, this.model),
+      stems: this.model.sources.filter((source) => !stems || stems.includes(source)),
+      segment: segmentFrames(resolved, this.model).frames,
+      source: adaptSource(source, this.model),
     };
     let manifest: Manifest | undefined;
     return {
@@ -246,40 +247,12 @@ export class Separator {
         deviation: 1,
         silent: false,
       },
-      source: openSource({ sampleRate, channels: song }, this.model),
+      source: adaptSource({ sampleRate, channels: song }, this.model),
       signal: signal ?? new AbortController().signal,
       onStep: this.#onStep,
       onReport: this.#onReport,
     });
     while (!(await run.next()).done);
-  }
-
-  #resolveStems({ stems }: ResolvedSeparateOptions): string[] {
-    const { sources, name } = this.model;
-    for (const stem of stems ?? []) {
-      if (sources.includes(stem)) continue;
-      const near = nearestName(stem, sources);
-      throw new OxboardError(
-        'INVALID_OPTION',
-        `Model ${name} has no stem "${stem}"${near ? ` (did you mean "${near}"?)` : ''}. ` +
-          `It has: ${sources.join(', ')}`,
-      );
-    }
-    return sources.filter((source) => !stems || stems.includes(source));
-  }
-
-  /** Sample frames of a chunk: `int(sample rate * segment)` as in demucs.apply. */
-  #resolveSegment({ segment, overlap }: ResolvedSeparateOptions): number {
-    const { segment: longest, sampleRate } = this.model;
-    const frames = segment === undefined ? longest : Math.trunc(segment * sampleRate);
-    if (frames < 1 || frames > longest) {
-      const seconds = (longest / sampleRate).toFixed(2);
-      throw invalidOption('segment', `number of seconds above 0 and up to ${seconds}`, segment);
-    }
-    if (Math.trunc((1 - overlap) * frames) < 1) {
-      throw invalidOption('overlap', 'number that leaves a step of at least one frame', overlap);
-    }
-    return frames;
   }
 
   async *#separate(job: Job, onManifest: (manifest: Manifest) => void): AsyncGenerator<StemBlock> {

@@ -1,24 +1,9 @@
 /**
- * Random shifts that are the same for the same seed, on every machine.
+ * Random shifts of the song, drawn from a seed.
  */
-
+import { randomNumbers } from '../lib/random.js';
+import { maxShift } from '../model-options.js';
 import type { ModelDescription } from '../models/archive.js';
-
-/** Mulberry32 (Tommy Ettinger, public domain): numbers from 0 up to, not including, 1. */
-function randomNumbers(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** The longest shift, in sample frames: half a second, as in demucs.apply. */
-export function maxShift(sampleRate: number): number {
-  return Math.trunc(0.5 * sampleRate);
-}
 
 /**
  * Offsets for each bag member (outer) and shift (inner), each from 0 to {@link maxShift}. Members

@@ -5,11 +5,12 @@ import { createHash, randomInt, randomUUID } from 'node:crypto';
 import { probe, type ProbedInput } from '../audio/probe.js';
 import { resolveEncoding } from '../audio/formats.js';
 import { OxboardError } from '../errors.js';
-import { invalidOption, type JobOptions } from '../options.js';
+import { checkModelOptions } from '../model-options.js';
+import type { JobOptions } from '../options.js';
 import type { TraceContext } from '../observability/tracing.js';
+import { checkWork, costSeconds } from '../jobs/cost.js';
 import type { Job, JobRequest } from '../jobs/job.js';
 import type { Admission, Jobs, WorkerModel, Workers } from '../jobs/ports.js';
-import { planStems } from '../separation/stem-plan.js';
 import type { Storage } from '../storage/storage.js';
 import { withFieldNames, type Form } from './form.js';
 import type { UploadedFile } from './upload.js';
@@ -17,11 +18,8 @@ import type { UploadedFile } from './upload.js';
 /** ffprobe looks at the beginning of a file, and is done in a moment unless the file is made to keep it. */
 const PROBE_MS = 30_000;
 
-/** Seconds of audio per second of work that a model is expected to do until it was measured. */
-const UNMEASURED_FACTOR = 1;
-
-/** The overlap with which workers measure. */
-const MEASURED_OVERLAP = 0.25;
+/** Seconds. Options that are too much work for such a song are refused before a link is followed. */
+const SHORT_SONG = 30;
 
 export type SentSong = { file: UploadedFile } | { youtubeUrl: string };
 
@@ -67,10 +65,11 @@ async function admitUpload(
 ): Promise<{ job: Job; replayed: boolean }> {
   const { form, signal } = request;
   const input = await probeSong(file, { maxDuration, signal });
-  checkOptions(form.options, model, input.sampleRate);
-
   const durationSeconds = input.durationSeconds ?? null;
-  const costSeconds = cost(durationSeconds ?? maxDuration, form.options, model);
+  const expectedSeconds = durationSeconds ?? maxDuration;
+  checkOptions(form.options, model, input.sampleRate);
+  checkWork(form.options, model, expectedSeconds, maxDuration);
+
   const id = randomUUID();
   const key = `uploads/${id}`;
   try {
@@ -84,7 +83,7 @@ async function admitUpload(
       durationSeconds,
     };
     const admitted = await jobs.admit({
-      ...(await admission(request, jobs, costSeconds, file.sha256)),
+      ...(await admission(request, jobs, model, expectedSeconds, file.sha256)),
       id,
       request: { source, model: model.name, options: withSeed(form.options) },
     });
@@ -107,7 +106,8 @@ async function admitLink(
 ): Promise<{ job: Job; replayed: boolean }> {
   const { options } = request.form;
   checkOptions(options, model, model.sampleRate);
-  const costSeconds = cost(youtubeMaxDuration, options, model);
+  checkWork(options, model, Math.min(SHORT_SONG, youtubeMaxDuration), youtubeMaxDuration);
+  const { sampleRate, segment, minLength, realtimeFactor } = model;
   const source = {
     kind: 'youtube' as const,
     url,
@@ -116,26 +116,31 @@ async function admitLink(
     sha256: null,
     sizeBytes: null,
     durationSeconds: null,
-    costPerSecond: costSeconds / youtubeMaxDuration,
+    model: { sampleRate, segment, minLength, realtimeFactor },
   };
   return jobs.admit({
-    ...(await admission(request, jobs, costSeconds, url)),
+    ...(await admission(request, jobs, model, youtubeMaxDuration, url)),
     id: randomUUID(),
     request: { source, model: model.name, options: withSeed(options) },
   });
 }
 
-/** @param song what tells it from others that the client sends. */
+/**
+ * @param songSeconds length of the song, as far as it is known.
+ * @param song what tells it from others that the client sends.
+ */
 async function admission(
   { form, tenant, requestId, trace, idempotencyKey }: AdmissionRequest,
   jobs: Jobs,
-  costSeconds: number,
+  model: WorkerModel,
+  songSeconds: number,
   song: string,
 ): Promise<Omit<Admission, 'id' | 'request'>> {
+  const cost = costSeconds(form.options, model, songSeconds);
   return {
     tenant,
-    costSeconds,
-    estimatedSeconds: costSeconds + (await jobs.waitSeconds(costSeconds)),
+    costSeconds: cost,
+    estimatedSeconds: cost + (await jobs.waitSeconds(cost)),
     requestId,
     callbackUrl: form.callbackUrl,
     trace,
@@ -199,44 +204,13 @@ function aboutUpload(error: unknown, file: UploadedFile, tooSlow: boolean): unkn
   return error;
 }
 
+/** @param inputRate sample rate of the song, as far as it is known. */
 function checkOptions(options: JobOptions, model: WorkerModel, inputRate: number): void {
   withFieldNames(() => {
-    planStems(model.sources, options);
+    checkModelOptions(options, model);
     resolveEncoding(options, { input: inputRate, model: model.sampleRate });
-    const times = repetitions(options);
-    if (times > MOST_REPETITIONS) {
-      throw new OxboardError(
-        'INVALID_OPTION',
-        `With so many shifts and so much overlap the song would be computed ${times.toPrecision(3)} ` +
-          `times; this service does it up to ${String(MOST_REPETITIONS)} times`,
-      );
-    }
-    const { segment } = options;
-    if (segment !== undefined && segment > model.segmentSeconds) {
-      const longest = model.segmentSeconds.toFixed(2);
-      throw invalidOption(
-        'segment',
-        `number of seconds above 0 and up to ${longest} (${model.name})`,
-        segment,
-      );
-    }
   });
 }
-
-/**
- * Times that a song may be computed: shifts and overlap multiply, and a job of days would keep its
- * place from all others.
- */
-const MOST_REPETITIONS = 50;
-
-/** Seconds of work: each shift is a run of its own, and overlapping audio is separated again. */
-function cost(seconds: number, { shifts, overlap }: JobOptions, model: WorkerModel): number {
-  const factor = model.realtimeFactor ?? UNMEASURED_FACTOR;
-  return (seconds / factor) * repetitions({ shifts, overlap }) * (1 - MEASURED_OVERLAP);
-}
-
-const repetitions = ({ shifts, overlap }: Pick<JobOptions, 'shifts' | 'overlap'>): number =>
-  Math.max(1, shifts) / (1 - overlap);
 
 /** A seed is drawn here when the client gave none, so that every attempt at the job has the same one. */
 const withSeed = (options: JobOptions): JobRequest['options'] => ({

@@ -1,15 +1,20 @@
 /**
- * What the API is made of; src/bin composes it.
+ * What the API is made of, and what its routes get.
  */
+import type { RequestHandler } from 'express';
 import type { ServiceConfig } from '../config.js';
+import type { Jobs, Workers } from '../jobs/ports.js';
 import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
 import type { Tracer } from '../observability/tracing.js';
-import type { Jobs, Workers } from '../jobs/ports.js';
 import type { Storage } from '../storage/storage.js';
+import type { AdmissionDependencies } from './admission.js';
+import type { FormSettings } from './form.js';
+import type { OpenStreams } from './job-listeners.js';
 import type { RedisCommand } from './rate-limit.js';
-import type { UploadPace } from './pace.js';
-import type { Tenants } from './tenant.js';
+import type { Tenants } from './tenants.js';
+import type { UploadSettings } from './upload.js';
+import type { UploadPace } from './upload-pace.js';
 
 export type ApiConfig = Pick<
   ServiceConfig,
@@ -27,22 +32,45 @@ export type ApiConfig = Pick<
   | 'webhookAllowPrivate'
 >;
 
-export interface ApiDependencies {
-  config: ApiConfig;
+interface Shared {
   jobs: Jobs;
   workers: Workers;
   storage: Storage;
   tenants: Tenants;
-  /** Sends a command to the Redis that counts for the rate limit. */
-  redisCommand: RedisCommand;
   logger: Logger;
   metrics: Metrics;
+  /** Version of the package. */
+  version: string;
+}
+
+/** What src/bin makes an API of. */
+export interface ApiDependencies extends Shared {
+  config: ApiConfig;
+  /** Sends a command to the Redis that counts for the rate limit. */
+  redisCommand: RedisCommand;
   /** Without it nothing is traced. */
   tracer?: Tracer;
-  /** Of the package. */
-  version: string;
-  /** How slow an upload may be; {@link uploadPace} unless a test wants it otherwise. */
+  /** How slow an upload may be; by default {@link uploadPace}. */
   pace?: UploadPace;
-  /** Milliseconds between signs of life on streams of events. */
+  /** Time between signs of life on streams of events. */
   heartbeatMs?: number;
+}
+
+/** What the handlers of routes get. */
+export interface RouteDependencies extends Shared, AdmissionDependencies {
+  tracer: Tracer;
+  upload: UploadSettings;
+  form: FormSettings;
+  /** Counts a posted job, and refuses those over the limit. */
+  postLimit: RequestHandler;
+  /** Streams of events that are open. */
+  streams: OpenStreams;
+  heartbeatMs: number;
+  /** Origins of pages that may use the API. */
+  corsOrigins: readonly string[];
+  /** Whether clients are sent to the storage for a stem, if it can sign URLs. */
+  redirects: boolean;
+  /** The OpenAPI document. */
+  document: object;
+  isStopping: () => boolean;
 }

@@ -1,39 +1,45 @@
 /**
- * The job that a path names, or 404: for ids that are malformed, unknown, deleted, or another's alike.
+ * The job that a path names. An id that is malformed, unknown, deleted or another tenant's gives the
+ * same 404.
  */
-import type { Request } from 'express';
+import { z } from 'zod';
 import { OxboardError } from '../errors.js';
 import type { Job, JobResult } from '../jobs/job.js';
 import type { Jobs } from '../jobs/ports.js';
-import { contextOf } from './context.js';
+import type { RequestContext } from './request-context.js';
 
-const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+export const jobPath = z.object({
+  id: z
+    .string()
+    .regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
+    .meta({
+      description: 'The job_id of the job.',
+      examples: ['0b0c6f3e-6a3f-4c57-9a34-5d0c8f4c2a17'],
+    }),
+});
 
-/** The id in the path, if it can be one. @throws OxboardError JOB_NOT_FOUND */
-export function jobId(request: Request): string {
-  const { id } = request.params;
-  if (typeof id === 'string' && ID.test(id)) return id;
-  throw jobNotFound();
-}
+export const jobNotFound = (): OxboardError =>
+  new OxboardError('JOB_NOT_FOUND', 'There is no such job, or it was removed');
+
+/** For the routes of a job. */
+export const ofJob = { path: jobPath, notFound: jobNotFound };
 
 /** @throws OxboardError JOB_NOT_FOUND */
-export async function findJob(request: Request, jobs: Jobs): Promise<Job> {
-  const job = await jobs.get(jobId(request), contextOf(request).tenant);
+export async function findJob(id: string, { tenant }: RequestContext, jobs: Jobs): Promise<Job> {
+  const job = await jobs.get(id, tenant);
   if (!job) throw jobNotFound();
   return job;
 }
 
 /** @throws OxboardError JOB_NOT_FOUND, JOB_NOT_COMPLETED */
 export async function findResult(
-  request: Request,
+  id: string,
+  context: RequestContext,
   jobs: Jobs,
 ): Promise<{ job: Job; result: JobResult }> {
-  const job = await findJob(request, jobs);
+  const job = await findJob(id, context, jobs);
   if (job.status !== 'completed' || !job.result) {
     throw new OxboardError('JOB_NOT_COMPLETED', `The job is ${job.status} and has no stems`);
   }
   return { job, result: job.result };
 }
-
-export const jobNotFound = (): OxboardError =>
-  new OxboardError('JOB_NOT_FOUND', 'There is no such job, or no more');

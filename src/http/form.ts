@@ -4,16 +4,18 @@
 import { parseYoutubeUrl } from '../intake/youtube/url.js';
 import { OxboardError } from '../errors.js';
 import {
+  describeOption,
   InvalidOptionError,
   invalidOption,
   jobOptions,
   nearestName,
+  optionFromText,
   resolveOptions,
   type JobOptions,
 } from '../options.js';
 import type { JobRequest } from '../jobs/job.js';
 import { parseCallbackUrl } from '../webhooks/callback-url.js';
-import { FIELD_NAMES, modelName, NUMERIC_FIELDS, OPTION_OF_FIELD } from './schemas/stemify.js';
+import { FIELD_NAMES, fieldOf, modelName, OPTION_OF_FIELD } from './schemas/stemify.js';
 
 export interface Form {
   /** Undefined: the service's default. */
@@ -73,12 +75,9 @@ function readCallback(given: unknown, callbacks: FormSettings['callbacks']): str
 
 function readOptions(fields: Record<string, unknown>): JobOptions {
   const input: Record<string, unknown> = {};
-  for (const [field, value] of Object.entries(fields)) {
-    input[OPTION_OF_FIELD[field as keyof typeof OPTION_OF_FIELD]] = NUMERIC_FIELDS.includes(field)
-      ? numeric(value)
-      : field === 'stems'
-        ? list(value)
-        : value;
+  for (const [field, given] of Object.entries(fields)) {
+    const option = OPTION_OF_FIELD.get(field);
+    if (option) input[option] = optionFromText(describeOption(jobOptions, option), given);
   }
   return withFieldNames(() => resolveOptions(jobOptions, input));
 }
@@ -89,15 +88,14 @@ export function withFieldNames<T>(check: () => T): T {
     return check();
   } catch (error) {
     if (!(error instanceof InvalidOptionError)) throw error;
-    const field = Object.entries(OPTION_OF_FIELD).find(([, option]) => option === error.option);
-    throw error.named(field?.[0] ?? error.option);
+    throw error.named(fieldOf(error.option));
   }
 }
 
 /** The fields of a form that would make the same job again. */
 export function formOf({ options }: JobRequest): Record<string, unknown> {
   return Object.fromEntries(
-    Object.entries(OPTION_OF_FIELD).map(([field, option]) => [field, options[option] ?? null]),
+    [...OPTION_OF_FIELD].map(([field, option]) => [field, options[option] ?? null]),
   );
 }
 
@@ -114,16 +112,3 @@ function checkName(name: string): void {
       : `Misspelled field ${JSON.stringify(name)} should be "${near}"`,
   );
 }
-
-/** A number if it is one; else the text, so that the option's own check refuses it by name. */
-const numeric = (value: unknown): unknown =>
-  typeof value === 'string' && /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value.trim())
-    ? Number(value)
-    : value;
-
-/** From commas, from repeated fields, or both. */
-const list = (value: unknown): unknown =>
-  [value]
-    .flat()
-    .flatMap((item) => (typeof item === 'string' ? item.split(',') : [item]))
-    .map((item) => (typeof item === 'string' ? item.trim() : item));

@@ -1,23 +1,77 @@
 /**
- * Errors as problem documents (RFC 9457): a stable code and words for people; never a stack or a path
- * of ours.
+ * Errors as problem documents (RFC 9457): a stable code and a sentence, never a stack or a path of
+ * this machine.
  */
+import { randomUUID } from 'node:crypto';
+import { STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
+import { z } from 'zod';
+import 'zod-openapi';
 import { ERROR_CODES, httpStatusOf, OxboardError, type ErrorCode } from '../errors.js';
 import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
-import { contextOf } from './context.js';
-import { PROBLEM_TYPE, type Problem } from './schemas/problem.js';
+import { contextOf } from './request-context.js';
 
-/** Seconds after which a request that failed so is worth another try. */
-const RETRY_AFTER: Partial<Record<ErrorCode, number>> = {
+export const PROBLEM_TYPE = 'application/problem+json';
+
+export const problemSchema = z
+  .object({
+    type: z.string().meta({ description: 'URI of the kind of problem.', format: 'uri' }),
+    title: z.string().meta({ description: 'What the code means.' }),
+    status: z.int().min(400).max(599).meta({ description: 'HTTP status.' }),
+    detail: z.string().meta({ description: 'What is wrong with this request, as a sentence.' }),
+    error: z.string().meta({ description: 'The same text as detail.' }),
+    instance: z.string().meta({ description: 'Path of the request.' }),
+    code: z
+      .enum(Object.keys(ERROR_CODES) as [ErrorCode])
+      .meta({ description: 'Stable code of the problem. Programs should use this one.' }),
+    request_id: z.string().meta({ description: 'Id of the request, as in the log.' }),
+  })
+  .meta({ id: 'Problem' });
+
+export type Problem = z.output<typeof problemSchema>;
+
+interface Description {
+  code: ErrorCode;
+  status: number;
+  detail: string;
+}
+
+export const problemOf = (
+  { code, status, detail }: Description,
+  instance: string,
+  requestId: string,
+): Problem => ({
+  type: `urn:oxboard:problem:${code}`,
+  title: ERROR_CODES[code].meaning,
+  status,
+  detail,
+  error: detail,
+  instance,
+  code,
+  request_id: requestId,
+});
+
+/** A malformed request for which HTTP has a more exact status than 400. */
+class MalformedRequest extends OxboardError {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super('REQUEST_INVALID', message);
+    this.status = status;
+  }
+}
+
+/** Seconds after which a request that failed by this code may be tried again. */
+const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = {
   REDIS_UNAVAILABLE: 5,
   STORAGE_UNAVAILABLE: 5,
   SHUTTING_DOWN: 5,
   NO_WORKER: 10,
 };
 
-/** What a request that was refused so could show instead (RFC 6750). */
+/** The WWW-Authenticate header of a refused request (RFC 6750). */
 const CHALLENGES: Partial<Record<ErrorCode, string>> = {
   API_KEY_REQUIRED: 'Bearer realm="oxboard"',
   API_KEY_INVALID: 'Bearer realm="oxboard", error="invalid_token"',
@@ -25,13 +79,20 @@ const CHALLENGES: Partial<Record<ErrorCode, string>> = {
 };
 
 /**
- * How long a client may go on sending the body of a request that was refused, so that it gets to read
- * the answer: with a connection that is reset under its hands it would not.
+ * How long a client may go on sending the body of a refused request. If the connection were reset at
+ * once, the client could not read the answer.
  */
 const LINGER_MS = 2_000;
 
-export const unknownPath: RequestHandler = (request) => {
-  throw new OxboardError('PATH_NOT_FOUND', `There is nothing at ${request.path}`);
+/** The headers that Node.js leaves to us. @throws OxboardError REQUEST_INVALID */
+export const checkHeaders: RequestHandler = ({ headers, httpVersion }, _response, next) => {
+  if (headers.host === undefined && httpVersion !== '1.0') {
+    throw new OxboardError('REQUEST_INVALID', 'The request has no Host header');
+  }
+  if (headers.expect !== undefined && !/^100-continue$/i.test(headers.expect)) {
+    throw new MalformedRequest(417, 'The Expect header can only be "100-continue"');
+  }
+  next();
 };
 
 /** The last middleware. */
@@ -42,9 +103,10 @@ export function problemHandler({
   logger: Logger;
   metrics: Metrics;
 }): ErrorRequestHandler {
-  // Express tells error handlers by their four parameters.
+  // Express recognizes error handlers by their four parameters.
   return (error: unknown, request, response, _next) => {
-    const { code, status, detail } = describe(error);
+    const description = describe(error);
+    const { code, status } = description;
     metrics.errorsTotal.inc({ code });
     const { id, span } = contextOf(request);
     span.set({ 'oxboard.error_code': code });
@@ -53,35 +115,27 @@ export function problemHandler({
       span.fail(error);
     }
     if (response.headersSent) {
-      // What was promised cannot be kept; only a broken connection tells so.
+      // A part of the answer is gone; only a broken connection shows that it is not whole.
       response.destroy();
       return;
     }
-    const retryAfter = RETRY_AFTER[code];
+    const retryAfter = RETRY_AFTER_SECONDS[code];
     if (retryAfter !== undefined) response.setHeader('Retry-After', retryAfter);
     const challenge = CHALLENGES[code];
     if (challenge !== undefined) response.setHeader('WWW-Authenticate', challenge);
     for (const name of ['Content-Length', 'Content-Disposition', 'ETag', 'Cache-Control'])
       response.removeHeader(name);
     if (!request.complete) linger(request, response);
-    const problem: Problem = {
-      type: `urn:oxboard:problem:${code}`,
-      title: ERROR_CODES[code].meaning,
-      status,
-      detail,
-      instance: request.originalUrl.replace(/[?#].*$/s, ''),
-      code,
-      request_id: id,
-    };
+    const problem = problemOf(description, request.originalUrl.replace(/[?#].*$/s, ''), id);
     response.status(status).type(PROBLEM_TYPE).send(JSON.stringify(problem));
   };
 }
 
-function describe(error: unknown): { code: ErrorCode; status: number; detail: string } {
+function describe(error: unknown): Description {
   if (error instanceof OxboardError) {
     const { code, message } = error;
-    const status = httpStatusOf(code);
-    // Messages about us may tell paths and addresses; those about the request are the client's own.
+    const status = error instanceof MalformedRequest ? error.status : httpStatusOf(code);
+    // Messages about this machine may contain paths and addresses; the client gets the meaning only.
     return { code, status, detail: status < 500 ? message : ERROR_CODES[code].meaning };
   }
   // Express and its router refuse what they cannot read with a status of their own.
@@ -94,16 +148,64 @@ function describe(error: unknown): { code: ErrorCode; status: number; detail: st
 
 function linger(request: Request, response: Response): void {
   if (request.headers.expect !== undefined) {
-    // The client waits for a word before it sends the body, and does not get it.
+    // The client waits for permission to send the body, and does not get it.
     response.setHeader('Connection', 'close');
     return;
   }
   response.once('finish', () => {
     if (request.complete) return;
     request.resume();
-    const cut = setTimeout(() => request.socket.destroy(), LINGER_MS);
-    cut.unref();
-    request.once('end', () => clearTimeout(cut));
-    request.once('close', () => clearTimeout(cut));
+    const timer = setTimeout(() => request.socket.destroy(), LINGER_MS);
+    timer.unref();
+    request.once('end', () => clearTimeout(timer));
+    request.once('close', () => clearTimeout(timer));
   });
+}
+
+/** By the code that Node.js gives for a request that it cannot read. */
+const UNREADABLE: Record<string, Description> = {
+  HPE_HEADER_OVERFLOW: {
+    status: 431,
+    code: 'REQUEST_INVALID',
+    detail: 'The headers of the request are too long',
+  },
+  ERR_HTTP_REQUEST_TIMEOUT: {
+    status: 408,
+    code: 'UPLOAD_TIMEOUT',
+    detail: 'The request took too long',
+  },
+};
+const NOT_HTTP: Description = {
+  status: 400,
+  code: 'REQUEST_INVALID',
+  detail: 'The request is not HTTP',
+};
+
+/** Answers what Node.js cannot read as a request, so that it never reaches the app. */
+export function answerUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  write(socket, UNREADABLE[error.code ?? ''] ?? NOT_HTTP);
+}
+
+/** Answers CONNECT, which names a host instead of a path. */
+export function answerConnect(_request: unknown, socket: Duplex): void {
+  socket.on('error', () => socket.destroy());
+  write(socket, {
+    status: 405,
+    code: 'METHOD_NOT_ALLOWED',
+    detail: 'CONNECT is not possible: this service is not a proxy',
+  });
+}
+
+function write(socket: Duplex, description: Description): void {
+  const { status } = description;
+  const body = JSON.stringify(problemOf(description, '/', randomUUID()));
+  socket.end(
+    `HTTP/1.1 ${String(status)} ${STATUS_CODES[status] ?? ''}\r\n` +
+      `Content-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${String(Buffer.byteLength(body))}\r\n` +
+      `Connection: close\r\n\r\n${body}`,
+  );
 }

@@ -6,10 +6,11 @@ import type { RequestHandler } from 'express';
 import { ipKeyGenerator, rateLimit } from 'express-rate-limit';
 import { RedisStore, type RedisReply } from 'rate-limit-redis';
 import { OxboardError } from '../errors.js';
-import { contextOf } from './context.js';
+import { contextOf } from './request-context.js';
 
 export type RedisCommand = (args: string[]) => Promise<unknown>;
 
+/** @returns middleware that counts a request, and fails with RATE_LIMITED. */
 export function postLimit({
   limit,
   periodSeconds,
@@ -18,7 +19,7 @@ export function postLimit({
 }: {
   limit: number;
   periodSeconds: number;
-  /** Whether a client is an API key, wherever it posts from; else it is an address. */
+  /** True if a client is an API key, wherever it posts from; else it is an address. */
   byKey: boolean;
   redisCommand: RedisCommand;
 }): RequestHandler {
@@ -32,7 +33,7 @@ export function postLimit({
         ? `key:${contextOf(request).tenant}`
         : // An IPv6 client has a whole network of addresses.
           ipKeyGenerator(request.ip ?? ''),
-    store: new RedisStore({ prefix: 'oxboard:rate:', sendCommand: scripted(redisCommand) }),
+    store: new RedisStore({ prefix: 'oxboard:rate:', sendCommand: storeCommand(redisCommand) }),
     // Its warnings about proxies go to the console, and TRUST_PROXY is the operator's decision.
     validate: false,
     handler: (_request, _response, next) => {
@@ -48,35 +49,21 @@ export function postLimit({
 }
 
 /**
- * The store loads its scripts once, when it is made; when Redis was down then, or lost them since, it
- * would fail for ever. So scripts are kept here, and Redis gets them with the call that needs them.
+ * The store loads its scripts when it is made, and again when Redis answers NOSCRIPT. But it would keep
+ * a failed load for ever: it gets the script's hash instead, so that the next use is a NOSCRIPT.
  */
-function scripted(redisCommand: RedisCommand): (...args: string[]) => Promise<RedisReply> {
-  const scripts = new Map<string, string>();
-  const send = async (args: string[]) => {
+function storeCommand(redisCommand: RedisCommand): (...args: string[]) => Promise<RedisReply> {
+  return async (...args) => {
     try {
       return (await redisCommand(args)) as RedisReply;
     } catch (error) {
-      if (error instanceof Error && error.message.startsWith('NOSCRIPT')) throw error;
-      if (error instanceof OxboardError) throw error;
+      const [command, , script = ''] = args;
+      if (command === 'SCRIPT') return createHash('sha1').update(script).digest('hex');
+      if (error instanceof OxboardError || isNoScript(error)) throw error;
       throw new OxboardError('REDIS_UNAVAILABLE', 'Redis does not answer', { cause: error });
     }
   };
-  return async (...args) => {
-    const [command, first = '', ...rest] = args;
-    if (command === 'SCRIPT') {
-      const script = rest[0] ?? '';
-      const sha = createHash('sha1').update(script).digest('hex');
-      scripts.set(sha, script);
-      return sha;
-    }
-    if (command !== 'EVALSHA') return send(args);
-    try {
-      return await send(args);
-    } catch (error) {
-      const script = scripts.get(first);
-      if (script === undefined || error instanceof OxboardError) throw error;
-      return send(['EVAL', script, ...rest]);
-    }
-  };
 }
+
+const isNoScript = (error: unknown): boolean =>
+  error instanceof Error && error.message.startsWith('NOSCRIPT');

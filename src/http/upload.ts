@@ -2,15 +2,15 @@
  * The multipart body of POST /stemify: one file, streamed to the disk, and some short fields.
  */
 import { rm } from 'node:fs/promises';
+import path from 'node:path';
 import type { Request, Response } from 'express';
 import multer, { type MulterError } from 'multer';
 import { OxboardError } from '../errors.js';
-import { cleanFileName } from './file-names.js';
-import type { IncomingFile, IncomingFolder } from './incoming.js';
-import { watchBody, type UploadPace } from './pace.js';
+import type { IncomingFile, IncomingFolder } from './incoming-folder.js';
+import { watchBody, type UploadPace } from './upload-pace.js';
 
 export interface UploadedFile extends IncomingFile {
-  /** The client's name of it, fit for display. */
+  /** The client's name for it: for display, tags and names of downloads, never for a path. */
   name: string;
 }
 
@@ -38,13 +38,22 @@ const LIMITS = {
 };
 /** What fields, boundaries and headers of parts can add to the file. */
 const FORM_BYTES = 256 * 1024;
+const LONGEST_NAME = 200;
 
-/** The checks that need no byte of the body. @throws OxboardError */
+/** The checks that need no byte of the body. @throws OxboardError MEDIA_TYPE_UNSUPPORTED, FILE_TOO_LARGE */
 export function checkUploadHeaders(request: Request, maxFileSize: number): void {
   if (!request.is('multipart/form-data')) {
     throw new OxboardError(
       'MEDIA_TYPE_UNSUPPORTED',
       'The body has to be multipart/form-data with the song as its field "file"',
+    );
+  }
+  const encoding = request.headers['content-encoding'] ?? 'identity';
+  if (encoding.toLowerCase() !== 'identity') {
+    throw new OxboardError(
+      'MEDIA_TYPE_UNSUPPORTED',
+      `The body has the Content-Encoding ${JSON.stringify(encoding.slice(0, 100))}. ` +
+        'This service takes bodies without one',
     );
   }
   const length = Number(request.headers['content-length'] ?? 0);
@@ -70,14 +79,14 @@ export async function receiveUpload(
       let cancel = (_error: Error): void => undefined;
       const storage: multer.StorageEngine = {
         _handleFile(_request, file, done) {
-          // multer answers a file that is too large only when the whole body is there.
+          // multer reports a file that is too large only after the whole body.
           file.stream.once('limit', () => fail(tooLarge(maxFileSize)));
           cancel = (error) => file.stream.destroy(error);
           receiving = folder.receive(file.stream);
           receiving.then((received) => done(null, received), done);
         },
         _removeFile(_request, _file, done) {
-          // The caller's business, whatever multer thinks of the rest of the body.
+          // The caller removes it, also when multer refuses the rest of the body.
           done(null);
         },
       };
@@ -96,6 +105,8 @@ export async function receiveUpload(
         storage,
         limits: { ...LIMITS, fileSize: maxFileSize },
         defParamCharset: 'utf8',
+        // Else a name such as ".." becomes empty, and the part no file.
+        preservePath: true,
       }).single('file')(request, response, (error: unknown) => {
         stopWatching();
         if (error !== undefined && error !== null) {
@@ -117,6 +128,16 @@ export async function receiveUpload(
     if (received) await rm(received.path, { force: true });
     throw error;
   }
+}
+
+/** A name in one line, without folders, control characters and changes of the writing direction. */
+export function cleanFileName(name: string): string {
+  const clean = path
+    .basename(name.toWellFormed().replaceAll('\\', '/'))
+    .replaceAll(/[\p{Cc}\u2028-\u202e\u2066-\u2069\ufffd]/gu, '_')
+    .trim();
+  if (/^\.*$/.test(clean)) return 'song';
+  return Array.from(clean).slice(0, LONGEST_NAME).join('');
 }
 
 function tooLarge(maxFileSize: number): OxboardError {
@@ -147,7 +168,7 @@ function explain(error: unknown, request: Request, maxFileSize: number): Error {
   }
   const { code } = error as Partial<MulterError>;
   if (code === 'LIMIT_FILE_SIZE') return tooLarge(maxFileSize);
-  // Errors of the file system have numbers; what busboy says of the body has none.
+  // Errors of the file system have numbers; busboy's errors about the body have none.
   if ('errno' in error) return error;
   const words = (code === undefined ? undefined : REFUSALS[code]) ?? error.message;
   return new OxboardError('REQUEST_INVALID', `The form is malformed: ${words}`, { cause: error });

@@ -1,25 +1,36 @@
 /**
- * Events of a job by WebSocket. An upgrade goes through the same middleware as any request, up to the
- * route, which takes the connection over.
+ * Events of a job by WebSocket. A request for an upgrade goes through the same middleware as any other
+ * request, up to the route, which takes the connection over.
  */
 import { ServerResponse, type IncomingMessage, type Server } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Express, RequestHandler } from 'express';
+import type { Express, Request, Response } from 'express';
 import { WebSocketServer, type WebSocket } from 'ws';
+import type { z } from 'zod';
 import { OxboardError } from '../errors.js';
-import type { Logger } from '../observability/logger.js';
-import type { Metrics } from '../observability/metrics.js';
 import { isFinished, type JobEvent } from '../jobs/job.js';
-import type { Jobs } from '../jobs/ports.js';
-import { contextOf } from './context.js';
-import { findJob, jobNotFound } from './find-job.js';
-import { lastEventId } from './last-event.js';
+import type { Logger } from '../observability/logger.js';
+import type { RouteDependencies } from './dependencies.js';
+import { findJob, type jobPath } from './find-job.js';
+import { encodeMessage } from './job-document.js';
+import {
+  lastEventId,
+  openEvents,
+  type listenerHeaders,
+  type listenerQuery,
+} from './job-listeners.js';
+import type { Call } from './route.js';
 import { isAllowedOrigin } from './security.js';
-import type { OpenStreams } from './streams.js';
-import { jobMessage } from './views.js';
 
-const GOODBYE_MS = 2_000;
+type SocketCall = Call<
+  z.output<typeof jobPath>,
+  z.output<typeof listenerQuery>,
+  z.output<typeof listenerHeaders>
+>;
+
+/** Time that a client has to answer the closing of its socket. */
+const CLOSE_TIMEOUT_MS = 2_000;
 const CLOSE = { normal: 1000, goingAway: 1001, tryAgain: 1013 };
 
 interface Upgrade {
@@ -28,7 +39,7 @@ interface Upgrade {
 }
 const upgrades = new WeakMap<IncomingMessage, Upgrade>();
 
-/** Lets requests for an upgrade through to the app; those for another protocol are plain requests. */
+/** Passes requests for an upgrade to the app, where those for another protocol are plain requests. */
 export function routeUpgrades(server: Server, app: Express): void {
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy());
@@ -45,30 +56,24 @@ export function routeUpgrades(server: Server, app: Express): void {
   });
 }
 
-export function acceptSockets({
+/**
+ * Answers a request for a WebSocket with the events of the job.
+ *
+ * @throws OxboardError JOB_NOT_FOUND, ORIGIN_NOT_ALLOWED, UPGRADE_REQUIRED, REQUEST_INVALID for a
+ * malformed handshake.
+ */
+export function acceptSocket({
   jobs,
   streams,
   metrics,
   logger,
   corsOrigins,
   heartbeatMs,
-}: {
-  jobs: Jobs;
-  streams: OpenStreams;
-  metrics: Metrics;
-  logger: Logger;
-  corsOrigins: readonly string[];
-  heartbeatMs: number;
-}): RequestHandler {
-  const sockets = new WebSocketServer({
-    noServer: true,
-    // Nothing is expected from clients.
-    maxPayload: 1024,
-    perMessageDeflate: false,
-  });
+}: RouteDependencies): (call: SocketCall) => Promise<void> {
+  const sockets = createSocketServer();
 
-  return async (request, response) => {
-    const job = await findJob(request, jobs);
+  return async ({ request, response, context, path, query, headers }) => {
+    const job = await findJob(path.id, context, jobs);
     const { origin, host } = request.headers;
     // Browsers let any page open a WebSocket anywhere, and send its origin along.
     if (origin !== undefined && !isAllowedOrigin(origin, host, corsOrigins)) {
@@ -77,28 +82,22 @@ export function acceptSockets({
     const upgrade = upgrades.get(request);
     if (!upgrade || request.get('upgrade')?.toLowerCase() !== 'websocket') {
       response.setHeader('Upgrade', 'websocket');
-      throw new OxboardError('UPGRADE_REQUIRED', 'This path speaks WebSocket only');
+      throw new OxboardError('UPGRADE_REQUIRED', 'This path is for WebSockets only');
     }
-    const { tenant, id: requestId } = contextOf(request);
-    contextOf(request).streaming = true;
+    context.streaming = true;
     const { signal, done } = streams.add();
     const closed = new AbortController();
     try {
-      const events = await jobs.events(job.id, tenant, {
-        after: lastEventId(request),
+      const events = await openEvents(jobs, job.id, context, {
+        after: lastEventId(headers, query),
         signal: AbortSignal.any([signal, closed.signal]),
       });
-      if (!events) throw jobNotFound();
-      response.detachSocket(upgrade.socket);
-      // It has no socket any more that could tell it.
-      upgrade.socket.once('close', () => response.emit('close'));
-      const socket = await handshake(sockets, request, upgrade);
+      const socket = await handshake(sockets, request, response, upgrade);
       if (!socket) {
         done();
         return;
       }
-      response.statusCode = 101;
-      logger.info('websocket_opened', { request_id: requestId, job_id: job.id });
+      logger.info('websocket_opened', { request_id: context.id, job_id: job.id });
       metrics.listeners.inc({ transport: 'ws' });
       socket.once('close', () => {
         metrics.listeners.dec({ transport: 'ws' });
@@ -115,15 +114,47 @@ export function acceptSockets({
   };
 }
 
-/** @returns undefined when ws refuses the handshake, which it answers itself, or the client is gone. */
+const refusals = new WeakMap<IncomingMessage, (error: Error) => void>();
+
+function createSocketServer(): WebSocketServer {
+  const sockets = new WebSocketServer({
+    noServer: true,
+    // Nothing is expected from clients.
+    maxPayload: 1024,
+    perMessageDeflate: false,
+  });
+  // With a listener, ws leaves the answer to a malformed handshake to us.
+  sockets.on('wsClientError', (error, _socket, request) => refusals.get(request)?.(error));
+  return sockets;
+}
+
+/**
+ * Takes the connection over from the response.
+ *
+ * @returns undefined when the client is gone.
+ * @throws OxboardError REQUEST_INVALID when the handshake is malformed; the response can be sent.
+ */
 async function handshake(
   sockets: WebSocketServer,
-  request: IncomingMessage,
+  request: Request,
+  response: Response,
   { socket, head }: Upgrade,
 ): Promise<WebSocket | undefined> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
+    refusals.set(request, ({ message }) => {
+      response.setHeader('Sec-WebSocket-Version', '13');
+      reject(
+        new OxboardError('REQUEST_INVALID', `The WebSocket handshake is malformed: ${message}`),
+      );
+    });
     socket.once('close', () => resolve(undefined));
-    sockets.handleUpgrade(request, socket, head, resolve);
+    sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      response.detachSocket(socket);
+      response.statusCode = 101;
+      // Without a socket the response would not notice.
+      socket.once('close', () => response.emit('close'));
+      resolve(webSocket);
+    });
   });
 }
 
@@ -136,7 +167,7 @@ async function sendAll(
 ): Promise<void> {
   try {
     for await (const event of events) {
-      await send(socket, JSON.stringify(jobMessage(jobId, event)));
+      await send(socket, JSON.stringify(encodeMessage(jobId, event)));
       if (isFinished(event)) break;
     }
     socket.close(stopping.aborted ? CLOSE.goingAway : CLOSE.normal);
@@ -146,13 +177,12 @@ async function sendAll(
     }
     socket.close(stopping.aborted ? CLOSE.goingAway : CLOSE.tryAgain);
   } finally {
-    // Clients that do not answer the goodbye are not waited for.
-    const cut = setTimeout(() => socket.terminate(), GOODBYE_MS);
-    socket.once('close', () => clearTimeout(cut));
+    const timer = setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS);
+    socket.once('close', () => clearTimeout(timer));
   }
 }
 
-/** Waits until the message is on its way: one who does not read keeps nothing in memory but this one. */
+/** Waits until the message is sent, so that a client that does not read has one in memory at most. */
 async function send(socket: WebSocket, text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.send(text, (error) => (error ? reject(error) : resolve()));

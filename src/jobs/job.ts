@@ -49,6 +49,17 @@ const uploadSource = described(
   'A song that was uploaded',
 );
 
+/** What the cost of a job depends on; see ModelShape of model-options.ts. */
+const pricedModel = z.object({
+  sampleRate: described(count, 'Samples per second'),
+  segment: described(count, 'Longest input of the networks, in sample frames'),
+  minLength: described(count, 'Shortest input of the networks, in sample frames'),
+  realtimeFactor: described(
+    z.number().nullable(),
+    'Seconds of audio per second of work, as measured; null until it was',
+  ),
+});
+
 const youtubeSource = described(
   z.object({
     kind: z.literal('youtube'),
@@ -58,9 +69,9 @@ const youtubeSource = described(
     sha256: sha256.nullable(),
     sizeBytes: count.nullable(),
     durationSeconds: songSeconds,
-    costPerSecond: described(
-      seconds,
-      'Seconds of work that a second of audio was expected to cost at admission',
+    model: described(
+      pricedModel,
+      'The model as it was at admission, for the cost of the song once its length is known',
     ),
   }),
   'A song behind a link; what is known only of a file is null until the download',
@@ -176,6 +187,7 @@ export type JobStatus = (typeof JOB_STATUSES)[number];
 export type JobStage = (typeof JOB_STAGES)[number];
 export type WebhookStatus = (typeof WEBHOOK_STATUSES)[number];
 export type UploadSource = z.output<typeof uploadSource>;
+export type PricedModel = z.output<typeof pricedModel>;
 export type YoutubeSource = z.output<typeof youtubeSource>;
 export type JobSource = z.output<typeof jobSourceSchema>;
 /** What a job is to do: admission has checked it and filled in every default. */

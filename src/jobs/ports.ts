@@ -13,6 +13,7 @@ import type {
   JobResult,
   JobStage,
   JobStatus,
+  PricedModel,
   WebhookStatus,
 } from './job.js';
 
@@ -94,20 +95,15 @@ export interface ModelPull {
   error: JobFailure | null;
 }
 
-export interface WorkerModel {
+export interface WorkerModel extends PricedModel {
   name: string;
   sources: string[];
-  sampleRate: number;
   /** Of its model.json: two workers with the same name of a model may hold different ones. */
   hash: string;
   embedded: boolean;
   notice: string | null;
   license: string | null;
   sizeBytes: number;
-  /** Longest segment in seconds. */
-  segmentSeconds: number;
-  /** Seconds of audio per second of work, as measured; null until it was. */
-  realtimeFactor: number | null;
 }
 
 export interface Workers {
@@ -126,15 +122,15 @@ export interface Workers {
   }>;
 }
 
-/** A job in the hands of one worker. */
-export interface Holding {
+/** A job that one worker has claimed. */
+export interface Lease {
   job: Job;
   /** Every later call must show it; it is void once the job was cancelled or given to another. */
   token: string;
 }
 
 /** A job that is to be separated. */
-export interface Claim extends Holding {
+export interface Claim extends Lease {
   /** Under which the result will be found by equal jobs. */
   cacheKey: string;
   /** Of the model that is in that key, as the worker last announced it. */
@@ -156,11 +152,11 @@ export interface Claims {
    */
   claim(workerId: string, runtime: string): Promise<Claim | undefined>;
   /** Keeps the claim alive; tells why it is void. Called every few seconds. */
-  renew(claim: Holding): Promise<Revocation | undefined>;
+  renew(lease: Lease): Promise<Revocation | undefined>;
   /** Resolves as soon as a claim is revoked, without waiting for the next renewal. */
-  onRevoked(claim: Holding, listener: (why: Revocation) => void): () => void;
+  onRevoked(lease: Lease, listener: (why: Revocation) => void): () => void;
   /** @returns false when the claim is void. The same holds below. */
-  progress(claim: Holding, now: { stage: JobStage; progress: number }): Promise<boolean>;
+  progress(lease: Lease, now: { stage: JobStage; progress: number }): Promise<boolean>;
   /**
    * After it the result belongs to the job; when false, its files are still the caller's to remove.
    * Safe to repeat with the same result when the answer was lost.
@@ -169,13 +165,13 @@ export interface Claims {
    * announced: then equal jobs do not get it.
    */
   complete(claim: Claim, result: JobResult, usedModel?: string): Promise<boolean>;
-  fail(claim: Holding, failure: JobFailure): Promise<boolean>;
+  fail(lease: Lease, failure: JobFailure): Promise<boolean>;
   /** Back to its lane, in front; the attempt does not count. */
-  handBack(claim: Claim): Promise<boolean>;
+  handBack(lease: Lease): Promise<boolean>;
 }
 
 /** A job whose song is to be downloaded. */
-export interface DownloadClaim extends Holding {
+export interface DownloadClaim extends Lease {
   /** The first is 1. */
   attempt: number;
 }
@@ -192,12 +188,12 @@ export interface Downloads extends Pick<Claims, 'renew' | 'onRevoked' | 'progres
    * @returns false when the claim is void: the song is the caller's to remove.
    */
   downloaded(
-    claim: Holding,
+    lease: Lease,
     song: DownloadedSong,
     { costSeconds, progress }: { costSeconds: number; progress: number },
   ): Promise<boolean>;
   /** Back to its lane, in front; the attempt does not count. */
-  handBack(claim: Holding): Promise<boolean>;
+  handBack(lease: Lease): Promise<boolean>;
 }
 
 /** What became of a link. */

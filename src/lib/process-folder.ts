@@ -3,7 +3,7 @@
  * killed can be told from those of one that lives.
  */
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readlink, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
 
@@ -29,23 +29,58 @@ export async function removeAbandonedFolders(
 ): Promise<void> {
   const machine = await machineName();
   for (const name of await readdir(parent).catch(() => [])) {
-    const [, maker, pid] = /^\.oxboard-([0-9a-f]+)-(\d+)-\w+$/.exec(name) ?? [];
+    const maker = makerOf(name);
     if (maker === undefined) continue;
     const directory = path.join(parent, name);
     if (isOpen(directory)) continue;
     const abandoned =
-      maker === machine
-        ? !(await isInUse(directory, Number(pid)))
+      maker.machine === machine
+        ? !(await isInUse(directory, maker.pid))
         : (await lastChange(directory)) < Date.now() - foreignSeconds * 1000;
     if (abandoned) await rm(directory, { recursive: true, force: true }).catch(() => undefined);
   }
 }
 
+/** The process that made a folder of that name; undefined for other names. */
+export function makerOf(name: string): { machine: string; pid: number } | undefined {
+  const [, machine, pid] = /^\.oxboard-([0-9a-f]+)-(\d+)-\w+$/.exec(name) ?? [];
+  return machine === undefined ? undefined : { machine, pid: Number(pid) };
+}
+
+/** What tells machines and containers apart; empty where the system does not have it. */
+export interface MachineFacts {
+  hostname: string;
+  /** Of process ids, as /proc names it. */
+  namespace: string;
+  /** Drawn when the system was installed, or when its image was built. */
+  machineId: string;
+  /** Drawn each time the kernel starts; containers have that of their host. */
+  bootId: string;
+}
+
+/** Linux' name of the namespace outside of all containers. */
+const HOST_NAMESPACE = 'pid:[4026531836]';
+
+/**
+ * Names the machine, or container, whose process ids are the same as those that `facts` are from.
+ * Outside of containers the name outlasts a restart, so that what a power failure left is known as
+ * ours. In a container it does not: the machine id may be that of an image that others run too.
+ */
+export function nameMachine({ hostname, namespace, machineId, bootId }: MachineFacts): string {
+  const lasting = namespace === HOST_NAMESPACE && /^[0-9a-f]{32}$/.test(machineId);
+  const facts = [hostname, namespace, lasting ? machineId : bootId];
+  return createHash('sha256').update(facts.join('\n')).digest('hex').slice(0, 12);
+}
+
 /** Which machine, or container, this is: a process id means another process elsewhere. */
 export async function machineName(): Promise<string> {
-  const namespace = await readlink('/proc/self/ns/pid').catch(() => '');
-  const machine = createHash('sha256').update(`${hostname()}\n${namespace}`).digest('hex');
-  return machine.slice(0, 12);
+  const read = async (file: string) => (await readFile(file, 'utf8').catch(() => '')).trim();
+  return nameMachine({
+    hostname: hostname(),
+    namespace: await readlink('/proc/self/ns/pid').catch(() => ''),
+    machineId: await read('/etc/machine-id'),
+    bootId: await read('/proc/sys/kernel/random/boot_id'),
+  });
 }
 
 const ownPrefix = async (): Promise<string> =>
@@ -57,6 +92,11 @@ async function isInUse(directory: string, pid: number): Promise<boolean> {
     const { birthtimeMs } = await stat(directory).catch(() => ({ birthtimeMs: Infinity }));
     return birthtimeMs > Date.now() - process.uptime() * 1000;
   }
+  return isProcessAlive(pid);
+}
+
+/** Of a process of this machine. */
+export function isProcessAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

@@ -1,38 +1,35 @@
 /**
- * Waiting no longer than one wants to.
+ * Waiting for work no longer than wanted. The work itself goes on, and its late failure is ignored.
  */
+import pTimeout, { TimeoutError } from 'p-timeout';
 
-/** Work did not end in time; it may still go on. */
-export class TooLate extends Error {
-  constructor(milliseconds: number) {
-    super(`no answer within ${milliseconds} ms`);
-  }
-}
+export { TimeoutError };
 
-/** @throws TooLate; what `work` throws. */
-export async function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new TooLate(milliseconds)), milliseconds);
-  });
+/** Waits at most `timeoutMs` for work. @throws TimeoutError; what `work` throws. */
+export const within = <T>(timeoutMs: number, work: Promise<T>): Promise<T> =>
+  pTimeout(work, { milliseconds: timeoutMs, message: noAnswer(timeoutMs) });
+
+export const noAnswer = (timeoutMs: number): string =>
+  `no answer within ${timeoutMs / 1000} seconds`;
+
+/** Waits for work until `signal` aborts. @throws `signal.reason`; what `work` throws. */
+export const unlessAborted = <T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> =>
+  pTimeout(work, { milliseconds: Infinity, ...(signal && { signal }) });
+
+/**
+ * Waits for work to end, however long that takes.
+ *
+ * @param force called when the work has not ended after `graceMs`, to end it.
+ */
+export async function withGrace<T>(
+  graceMs: number,
+  work: Promise<T>,
+  force: () => void,
+): Promise<T> {
+  const timer = setTimeout(force, graceMs);
   try {
-    return await Promise.race([work, late]);
+    return await work;
   } finally {
     clearTimeout(timer);
-  }
-}
-
-/** Waits for work no longer than until `signal` aborts; it may still go on. @throws `signal.reason` */
-export async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  let stop = (): void => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason as Error);
-    signal.addEventListener('abort', stop);
-    if (signal.aborted) stop();
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', stop);
   }
 }

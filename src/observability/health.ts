@@ -1,6 +1,7 @@
 /**
  * Whether a process can do its work, and what it lacks when it cannot.
  */
+import { within } from '../lib/timeout.js';
 
 /** Something that the process cannot work without. */
 export interface Dependency {
@@ -16,8 +17,7 @@ export interface Missing {
   message: string;
 }
 
-/** Milliseconds within which a dependency has to answer. */
-const PATIENCE = 2_000;
+const CHECK_TIMEOUT_MS = 2_000;
 
 /** Checks all at once. @returns those that are not there; empty: ready. */
 export async function findMissing(dependencies: readonly Dependency[]): Promise<Missing[]> {
@@ -26,21 +26,12 @@ export async function findMissing(dependencies: readonly Dependency[]): Promise<
 }
 
 async function examine({ name, check }: Dependency): Promise<Missing | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`no answer within ${PATIENCE / 1000} seconds`)),
-      PATIENCE,
-    );
-  });
   try {
-    await Promise.race([check(), patience]);
+    await within(CHECK_TIMEOUT_MS, check());
     return undefined;
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'INTERNAL';
     return { name, code, message };
-  } finally {
-    clearTimeout(timer);
   }
 }

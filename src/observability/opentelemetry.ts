@@ -3,7 +3,6 @@
  */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { setTimeout } from 'node:timers/promises';
 import {
   defaultTextMapGetter,
   defaultTextMapSetter,
@@ -29,6 +28,7 @@ import {
   BatchSpanProcessor,
   type SpanExporter,
 } from '@opentelemetry/sdk-trace-base';
+import { within } from '../lib/timeout.js';
 import { withLogContext, type Logger } from './logger.js';
 import { redactText } from './redact.js';
 import type { Span, SpanOptions, TraceContext, Tracer } from './tracing.js';
@@ -40,8 +40,8 @@ export interface TracingConfig {
 }
 
 export interface RunningTracer extends Tracer {
-  /** Sends what waits, as far as that is done within `patienceMs`. */
-  stop(patienceMs: number): Promise<void>;
+  /** Sends what waits, as far as that is done within `timeoutMs`. */
+  stop(timeoutMs: number): Promise<void>;
 }
 
 const KINDS = {
@@ -83,13 +83,8 @@ export async function startOpenTelemetry(
   return {
     enabled: true,
     start: (name, options = {}) => start(tracer, name, options),
-    async stop(patienceMs) {
-      const patience = new AbortController();
-      await Promise.race([
-        provider.shutdown().catch(() => undefined),
-        setTimeout(patienceMs, undefined, { signal: patience.signal }).catch(() => undefined),
-      ]);
-      patience.abort();
+    async stop(timeoutMs) {
+      await within(timeoutMs, provider.shutdown()).catch(() => undefined);
     },
   };
 }

@@ -9,6 +9,11 @@ const SECRET_NAME =
 /** Each looks only so far from where it begins: strangers write texts that would keep it for long. */
 const IN_TEXT: readonly (readonly [RegExp, string])[] = [
   [/(\b[a-z][a-z0-9+.-]{0,30}:\/\/)[^\s/?#@]*@/gi, `$1${REDACTED}@`],
+  // A password with / ? or # in it, which should have been escaped. What looks like a port is none.
+  [
+    /(\b[a-z][a-z0-9+.-]{0,30}:\/\/)[^\s/?#@:]{0,100}:(?!\d{1,5}[/?#])[^\s@"']{0,100}@/gi,
+    `$1${REDACTED}@`,
+  ],
   [
     /([?&](?:[\w-]+[_-])?(?:token|key|password|secret|signature|sig|credential)=)[^\s&#"']+/gi,
     `$1${REDACTED}`,

@@ -2,16 +2,12 @@
  * One pull of a model at a time in one models folder, also when several machines share it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import lockfile from 'proper-lockfile';
 import { OxboardError } from '../errors.js';
+import { isLocked as isLockedFor, tryLock } from '../lib/lock.js';
 
-/**
- * Milliseconds after which the lock of a process that was killed counts as given up. Machines that
- * share the folder may differ by a few seconds in their clocks.
- */
-export const LOCK_STALE = 15_000;
-
-const POLL = 500;
+/** Milliseconds after which the lock of another machine counts as given up. */
+const STALE_MS = 15_000;
+const POLL_MS = 500;
 
 export interface LockOptions {
   signal: AbortSignal;
@@ -29,11 +25,11 @@ export interface LockOptions {
  */
 export async function withLock<T>(
   path: string,
-  { signal, stale = LOCK_STALE, onWait }: LockOptions,
+  { signal, stale = STALE_MS, onWait }: LockOptions,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const lost = new AbortController();
-  const onCompromised = () =>
+  const onLost = () =>
     lost.abort(
       new OxboardError(
         'MODEL_BUSY',
@@ -41,42 +37,35 @@ export async function withLock<T>(
           'command again',
       ),
     );
-  let told = false;
-  let release: (() => Promise<void>) | undefined;
-  while (!release) {
-    signal.throwIfAborted();
-    release = await tryLock(path, stale, onCompromised);
-    if (release) break;
-    if (!told) onWait();
-    told = true;
-    await sleep(POLL, undefined, { signal }).catch(() => signal.throwIfAborted());
-  }
+  const release = await waitForLock(path, { staleMs: stale, onLost, signal, onWait });
   const either = AbortSignal.any([signal, lost.signal]);
   try {
     return await work(either);
   } catch (error) {
-    // Whatever words the work found for being stopped.
+    // Whatever the work says when it is stopped.
     either.throwIfAborted();
     throw error;
   } finally {
-    if (!lost.signal.aborted) await release();
+    await release();
   }
 }
 
-/** Tells whether a process holds the lock, or was killed holding it a moment ago. */
-export const isLocked = (path: string): Promise<boolean> =>
-  lockfile.check(path, { lockfilePath: path, realpath: false, stale: LOCK_STALE });
+/** Whether a process holds the lock. */
+export const isLocked = (path: string): Promise<boolean> => isLockedFor(path, STALE_MS);
 
-/** @returns undefined while another process holds it. */
-async function tryLock(
+async function waitForLock(
   path: string,
-  stale: number,
-  onCompromised: () => void,
-): Promise<(() => Promise<void>) | undefined> {
-  try {
-    return await lockfile.lock(path, { lockfilePath: path, realpath: false, stale, onCompromised });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ELOCKED') return undefined;
-    throw error;
+  {
+    signal,
+    onWait,
+    ...options
+  }: { staleMs: number; onLost: () => void; signal: AbortSignal; onWait: () => void },
+): Promise<() => Promise<void>> {
+  for (let told = false; ; told = true) {
+    signal.throwIfAborted();
+    const attempt = await tryLock(path, options);
+    if ('release' in attempt) return attempt.release;
+    if (!told) onWait();
+    await sleep(POLL_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 }

@@ -5,6 +5,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DiskPlace } from '../lib/disk.js';
+import { redactUrl } from '../lib/redact-url.js';
 import { OxboardError } from '../errors.js';
 import { HUB, type PublishedModel } from './catalogue.js';
 import { displayUrl, type Http } from './http.js';
@@ -68,7 +69,7 @@ export function openSource(source: string | undefined, options: SourceOptions): 
   }
   throw new OxboardError(
     'INVALID_OPTION',
-    `Expected an http or https URL or a folder for --source but received "${source.slice(0, 200)}"`,
+    `Expected an http or https URL or a folder for --source but received "${redactUrl(source.slice(0, 200))}"`,
   );
 }
 

@@ -119,6 +119,8 @@ export function createDispatcher(
       if (closed) closeProducer();
     },
     async waiting() {
+      // It would open a connection that nobody closes, and the process would not end.
+      if (closed) return 0;
       try {
         return (await ask((queue) => queue.checkHealth())).waiting;
       } catch (error) {

@@ -2,13 +2,13 @@
  * The connection to Redis: every command ends within seconds, and whatever makes Redis unavailable is
  * one error, REDIS_UNAVAILABLE.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from 'redis';
 import type { Logger } from '../observability/logger.js';
 import { isRefusedLogin, redisError, unavailable } from './redis-errors.js';
 import { jsonScript } from './scripts.js';
 import { Subscriptions } from './subscriptions.js';
-import { TooLate, within } from '../lib/timeout.js';
+import { redactUrl } from '../lib/redact-url.js';
+import { noAnswer, TimeoutError, within } from '../lib/timeout.js';
 
 const COMMAND_TIMEOUT_MS = 3_000;
 /** Without a connection for so long, commands no longer wait for it. */
@@ -80,20 +80,13 @@ export async function connectRedis<Scripts extends object>(
     logger.warn('redis_connection_lost', { error });
   });
 
-  const giveUp = new AbortController();
   try {
-    await Promise.race([
-      client.connect(),
-      sleep(CONNECT_TIMEOUT_MS, undefined, { signal: giveUp.signal }).then(() => {
-        throw lastError ?? new Error('no answer');
-      }),
-    ]);
+    await within(CONNECT_TIMEOUT_MS, client.connect());
     connected = true;
   } catch (error) {
     client.destroy();
-    throw unavailable(`Redis does not answer at ${withoutPassword(redisUrl)}`, error);
-  } finally {
-    giveUp.abort();
+    const cause = error instanceof TimeoutError ? (lastError ?? error) : error;
+    throw unavailable(`Redis does not answer at ${redactUrl(redisUrl)}`, cause);
   }
 
   const subscriptions = new Subscriptions(client.duplicate(), logger);
@@ -107,7 +100,7 @@ export async function connectRedis<Scripts extends object>(
       answeredAt = performance.now();
       return answer;
     } catch (error) {
-      if (error instanceof TooLate) reconnectIfSilent();
+      if (error instanceof TimeoutError) reconnectIfSilent();
       throw redisError(error);
     }
   }
@@ -116,7 +109,7 @@ export async function connectRedis<Scripts extends object>(
   function reconnectIfSilent(): void {
     if (!client.isReady || performance.now() - answeredAt < SILENCE_TIMEOUT_MS) return;
     downSince = performance.now();
-    lastError = new TooLate(SILENCE_TIMEOUT_MS);
+    lastError = new TimeoutError(noAnswer(SILENCE_TIMEOUT_MS));
     logger.warn('redis_connection_lost', { error: lastError });
     client.destroy();
     client.connect().catch(() => undefined); // it only ends by close()
@@ -188,5 +181,3 @@ function addressOf(client: Client): RedisAddress {
     database,
   };
 }
-
-const withoutPassword = (url: string): string => url.replace(/\/\/[^/]*@/, '//');

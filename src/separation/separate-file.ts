@@ -9,9 +9,10 @@ import { displayPath } from '../lib/display-path.js';
 import { checkFreeSpace, writeError } from '../audio/write-errors.js';
 import { resolveEncoding, type Encoding } from '../audio/formats.js';
 import { extractCover, stemTexts } from '../audio/tags.js';
-import { emptyInput, tooLong, type ProbedInput } from '../audio/probe.js';
-import { SpoolWriter, type Spool } from '../audio/spool.js';
+import { emptyInput, type ProbedInput } from '../audio/probe.js';
+import { spoolBlocks, type Spool } from '../audio/spool.js';
 import { OxboardError } from '../errors.js';
+import { checkModelOptions } from '../model-options.js';
 import type { ResolvedOutputOptions, SeparateOptions } from '../options.js';
 import type { Checkpoints } from './checkpoints.js';
 import { checkTemplate, folderName, stemPath, trackName } from './output-names.js';
@@ -39,8 +40,8 @@ export interface FileRequest {
   output: ResolvedOutputOptions;
   /** Options of the separation; `stems` chooses the sources that are written. */
   options: SeparateOptions;
-  /** The longest audio that is accepted; it ends while it is decoded. Default: any. */
-  maxSeconds?: number | undefined;
+  /** Called with the seconds of audio that are decoded so far; what it throws ends the work. */
+  checkLength?: (seconds: number) => void;
   /** Where finished stems are kept meanwhile, to go on from there after an interruption. */
   checkpoints?: Checkpoints | undefined;
   /** Paths that earlier files of the same run have taken. */
@@ -90,7 +91,7 @@ export async function separateFile(request: FileRequest): Promise<FileResult> {
   const { input, separator, output, options, taken, signal, onProgress } = request;
   const { model } = separator;
   const format = { sampleRate: model.sampleRate, channelCount: model.channels };
-  const plan = checkOutput(model.sources, output, options.stems);
+  const plan = checkOutput(model, output, options);
   const encoding = resolveEncoding(output, { input: input.sampleRate, model: model.sampleRate });
   const places = outputPlaces(request, plan, encoding);
 
@@ -196,32 +197,28 @@ export async function separateFile(request: FileRequest): Promise<FileResult> {
  * @param space bytes that a separation of so many seconds needs beside the mixture.
  */
 async function spoolMixture(
-  { input, separator, maxSeconds = Infinity, signal, onProgress }: FileRequest,
+  { input, separator, checkLength, signal, onProgress }: FileRequest,
   workspace: Workspace,
   space: (seconds: number, silent: boolean) => number,
 ): Promise<Spool> {
   const { sampleRate, channels: channelCount } = separator.model;
   const format = { sampleRate, channelCount };
-  const writer = await SpoolWriter.create(workspace.path('mixture.f32'), format);
   let checkedSeconds = 0;
-  try {
-    onProgress?.({ stage: 'decoding', fraction: 0 });
-    for await (const block of decode(input, format, signal)) {
-      await writer.write(block);
-      const seconds = writer.frames / sampleRate;
-      if (seconds > maxSeconds) throw tooLong(maxSeconds);
-      if (seconds > checkedSeconds) {
-        checkedSeconds = seconds + SECONDS_BETWEEN_SPACE_CHECKS;
-        await checkFreeSpace(workspace.directory, space(checkedSeconds, writer.silent));
-      }
-      const fraction = input.durationSeconds ? Math.min(seconds / input.durationSeconds, 1) : 0;
-      onProgress?.({ stage: 'decoding', fraction });
+  onProgress?.({ stage: 'decoding', fraction: 0 });
+  const blocks = decode(input, format, signal);
+  const file = workspace.path('mixture.f32');
+  const mixture = await spoolBlocks(file, format, blocks, async ({ frames, silent }) => {
+    const seconds = frames / sampleRate;
+    checkLength?.(seconds);
+    if (seconds > checkedSeconds) {
+      checkedSeconds = seconds + SECONDS_BETWEEN_SPACE_CHECKS;
+      await checkFreeSpace(workspace.directory, space(checkedSeconds, silent));
     }
-    if (writer.frames === 0) throw emptyInput(input.path);
-    return await writer.finish();
-  } finally {
-    await writer.close();
-  }
+    const fraction = input.durationSeconds ? Math.min(seconds / input.durationSeconds, 1) : 0;
+    onProgress?.({ stage: 'decoding', fraction });
+  });
+  if (mixture.frames === 0) throw emptyInput(input.path);
+  return mixture;
 }
 
 /**
@@ -236,21 +233,18 @@ function keptFrames(input: ProbedInput, mixture: Spool, encoding: Encoding): num
 }
 
 /**
- * The checks that need only the model's sources, for a caller that wants to refuse bad options
+ * The checks that need only the model's description, for a caller that wants to refuse bad options
  * before it loads the model.
  *
  * @throws OxboardError INVALID_OPTION
  */
 export function checkOutput(
-  sources: readonly string[],
+  model: StemSeparator['model'],
   output: ResolvedOutputOptions,
-  stems: readonly string[] | undefined,
+  options: SeparateOptions,
 ): StemPlan {
-  const plan = planStems(sources, {
-    stems,
-    twoStems: output.twoStems,
-    otherMethod: output.otherMethod,
-  });
+  checkModelOptions({ ...output, ...options }, model);
+  const plan = planStems(model.sources, { ...output, stems: options.stems });
   checkTemplate(output.filename, plan.outputs.length);
   return plan;
 }

@@ -1,8 +1,7 @@
 /**
  * Which sources are separated, and which stems are made of them.
  */
-import { OxboardError } from '../errors.js';
-import { invalidOption, type ResolvedOutputOptions } from '../options.js';
+import type { JobOptions } from '../options.js';
 
 /** A stem is the mixture (or nothing) plus and minus some sources. */
 export interface StemOutput {
@@ -20,30 +19,14 @@ export interface StemPlan {
   complete: boolean;
 }
 
-/** @throws OxboardError INVALID_OPTION */
+/** @param options that passed the check of model-options.ts. */
 export function planStems(
   modelSources: readonly string[],
-  options: {
-    stems?: readonly string[] | undefined;
-    twoStems?: string | undefined;
-    otherMethod: ResolvedOutputOptions['otherMethod'];
-  },
+  { stems, twoStems, otherMethod }: Pick<JobOptions, 'stems' | 'twoStems' | 'otherMethod'>,
 ): StemPlan {
-  const { stems, twoStems, otherMethod } = options;
   if (twoStems === undefined) {
-    const wanted = stems ?? modelSources;
-    const unknown = wanted.find((name) => !modelSources.includes(name));
-    if (unknown !== undefined)
-      throw invalidOption('stems', `some of ${modelSources.join(', ')}`, unknown);
-    const sources = modelSources.filter((name) => wanted.includes(name));
+    const sources = modelSources.filter((name) => !stems || stems.includes(name));
     return plan(modelSources, sources, sources.map(source));
-  }
-
-  if (stems !== undefined) {
-    throw new OxboardError('INVALID_OPTION', 'Choose stems or two stems, not both');
-  }
-  if (!modelSources.includes(twoStems)) {
-    throw invalidOption('twoStems', `one of ${modelSources.join(', ')}`, twoStems);
   }
   const others = modelSources.filter((name) => name !== twoStems);
   const first = source(twoStems);

@@ -1,17 +1,14 @@
 /**
- * From the mixture's spool to one float32 spool per output, block by block as the network gives
- * them.
+ * From the mixture's spool to one spool per output, block by block as the network gives them.
  */
-import { FRAMES_PER_BLOCK } from '../audio/pcm.js';
-import { Spool, SpoolReader, SpoolWriter } from '../audio/spool.js';
+import { interleave } from '../audio/pcm.js';
+import { SpoolReader, SpoolWriter, type Spool } from '../audio/spool.js';
 import type { StreamOptions } from '../options.js';
 import type { AudioSource } from '../engine/audio-source.js';
-import { CheckpointWriter, connected, type Checkpoints } from './checkpoints.js';
+import { CheckpointSchedule, keptBlocks, type Checkpoints } from './checkpoints.js';
 import { NullTest } from './null-test.js';
 import type { StemOutput, StemPlan } from './stem-plan.js';
 import type { Workspace } from './workspace.js';
-
-type Stems = Record<string, readonly Float32Array[]>;
 
 /** What is needed of a Separator. */
 export interface StemSeparator {
@@ -20,11 +17,13 @@ export interface StemSeparator {
     readonly sources: readonly string[];
     readonly sampleRate: number;
     readonly channels: number;
+    /** Sample frames of the longest segment. */
+    readonly segment: number;
   };
   stream(
     source: AudioSource,
     options: StreamOptions,
-  ): AsyncIterable<{ offset: number; frames: number; stems: Stems }> & {
+  ): AsyncIterable<{ frames: number; stems: Record<string, readonly Float32Array[]> }> & {
     /** Known once the first block has come. */
     readonly manifest: object | undefined;
   };
@@ -50,86 +49,61 @@ export async function separateToSpools(
   const needsMixture = plan.complete || plan.outputs.some(({ fromMixture }) => fromMixture);
   const reader = await SpoolReader.open(mixture);
   const writers: SpoolWriter[] = [];
-  const write = async (rows: readonly (readonly Float32Array[])[], song: Float32Array[]) => {
-    nullTest?.add(song, rows);
-    await Promise.all(writers.map((writer, index) => writer.write(rows[index] ?? [])));
+  let position = 0;
+  const append = async (
+    frames: number,
+    outputsOf: (song: Float32Array) => readonly Float32Array[],
+  ): Promise<void> => {
+    const song = needsMixture ? await reader.read(position, frames) : new Float32Array();
+    const outputs = outputsOf(song);
+    nullTest?.add(song, outputs);
+    await Promise.all(writers.map((writer, index) => writer.write(outputs[index] as Float32Array)));
+    position += frames;
   };
-  let kept: CheckpointWriter | undefined;
   try {
     for (const index of plan.outputs.keys()) {
       writers.push(await SpoolWriter.create(workspace.path(`${String(index)}.f32`), mixture));
     }
-    let resumeFrom = 0;
+    let schedule: CheckpointSchedule | undefined;
     if (checkpoints) {
-      for await (const rows of restoredFrames(checkpoints, mixture, plan.outputs.length)) {
-        const frames = rows[0]?.[0]?.length ?? 0;
-        await write(rows, needsMixture ? await reader.read(resumeFrom, frames) : []);
-        resumeFrom += frames;
+      for await (const outputs of keptBlocks(checkpoints, mixture, writers.length)) {
+        await append((outputs[0]?.length ?? 0) / mixture.channelCount, () => outputs);
       }
-      kept = new CheckpointWriter(checkpoints, workspace, mixture, plan.outputs.length, resumeFrom);
+      schedule = new CheckpointSchedule(checkpoints, writers);
     }
-    const stream = separator.stream(mixture, { ...options, stems: [...plan.sources], resumeFrom });
-    for await (const { offset, frames, stems } of stream) {
-      const song = needsMixture ? await reader.read(offset, frames) : [];
-      const rows = plan.outputs.map((output) => mix(output, song, stems));
-      await write(rows, song);
-      await kept?.write(rows);
+    const wanted = { ...options, stems: [...plan.sources], resumeFrom: position };
+    const stream = separator.stream(mixture, wanted);
+    for await (const { frames, stems } of stream) {
+      const sources = new Map(plan.sources.map((name) => [name, interleave(stems[name] ?? [])]));
+      await append(frames, (song) => plan.outputs.map((output) => mix(output, song, sources)));
+      await schedule?.keepIfDue();
     }
     const { manifest = {} } = stream;
     const spools = await Promise.all(writers.map((writer) => writer.finish()));
     return { spools, nullTestDb: nullTest?.decibels ?? null, manifest };
   } finally {
-    await Promise.all([reader, ...writers, ...(kept ? [kept] : [])].map((file) => file.close()));
-  }
-}
-
-/** What earlier attempts finished, block by block: for each output one array per channel. */
-async function* restoredFrames(
-  checkpoints: Checkpoints,
-  mixture: Spool,
-  outputs: number,
-): AsyncGenerator<Float32Array[][], void, undefined> {
-  const { sampleRate, channelCount } = mixture;
-  const parts = connected(await checkpoints.parts());
-  const end = parts.reduce((sum, { frames }) => sum + frames, 0);
-  // They are of another song or plan, and of no use.
-  if (end > mixture.frames || parts.some(({ files }) => files.length !== outputs)) return;
-  for (const { frames, files } of parts) {
-    // Whether a part is silent is not known; NaN makes it read.
-    const spools = files.map((file) => new Spool(file, sampleRate, channelCount, frames, NaN));
-    const readers = await Promise.all(spools.map((spool) => SpoolReader.open(spool)));
-    try {
-      for (let frame = 0; frame < frames; frame += FRAMES_PER_BLOCK) {
-        const count = Math.min(FRAMES_PER_BLOCK, frames - frame);
-        yield await Promise.all(readers.map((reader) => reader.read(frame, count)));
-      }
-    } finally {
-      await Promise.all(readers.map((reader) => reader.close()));
-    }
+    await Promise.all([reader, ...writers].map((file) => file.close()));
   }
 }
 
 /** One output's samples: a source as it is, or a sum in float32 in the order of the sources. */
 function mix(
-  output: StemOutput,
-  song: readonly Float32Array[],
-  stems: Stems,
-): readonly Float32Array[] {
-  const { fromMixture, added, subtracted } = output;
-  const [first = ''] = added;
-  const start = fromMixture ? song : (stems[first] ?? []);
-  const plus = fromMixture ? added : added.slice(1);
-  if (plus.length === 0 && subtracted.length === 0) return start;
-  return start.map((samples, channel) => {
-    const sum = samples.slice();
-    for (const name of plus) accumulate(sum, stems[name]?.[channel], 1);
-    for (const name of subtracted) accumulate(sum, stems[name]?.[channel], -1);
-    return sum;
-  });
+  { fromMixture, added, subtracted }: StemOutput,
+  song: Float32Array,
+  sources: ReadonlyMap<string, Float32Array>,
+): Float32Array {
+  const plus = added.map((name) => sources.get(name) as Float32Array);
+  const minus = subtracted.map((name) => sources.get(name) as Float32Array);
+  const start = fromMixture ? song : (plus.shift() as Float32Array);
+  if (plus.length === 0 && minus.length === 0) return start;
+  const sum = start.slice();
+  for (const samples of plus) accumulate(sum, samples, 1);
+  for (const samples of minus) accumulate(sum, samples, -1);
+  return sum;
 }
 
-function accumulate(sum: Float32Array, samples: Float32Array = new Float32Array(), sign: number) {
-  for (let frame = 0; frame < samples.length; frame++) {
-    sum[frame] = (sum[frame] as number) + sign * (samples[frame] as number);
+function accumulate(sum: Float32Array, samples: Float32Array, sign: 1 | -1): void {
+  for (let at = 0; at < sum.length; at++) {
+    sum[at] = (sum[at] as number) + sign * (samples[at] as number);
   }
 }

@@ -3,8 +3,8 @@
  * system, so that finished files move into place at once, and it goes on every outcome but `kill -9`
  * and power failure; what those leave goes when the next work begins at the same place.
  */
-import { rmdirSync, rmSync } from 'node:fs';
-import { mkdir, rename, stat } from 'node:fs/promises';
+import { lstatSync, mkdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
+import { mkdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { displayPath } from '../lib/display-path.js';
 import { OxboardError } from '../errors.js';
@@ -44,9 +44,10 @@ export class Workspace {
   }
 
   /**
-   * Moves finished files to their places, over older ones but never over the input.
+   * Moves finished files to their places, over older ones but never over the input. When one cannot
+   * be moved, all is as it was before.
    *
-   * @throws OxboardError OUTPUT_UNWRITABLE
+   * @throws OxboardError OUTPUT_UNWRITABLE; the file system's error.
    */
   async publish(moves: readonly { from: string; to: string }[], input: string): Promise<void> {
     const song = await stat(input);
@@ -59,18 +60,24 @@ export class Workspace {
         );
       }
     }
+    // Synchronous, so that a signal finds either all files in place or none.
     const undo: (() => void)[] = [];
-    for (const { from, to } of moves) {
-      const folder = path.dirname(to);
-      try {
-        const created = await mkdir(folder, { recursive: true });
+    try {
+      for (const [index, { from, to }] of moves.entries()) {
+        const folder = path.dirname(to);
+        const created = mkdirSync(folder, { recursive: true });
         if (created !== undefined) undo.push(() => removeEmptyFolders(folder, created));
-        await rename(from, to);
+        if (lstatSync(to, { throwIfNoEntry: false })?.isDirectory() === false) {
+          const aside = this.path(`replaced-${String(index)}`);
+          renameSync(to, aside);
+          undo.push(() => renameSync(aside, to));
+        }
+        renameSync(from, to);
         undo.push(() => rmSync(to, { force: true }));
-      } catch (error) {
-        for (const step of undo.reverse()) step();
-        throw error;
       }
+    } catch (error) {
+      for (const step of undo.reverse()) step();
+      throw error;
     }
   }
 

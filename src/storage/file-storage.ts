@@ -2,7 +2,7 @@
  * A folder as storage. Objects are files; whatever is not whole lies in a hidden folder of the
  * process that makes it, on the same file system, so that it becomes an object by one rename.
  */
-import { createReadStream, createWriteStream, type Stats } from 'node:fs';
+import { createWriteStream, type Stats } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, rmdir, stat, unlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { addAbortSignal, type Readable } from 'node:stream';
@@ -11,12 +11,15 @@ import { diskError } from '../lib/disk.js';
 import { OxboardError } from '../errors.js';
 import { makeProcessFolder, removeAbandonedFolders } from '../lib/process-folder.js';
 import { checkKey, checkPrefix } from './keys.js';
-import { ObjectNotFound, type Storage, type StoredObject } from './storage.js';
+import { ObjectNotFound, type ByteRange, type Storage, type StoredObject } from './storage.js';
 
 /** How often a folder may go, with its last object, between its making and the putting into it. */
 const ATTEMPTS = 20;
 /** Age of the temporaries of another machine that nobody writes any more. */
 const ABANDONED_SECONDS = 86_400;
+
+/** Of what is read at a time. */
+const CHUNK_BYTES = 1 << 18;
 
 const temporaries = new Set<string>();
 
@@ -47,14 +50,32 @@ export class FileStorage implements Storage {
       await this.#publish(file, place);
     } catch (error) {
       if (codeOf(error) !== 'EXDEV') throw this.#explain(error);
+      await this.putCopy(key, file, {}, signal);
+      await rm(file, { force: true });
+    }
+  }
+
+  async putCopy(
+    key: string,
+    file: string,
+    range?: Partial<ByteRange>,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const place = this.#place(key);
+    // What is wrong with the caller's file is not the storage's fault.
+    const source = await open(file);
+    try {
+      signal?.throwIfAborted();
       await this.#throughTemporary(
         place,
         async (temporary) => {
-          await pipeline(createReadStream(file), createWriteStream(temporary), { signal });
+          const bytes = source.createReadStream({ ...range, highWaterMark: CHUNK_BYTES });
+          await pipeline(bytes, createWriteStream(temporary), { signal });
         },
         signal,
       );
-      await rm(file, { force: true });
+    } finally {
+      await source.close();
     }
   }
 
@@ -73,18 +94,14 @@ export class FileStorage implements Storage {
     return status?.isFile() ? describe(key, status) : undefined;
   }
 
-  async read(
-    key: string,
-    range?: { start: number; end: number },
-    signal?: AbortSignal,
-  ): Promise<Readable> {
+  async read(key: string, range?: ByteRange, signal?: AbortSignal): Promise<Readable> {
     const place = this.#place(key);
     signal?.throwIfAborted();
     const file = await this.#absentAsUndefined(open(place));
     if (!file) throw new ObjectNotFound(key);
     try {
       if (!(await file.stat()).isFile()) throw new ObjectNotFound(key);
-      const stream = file.createReadStream({ ...range, highWaterMark: 1 << 18 });
+      const stream = file.createReadStream({ ...range, highWaterMark: CHUNK_BYTES });
       return signal ? addAbortSignal(signal, stream) : stream;
     } catch (error) {
       await file.close();

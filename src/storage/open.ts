@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { OxboardError } from '../errors.js';
+import { redactUrl } from '../lib/redact-url.js';
 import { FileStorage } from './file-storage.js';
 import type { Storage } from './storage.js';
 
@@ -41,7 +42,7 @@ function folderOf(storageUrl: string): string {
     throw new OxboardError(
       'INVALID_ENVIRONMENT',
       `Expected URL of a folder, such as file:///var/lib/oxboard, for the environment variable ` +
-        `STORAGE_URL but received "${storageUrl}"`,
+        `STORAGE_URL but received "${redactUrl(storageUrl)}"`,
       { cause },
     );
   }

@@ -30,6 +30,7 @@ import { explainS3Error, isAbsent } from './s3-errors.js';
 import { putBuffer, sendFile, type S3Object } from './s3-upload.js';
 import {
   ObjectNotFound,
+  type ByteRange,
   type SignedUrlOptions,
   type Storage,
   type StoredObject,
@@ -74,14 +75,23 @@ export class S3Storage implements Storage {
   }
 
   async putFile(key: string, file: string, signal?: AbortSignal): Promise<void> {
-    const place = this.#keyOf(key);
+    await this.putCopy(key, file, {}, signal);
+    await rm(file, { force: true });
+  }
+
+  async putCopy(
+    key: string,
+    file: string,
+    range: Partial<ByteRange> = {},
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const object = this.#object(this.#keyOf(key));
     signal?.throwIfAborted();
     await this.#sending(async () => {
       signal?.throwIfAborted();
       const ask = (work: () => Promise<void>) => this.#ask(work, signal);
-      await sendFile(this.#client, this.#object(place), file, ask, signal);
+      await sendFile(this.#client, object, { file, range, ask, signal });
     });
-    await rm(file, { force: true });
   }
 
   async putBytes(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
@@ -105,11 +115,7 @@ export class S3Storage implements Storage {
     }
   }
 
-  async read(
-    key: string,
-    range?: { start: number; end: number },
-    signal?: AbortSignal,
-  ): Promise<Readable> {
+  async read(key: string, range?: ByteRange, signal?: AbortSignal): Promise<Readable> {
     const place = this.#keyOf(key);
     const { start = 0, end } = range ?? {};
     const answer = await this.#get(key, place, { start, end, signal });

@@ -3,8 +3,10 @@
  */
 import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
+import type { ByteRange } from './storage.js';
 
 /** Bytes. */
 const PART_SIZE = 8 << 20;
@@ -28,28 +30,33 @@ export async function putBuffer(
   await client.send(command, signal ? { abortSignal: signal } : {});
 }
 
-/**
- * @param ask runs what speaks to the store, whose failures are others than those of the file.
- * @throws what reading the file throws, and what `ask` does.
- */
+export interface FileToSend {
+  file: string;
+  /** The bytes that are sent; by default all. */
+  range: Partial<ByteRange>;
+  /** Runs what speaks to the store, whose failures are others than those of the file. */
+  ask: (work: () => Promise<void>) => Promise<void>;
+  signal: AbortSignal | undefined;
+}
+
+/** @throws what reading the file throws, and what `ask` does. */
 export async function sendFile(
   client: S3Client,
   object: S3Object,
-  file: string,
-  ask: (work: () => Promise<void>) => Promise<void>,
-  signal?: AbortSignal,
+  { file, range, ask, signal }: FileToSend,
 ): Promise<void> {
+  const { start = 0, end = Infinity } = range;
   const handle = await open(file);
   try {
-    const { size } = await handle.stat();
-    if (size <= PART_SIZE) {
-      const bytes = await handle.readFile();
-      await ask(() => putBuffer(client, object, bytes, signal));
-      return;
-    }
-    const body = handle.createReadStream({ autoClose: false });
+    const size = Math.min(end + 1, (await handle.stat()).size) - start;
+    const body = handle.createReadStream({ start, end, autoClose: false });
     try {
-      await ask(() => sendParts(client, object, { body, size }, signal));
+      if (size > PART_SIZE) {
+        await ask(() => sendParts(client, object, { body, size }, signal));
+      } else {
+        const bytes = await buffer(body);
+        await ask(() => putBuffer(client, object, bytes, signal));
+      }
     } finally {
       body.destroy();
     }

@@ -10,6 +10,12 @@ export interface StoredObject {
   modifiedAt: Date;
 }
 
+/** Bytes from `start` to `end`, both included. */
+export interface ByteRange {
+  start: number;
+  end: number;
+}
+
 /** There is no such object, or no more. */
 export class ObjectNotFound extends Error {
   override readonly name = 'ObjectNotFound';
@@ -43,21 +49,24 @@ export interface Storage {
    * before it is whole.
    */
   putFile(key: string, file: string, signal?: AbortSignal): Promise<void>;
+  /** Makes an object of a local file, or of some of its bytes; the file stays as it is. */
+  putCopy(
+    key: string,
+    file: string,
+    range?: Partial<ByteRange>,
+    signal?: AbortSignal,
+  ): Promise<void>;
   /** Makes a small object of bytes. */
   putBytes(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
   /** Undefined when there is no such object. */
   stat(key: string): Promise<StoredObject | undefined>;
   /**
-   * Reads an object, or its bytes from `start` to `end`, both included. A stream that was begun may
-   * fail when the object goes meanwhile.
+   * Reads an object, or some of its bytes. A stream that was begun may fail when the object goes
+   * meanwhile.
    *
    * @throws ObjectNotFound
    */
-  read(
-    key: string,
-    range?: { start: number; end: number },
-    signal?: AbortSignal,
-  ): Promise<Readable>;
+  read(key: string, range?: ByteRange, signal?: AbortSignal): Promise<Readable>;
   /**
    * Gives the object as a local file: itself where the storage is local, else a copy in `directory`,
    * under a name that no other object has there.

@@ -5,6 +5,7 @@
 import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
 import { inSpan, NO_TRACER, type Span, type Tracer } from '../observability/tracing.js';
+import { withGrace } from '../lib/timeout.js';
 import type { Job } from '../jobs/job.js';
 import type { Deliveries, DeliveryClaim } from '../jobs/ports.js';
 import { delayAfter, RETRIES, type Retries } from './retries.js';
@@ -148,12 +149,9 @@ export function createDeliverer({
       stopped = true;
       clearTimeout(timer);
       await looking;
-      const deadline = setTimeout(
-        () => breakOff.abort(new Error('The service stops')),
-        Math.min(graceMs, LAST_ANSWERS),
+      await withGrace(Math.min(graceMs, LAST_ANSWERS), Promise.all(running), () =>
+        breakOff.abort(new Error('The service stops')),
       );
-      await Promise.all(running);
-      clearTimeout(deadline);
       await sender.close();
     },
   };

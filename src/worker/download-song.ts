@@ -3,19 +3,19 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
-import path from 'node:path';
+import { stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { writeError } from '../audio/write-errors.js';
-import { probe, tooLong } from '../audio/probe.js';
+import { probe } from '../audio/probe.js';
 import { OxboardError } from '../errors.js';
+import { retry } from '../lib/retry.js';
+import { unlessAborted } from '../lib/timeout.js';
 import type { Logger } from '../observability/logger.js';
 import type { Storage } from '../storage/storage.js';
 import type { DownloadedSong } from '../jobs/ports.js';
 import { downloadsOf } from '../jobs/record.js';
-import { unlessAborted } from '../lib/timeout.js';
 import { isOutage } from './failures.js';
-import { withRetries, type Patience } from './patience.js';
+import { inFolder } from './work-folder.js';
 
 /** Gets what a link leads to; see fetchSong. */
 export type SongFetcher = (
@@ -23,60 +23,64 @@ export type SongFetcher = (
   options: { directory: string; signal: AbortSignal; onProgress: (fraction: number) => void },
 ) => Promise<{ path: string; name: string }>;
 
+export interface SongContext {
+  storage: Storage;
+  fetchSong: SongFetcher;
+  /** Where this process works; each try has a folder in it. */
+  directory: string;
+  /** Milliseconds before each further try to store the song. */
+  retryDelaysMs: readonly number[];
+  logger: Logger;
+}
+
+interface SongRequest {
+  jobId: string;
+  url: string;
+  /** Throws when the song is longer than is accepted. */
+  checkLength: (seconds: number) => void;
+  signal: AbortSignal;
+  /** @param fraction from 0 to 1. */
+  onProgress: (fraction: number) => void;
+}
+
 /** @throws OxboardError; `signal.reason`. Nothing is left behind. */
 export async function downloadSong(
-  context: {
-    storage: Storage;
-    fetchSong: SongFetcher;
-    directory: string;
-    maxDuration: number;
-    /** With what is to be stored. */
-    patience: Patience;
-    logger: Logger;
-  },
-  {
-    jobId,
-    url,
-    signal,
-    onProgress,
-  }: {
-    jobId: string;
-    url: string;
-    signal: AbortSignal;
-    onProgress: (fraction: number) => void;
-  },
+  context: SongContext,
+  request: SongRequest,
 ): Promise<DownloadedSong> {
-  let directory: string | undefined;
-  onProgress(0);
+  request.onProgress(0);
   try {
-    await mkdir(context.directory, { recursive: true });
-    directory = await mkdtemp(path.join(context.directory, 'song-'));
-    // What cannot be kept is not asked for, again and again.
-    await unlessAborted(signal, context.storage.check());
-    const song = await context.fetchSong(url, { directory, signal, onProgress });
-    const durationSeconds = await lengthOf(song.path, signal);
-    if (durationSeconds !== null && durationSeconds > context.maxDuration) {
-      throw tooLong(context.maxDuration);
-    }
-    const { size: sizeBytes } = await stat(song.path);
-    const hash = createHash('sha256');
-    await pipeline(createReadStream(song.path), hash, { signal });
-    // A name that no other attempt has: of two, the one that is believed dead may end last.
-    const key = `${downloadsOf(jobId)}/${randomUUID()}`;
-    await withRetries(() => context.storage.putFile(key, song.path, signal), {
-      patience: context.patience,
-      mayPass: isOutage,
-      onRetry: (error) => context.logger.warn('song_not_stored', { error }),
-      signal,
-    });
-    return { key, name: song.name, sha256: hash.digest('hex'), sizeBytes, durationSeconds };
+    return await inFolder(context.directory, 'song-', (folder) =>
+      downloadInto(folder, context, request),
+    );
   } catch (error) {
-    signal.throwIfAborted();
+    request.signal.throwIfAborted();
     throw writeError(error, context.directory);
-  } finally {
-    if (directory)
-      await rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
   }
+}
+
+async function downloadInto(
+  directory: string,
+  { storage, fetchSong, retryDelaysMs, logger }: SongContext,
+  { jobId, url, checkLength, signal, onProgress }: SongRequest,
+): Promise<DownloadedSong> {
+  // A site is not asked for a song that cannot be stored.
+  await unlessAborted(signal, storage.check());
+  const song = await fetchSong(url, { directory, signal, onProgress });
+  const durationSeconds = await lengthOf(song.path, signal);
+  if (durationSeconds !== null) checkLength(durationSeconds);
+  const { size: sizeBytes } = await stat(song.path);
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(song.path), hash, { signal });
+  // A new name for each attempt: one whose worker seems to be dead may still end later.
+  const key = `${downloadsOf(jobId)}/${randomUUID()}`;
+  await retry(() => storage.putFile(key, song.path, signal), {
+    delaysMs: retryDelaysMs,
+    isTransient: isOutage,
+    onRetry: (error) => logger.warn('song_not_stored', { error }),
+    signal,
+  });
+  return { key, name: song.name, sha256: hash.digest('hex'), sizeBytes, durationSeconds };
 }
 
 async function lengthOf(file: string, signal: AbortSignal): Promise<number | null> {

@@ -1,40 +1,36 @@
 /**
- * Claims a job at each wake-up and downloads its song, as many at a time as it has slots. What a link
- * does, and how long that takes, is no matter of the workers'.
+ * A downloader: gets the songs of jobs that have a link. It has slots of its own, so that slow
+ * downloads do not keep workers from separating.
  */
-import { randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
-import { setTimeout } from 'node:timers/promises';
 import { diskError } from '../lib/disk.js';
-import type { Dispatcher } from '../jobs/ports.js';
-import { Interruption } from './interruption.js';
-import type { Patience } from './patience.js';
+import type { DownloadClaim, Dispatcher } from '../jobs/ports.js';
+import { Host } from './host.js';
+import { RENEWAL_MS } from './lease.js';
 import { openWorkFolder } from './work-folder.js';
 import { runDownload, type DownloadContext } from './run-download.js';
 
-/** They wait for a network nearly all of the time; more would look like an attack to a site. */
-const CONCURRENCY = 2;
-const RENEWAL_MS = 5_000;
-const PATIENCE: Patience = [2_000, 15_000, 60_000];
+/** Downloads mostly wait for the network; more at a time would look like an attack to a site. */
+const SLOTS = 2;
+const RETRY_DELAYS_MS = [2_000, 15_000, 60_000];
+
+type Timing = Pick<DownloadContext, 'renewalMs' | 'retryDelaysMs'>;
 
 export interface DownloaderDependencies
-  extends
-    Omit<DownloadContext, 'stopping' | 'renewalMs' | 'patience'>,
-    Partial<Pick<DownloadContext, 'renewalMs' | 'patience'>> {
+  extends Omit<DownloadContext, 'stopping' | keyof Timing>, Partial<Timing> {
   /** Closed by `stop`. */
   dispatcher: Pick<Dispatcher, 'listen' | 'close'>;
 }
 
 export interface RunningDownloader {
   /**
-   * Takes no more jobs and lets those that run come to their end, for so many milliseconds; then they
+   * Claims no more jobs and lets those that run come to their end, for so many milliseconds; then they
    * go back to the queue.
    */
   stop(options: { graceMs: number }): Promise<void>;
 }
 
 /**
- * Starts a downloader. What killed ones left in `directory` is removed.
+ * Starts a downloader. It removes what killed ones left in `directory`.
  *
  * @throws OxboardError OUTPUT_UNWRITABLE, DISK_FULL
  */
@@ -51,50 +47,24 @@ export async function startDownloader({
     };
     throw diskError(error, place);
   });
-  const id = `${hostname()}-${String(process.pid)}-${randomUUID().slice(0, 8)}`;
-  const end = new AbortController();
-  const running = new Set<Promise<void>>();
-  let stopping = false;
+  const host = new Host<DownloadClaim>({
+    dispatcher,
+    slots: SLOTS,
+    claim: (workerId) => downloads.claim(workerId),
+    run: (claim) => runDownload(context, claim),
+    logger,
+  });
   const context: DownloadContext = {
     renewalMs: RENEWAL_MS,
-    patience: PATIENCE,
+    retryDelaysMs: RETRY_DELAYS_MS,
     ...dependencies,
     directory: folder.directory,
-    stopping: end.signal,
+    stopping: host.stopping,
   };
-
-  const work = async () => {
-    if (stopping) return;
-    try {
-      const claim = await downloads.claim(id);
-      if (claim) await runDownload(context, claim);
-    } catch (error) {
-      // Only the wake-up is lost: the sweeper sends another for the job.
-      logger.warn('claim_failed', { error });
-    }
-  };
-  dispatcher.listen(CONCURRENCY, () => {
-    const working = work().finally(() => running.delete(working));
-    running.add(working);
-    return working;
-  });
-
-  const idle = async () => {
-    while (running.size > 0) await Promise.all(running);
-  };
+  host.start();
   return {
     async stop({ graceMs }) {
-      stopping = true;
-      const closed = dispatcher.close();
-      const grace = new AbortController();
-      await Promise.race([
-        idle(),
-        setTimeout(graceMs, undefined, { signal: grace.signal }).catch(() => undefined),
-      ]);
-      grace.abort();
-      end.abort(new Interruption('stopping'));
-      await idle();
-      await closed;
+      await host.stop(graceMs);
       await folder.remove();
     },
   };

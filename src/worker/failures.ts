@@ -5,45 +5,37 @@ import { ERROR_CODES, OxboardError, type ErrorCode } from '../errors.js';
 import { ObjectNotFound } from '../storage/storage.js';
 import type { JobFailure, JobRequest } from '../jobs/job.js';
 
-/** What may be otherwise a moment later: other jobs end, files go, a server comes back. */
-const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+/** Not the fault of the job, and no other job on this worker could do without either. */
+const OUTAGES: readonly ErrorCode[] = ['STORAGE_UNAVAILABLE', 'REDIS_UNAVAILABLE'];
+
+/** These may pass: other jobs end, files are removed, a server comes back. */
+const TRANSIENT: readonly ErrorCode[] = [
+  ...OUTAGES,
   'OUT_OF_MEMORY',
   'DISK_FULL',
   'OUTPUT_UNWRITABLE',
-  'STORAGE_UNAVAILABLE',
-  'REDIS_UNAVAILABLE',
-]);
+  'YOUTUBE_NETWORK',
+];
 
-/** What is not the job's fault, and what no other job on this worker could do without either. */
-const OUTAGES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'STORAGE_UNAVAILABLE',
-  'REDIS_UNAVAILABLE',
-]);
+const hasCode = (error: unknown, codes: readonly ErrorCode[]): boolean =>
+  error instanceof OxboardError && codes.includes(error.code);
 
-export const mayPass = (error: unknown): boolean =>
-  error instanceof OxboardError && PASSING.has(error.code);
+/** Tells whether another try may succeed. */
+export const isTransient = (error: unknown): boolean => hasCode(error, TRANSIENT);
 
-export const isOutOfMemory = (error: unknown): boolean =>
-  error instanceof OxboardError && error.code === 'OUT_OF_MEMORY';
+export const isOutOfMemory = (error: unknown): boolean => hasCode(error, ['OUT_OF_MEMORY']);
 
-/** Tells whether the job is to wait for better times instead of failing. */
-export const isOutage = (error: unknown): boolean =>
-  error instanceof OxboardError && OUTAGES.has(error.code);
+/** Tells whether the job goes back to the queue instead of failing. */
+export const isOutage = (error: unknown): boolean => hasCode(error, OUTAGES);
 
-/** Whose messages speak of the song, its link and the options alone. */
-const SPEAKS_OF_THE_SONG =
+export const isRedisAway = (error: unknown): boolean => hasCode(error, ['REDIS_UNAVAILABLE']);
+
+/** Their messages are only about the song, its link and the options. */
+const ABOUT_THE_SONG =
   /^(INPUT_|AUDIO_TOO_LONG|FILE_TOO_LARGE|ADDRESS_NOT_PUBLIC|INVALID_OPTION|YOUTUBE_(?!BINARY_))/;
 
-/**
- * A failure as the owner of the job may see it: no paths of this machine, no insides.
- *
- * @param inputPath where the song lay while it was worked on.
- */
-export function describeFailure(
-  error: unknown,
-  { model, source }: JobRequest,
-  inputPath: string | undefined,
-): JobFailure {
+/** A failure as the owner of the job may see it: without paths and internals of this machine. */
+export function describeFailure(error: unknown, { model }: JobRequest): JobFailure {
   if (error instanceof ObjectNotFound) {
     return { code: 'INPUT_NOT_FOUND', message: 'The upload is gone from the storage' };
   }
@@ -54,9 +46,7 @@ export function describeFailure(
     };
   }
   const { code, message } = error;
-  if (SPEAKS_OF_THE_SONG.test(code)) {
-    return { code, message: inputPath ? message.replaceAll(inputPath, source.name) : message };
-  }
+  if (ABOUT_THE_SONG.test(code)) return { code, message };
   if (code === 'MODEL_NOT_FOUND') {
     return { code, message: `The worker does not have the model "${model}" any more` };
   }

@@ -41,9 +41,9 @@ export async function installedModels(
   speeds: Speeds,
 ): Promise<WorkerModel[]> {
   const models = await listModels(library);
-  return models.map((model) => {
+  const announce = async (model: InstalledModel): Promise<WorkerModel> => {
     const { name, embedded, sizeBytes, description } = model;
-    const { sources, sampleRate, segment, notice = null, license = null } = description;
+    const { sources, sampleRate, segment, minLength, notice = null, license = null } = description;
     const hash = modelHash(model);
     return {
       name,
@@ -54,8 +54,10 @@ export async function installedModels(
       notice,
       license,
       sizeBytes,
-      segmentSeconds: segment / sampleRate,
-      realtimeFactor: speeds.of(hash),
+      segment,
+      minLength,
+      realtimeFactor: await speeds.of(hash),
     };
-  });
+  };
+  return Promise.all(models.map(announce));
 }

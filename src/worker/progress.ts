@@ -5,7 +5,7 @@ import type { ModelDescription } from '../models/archive.js';
 import type { ProgressBatch } from '../options.js';
 import type { JobStage } from '../jobs/job.js';
 
-type WorkStage = Exclude<JobStage, 'waiting' | 'done'>;
+export type WorkStage = Exclude<JobStage, 'waiting' | 'done'>;
 
 /** Percent at which each stage begins. Nearly all of the time goes into the separation. */
 const BEGINS: Record<WorkStage, number> = {

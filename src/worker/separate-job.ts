@@ -1,24 +1,25 @@
 /**
  * From a job's upload to its stems in the storage: one try.
  */
-import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { writeError } from '../audio/write-errors.js';
 import { probe, type ProbedInput } from '../audio/probe.js';
-import type { Separator } from '../engine/separator.js';
+import { writeError } from '../audio/write-errors.js';
 import { OxboardError } from '../errors.js';
+import { workSeconds } from '../model-options.js';
 import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
-import { separateFile } from '../separation/separate-file.js';
-import type { StemSeparator } from '../separation/stem-spools.js';
+import { separateFile, type FileResult } from '../separation/separate-file.js';
 import type { Storage } from '../storage/storage.js';
 import type { Job, JobRequest, JobResult } from '../jobs/job.js';
+import { isOutOfMemory } from './failures.js';
+import { lengthLimit } from './length-limit.js';
+import { observeSegments } from './observe-segments.js';
 import type { ProgressReporter } from './progress.js';
 import { storeResult } from './results.js';
-import type { Separators } from './separators.js';
+import type { LoadedModel, Separators } from './separators.js';
 import type { Speeds } from './speeds.js';
-import { StoredCheckpoints } from './stored-checkpoints.js';
+import { checkpointPrefix, StoredCheckpoints } from './stored-checkpoints.js';
+import { inFolder } from './work-folder.js';
 
 export interface SeparationContext {
   storage: Storage;
@@ -26,7 +27,7 @@ export interface SeparationContext {
   speeds: Speeds;
   /** Signature of the runtime. */
   runtime: string;
-  /** Where this process works; each job has a folder in it. */
+  /** Where this process works; each try has a folder in it. */
   workDirectory: string;
   /** Seconds of audio. */
   maxDuration: number;
@@ -36,89 +37,101 @@ export interface SeparationContext {
   metrics: Metrics;
 }
 
-/** A try that failed, with the place where the song lay, for messages. */
-export class TryFailed extends Error {
-  constructor(
-    override readonly cause: unknown,
-    readonly inputPath: string | undefined,
-  ) {
-    super('A try at a job failed');
-  }
+export interface SeparatedJob {
+  result: JobResult;
+  /** Hash of the model that made the result: the archive may be newer than the claim. */
+  usedModel?: string;
 }
 
-/**
- * @returns the result, and the hash of the model that made it: the archive may have been replaced
- * since the job was claimed.
- * @throws TryFailed; nothing is left behind but checkpoints.
- */
+/** @throws OxboardError; `signal.reason`. Nothing is left behind but checkpoints. */
 export async function separateJob(
   context: SeparationContext,
   { id, request }: Job,
   progress: ProgressReporter,
   signal: AbortSignal,
-): Promise<{ result: JobResult; usedModel: string }> {
-  const { storage, metrics, logger } = context;
-  let directory: string | undefined;
-  let inputPath: string | undefined;
+): Promise<SeparatedJob> {
+  const { separators, workDirectory } = context;
+  progress.report('loading');
   try {
-    progress.report('loading');
-    await mkdir(context.workDirectory, { recursive: true });
-    directory = await mkdtemp(path.join(context.workDirectory, 'job-'));
-    const lease = await context.separators.acquire(request.model, signal);
-    try {
-      const { key } = request.source;
-      if (key === null) throw new OxboardError('INTERNAL', 'The song was not downloaded');
-      inputPath = await storage.localFile(key, directory, signal);
-      const input = withTitle(await probe(inputPath, signal));
-      const checkpoints = new StoredCheckpoints({
-        storage,
-        prefix: `${checkpointsOf(id)}/${digest(`${context.runtime} ${lease.hash}`)}`,
-        directory,
-        interval: context.checkpointInterval,
-        signal,
-        logger,
-      });
-      const { stems, shifts, overlap, segment, seed, ...output } = request.options;
-      const made = await separateFile({
-        input,
-        separator: followSegments(lease.separator, metrics, progress),
-        output: { ...output, out: path.join(directory, 'stems'), filename: '{stem}.{ext}' },
-        options: { ...(stems && { stems }), shifts, overlap, ...(segment && { segment }), seed },
-        maxSeconds: context.maxDuration,
-        checkpoints,
-        signal,
-        onProgress: ({ stage, fraction }) => progress.report(stage, fraction),
-      });
-      progress.report('storing');
-      const result = await storeResult(storage, made, checkpoints.workSeconds, signal);
-      if (checkpoints.resumed) metrics.resumes.inc();
-      else await measure(context, lease.hash, request, made);
-      return { result, usedModel: lease.hash };
-    } finally {
-      lease.release();
-    }
+    return await inFolder(workDirectory, 'job-', async (directory) => {
+      const model = await separators.acquire(request.model, signal);
+      try {
+        const run = { context, id, request, progress, signal, directory, model };
+        return { result: await separateAndStore(run), usedModel: model.hash };
+      } finally {
+        model.release();
+      }
+    });
   } catch (error) {
-    throw new TryFailed(fullDiskAsOurs(error, context.workDirectory), inputPath);
-  } finally {
-    if (directory)
-      await rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
+    if (isOutOfMemory(error)) separators.disposeIdle();
+    const known = writeError(error, workDirectory);
+    throw known instanceof OxboardError && known.code === 'DISK_FULL' ? known : error;
   }
 }
 
-/** Beginning of the keys of all checkpoints of a job, whatever they were made on. */
-export const checkpointsOf = (jobId: string): string => `checkpoints/${jobId}`;
+interface Run {
+  context: SeparationContext;
+  id: string;
+  request: JobRequest;
+  progress: ProgressReporter;
+  signal: AbortSignal;
+  /** Of this try. */
+  directory: string;
+  model: LoadedModel;
+}
 
-const digest = (text: string): string =>
-  createHash('sha256').update(text).digest('hex').slice(0, 32);
+async function separateAndStore(run: Run): Promise<JobResult> {
+  const { context, id, request, progress, signal, directory, model } = run;
+  const { storage, runtime, speeds, metrics, logger } = context;
+  const { key } = request.source;
+  if (key === null) throw new OxboardError('INTERNAL', 'The song was not downloaded');
+  const inputPath = await storage.localFile(key, directory, signal);
+  const checkpoints = new StoredCheckpoints({
+    storage,
+    prefix: checkpointPrefix(id, { runtime, modelHash: model.hash }),
+    interval: context.checkpointInterval,
+    signal,
+    logger,
+  });
+  const made = await separate(inputPath, checkpoints, run).catch((error: unknown) => {
+    throw withSongName(error, inputPath, request.source.name);
+  });
+  progress.report('storing');
+  const result = await storeResult(storage, made, checkpoints.workSeconds, signal);
+  if (checkpoints.resumed) {
+    metrics.resumes.inc();
+  } else {
+    const { seconds, realtimeFactor } = made;
+    const work = workSeconds(request.options, model.separator.model, seconds * realtimeFactor);
+    await speeds.add(model.hash, { work, seconds }).catch((error: unknown) => {
+      // Only estimates need it.
+      logger.warn('speed_not_stored', { error });
+    });
+  }
+  return result;
+}
 
-function fullDiskAsOurs(error: unknown, place: string): unknown {
-  const known = writeError(error, place);
-  return known instanceof OxboardError && known.code === 'DISK_FULL' ? known : error;
+async function separate(
+  inputPath: string,
+  checkpoints: StoredCheckpoints,
+  { context, request, progress, signal, directory, model }: Run,
+): Promise<FileResult> {
+  const { stems, shifts, overlap, segment, seed, ...output } = request.options;
+  return separateFile({
+    input: withTitle(await probe(inputPath, signal)),
+    separator: observeSegments(model.separator, context.metrics, progress),
+    output: { ...output, out: path.join(directory, 'stems'), filename: '{stem}.{ext}' },
+    options: { stems, shifts, overlap, segment, seed },
+    checkLength: lengthLimit(request.options, model.separator.model, context.maxDuration),
+    checkpoints,
+    signal,
+    onProgress: ({ stage, fraction }) => progress.report(stage, fraction),
+  });
 }
 
 /**
- * The file has the name of its key, which is no title; nor is the name that its owner gave it, for
- * equal songs of others share the result.
+ * The name of the local file is its key, which is no title. The name that the owner gave it is none
+ * either: equal songs of others share the result.
  */
 function withTitle(input: ProbedInput): ProbedInput {
   const { title = '' } = input.tags;
@@ -126,42 +139,9 @@ function withTitle(input: ProbedInput): ProbedInput {
   return { ...input, tags: { ...input.tags, title: 'Untitled' } };
 }
 
-/** Segments that an earlier attempt ran come with the first report, and are none of this one's. */
-function followSegments(
-  separator: Separator,
-  metrics: Metrics,
-  reporter: ProgressReporter,
-): StemSeparator {
-  const { model } = separator;
-  return {
-    model,
-    stream(source, options) {
-      let counted = options.resumeFrom ? undefined : 0;
-      return separator.stream(source, {
-        ...options,
-        onProgress: (progress) => {
-          const { segmentsDone, batch } = progress;
-          metrics.segments.inc({ model: model.name }, segmentsDone - (counted ?? segmentsDone));
-          counted = segmentsDone;
-          if (batch) reporter.ran?.(batch, model);
-          options.onProgress?.(progress);
-        },
-      });
-    },
-  };
-}
-
-async function measure(
-  { speeds, logger }: SeparationContext,
-  modelHash: string,
-  request: JobRequest,
-  { seconds, realtimeFactor }: { seconds: number; realtimeFactor: number },
-): Promise<void> {
-  const audioSeconds = seconds * realtimeFactor;
-  try {
-    await speeds.add(modelHash, { audioSeconds, workSeconds: seconds, options: request.options });
-  } catch (error) {
-    // It serves estimates only.
-    logger.warn('speed_not_kept', { error });
-  }
+/** The owner of the job knows the song by its name, not by its path on this machine. */
+function withSongName(error: unknown, inputPath: string, name: string): unknown {
+  if (!(error instanceof OxboardError) || !error.message.includes(inputPath)) return error;
+  const message = error.message.replaceAll(inputPath, () => name);
+  return new OxboardError(error.code, message, { cause: error });
 }

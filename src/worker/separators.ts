@@ -4,6 +4,7 @@
 import { LRUCache } from 'lru-cache';
 import { Separator } from '../engine/separator.js';
 import { OxboardError } from '../errors.js';
+import { unlessAborted } from '../lib/timeout.js';
 import { findModel } from '../models/library.js';
 import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
@@ -23,7 +24,7 @@ export interface SeparatorsOptions {
 }
 
 /** A loaded model in use. It stays loaded until `release` at least. */
-export interface SeparatorLease {
+export interface LoadedModel {
   readonly separator: Separator;
   readonly hash: string;
   release(): void;
@@ -60,20 +61,20 @@ export class Separators {
    *
    * @throws OxboardError as Separator.load; `signal.reason`, while others may wait on for the model.
    */
-  async acquire(name: string, signal?: AbortSignal): Promise<SeparatorLease> {
-    return this.#lease(name, { warmUp: false, signal });
+  async acquire(name: string, signal?: AbortSignal): Promise<LoadedModel> {
+    return this.#use(name, { warmUp: false, signal });
   }
 
   /** Has a model there before the first song comes, run once, so that the song is not slowed by that. */
   async warmUp(name: string): Promise<void> {
-    const lease = await this.#lease(name, { warmUp: true });
-    lease.release();
+    const model = await this.#use(name, { warmUp: true });
+    model.release();
   }
 
-  async #lease(
+  async #use(
     name: string,
     { warmUp, signal }: { warmUp: boolean; signal?: AbortSignal | undefined },
-  ): Promise<SeparatorLease> {
+  ): Promise<LoadedModel> {
     const model = await findModel(name, { modelsDir: this.#options.modelsDir });
     signal?.throwIfAborted();
     const hash = modelHash(model);
@@ -87,7 +88,7 @@ export class Separators {
       this.#disposeUnused(entry);
     };
     try {
-      return { separator: await orAborted(entry.loading, signal), hash, release };
+      return { separator: await unlessAborted(signal, entry.loading), hash, release };
     } catch (error) {
       release();
       throw error;
@@ -169,20 +170,5 @@ export class Separators {
     );
     this.#disposals.add(disposal);
     void disposal.finally(() => this.#disposals.delete(disposal));
-  }
-}
-
-async function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return work;
-  signal.throwIfAborted();
-  let stop: (() => void) | undefined;
-  const aborted = new Promise<never>((_resolve, reject) => {
-    stop = () => reject(signal.reason as Error);
-    signal.addEventListener('abort', stop, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    if (stop) signal.removeEventListener('abort', stop);
   }
 }

@@ -1,89 +1,79 @@
 /**
- * How fast each model runs here, as measured on the jobs that were done. Estimates of the first jobs
- * after a restart rest on it, so it is kept in a file.
+ * How fast each model runs here, as measured on finished jobs. Estimates are made from it, so it is
+ * kept in files: one for each model and runtime, so that workers that share the data folder never
+ * overwrite what another has measured about another model.
  */
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import pLimit from 'p-limit';
 import { z } from 'zod';
-import type { JobOptions } from '../options.js';
 
-/** Share that stays of what is known when a job is added: about the last five jobs count. */
+/** Weight of what is known when a job is added: about the last five jobs count. */
 const MEMORY = 0.8;
 
-const fileSchema = z.record(
-  z.string(),
-  z.object({ audio: z.number().positive(), work: z.number().positive() }),
-);
-type Measured = z.output<typeof fileSchema>;
+/**
+ * Seconds of audio and of work. They are sums, so that a short song, which is mostly padding, counts
+ * as little as it is long.
+ */
+const sumsSchema = z.object({ audio: z.number().positive(), work: z.number().positive() });
+type Sums = z.output<typeof sumsSchema>;
 
 export class Speeds {
-  readonly #file: string;
+  readonly #directory: string;
   readonly #runtime: string;
-  #measured: Measured = {};
+  /** Each addition builds on the one before. */
+  readonly #oneByOne = pLimit(1);
 
-  private constructor(file: string, runtime: string) {
-    this.#file = file;
+  /** @param runtime its signature: another device has other speeds. */
+  constructor(dataDir: string, runtime: string) {
+    this.#directory = path.join(dataDir, 'speeds');
     this.#runtime = runtime;
   }
 
-  /** @param runtime its signature: speeds of another device are none of this one. */
-  static async open(dataDir: string, runtime: string): Promise<Speeds> {
-    const speeds = new Speeds(path.join(dataDir, 'speeds.json'), runtime);
-    speeds.#measured = await speeds.#read();
-    return speeds;
-  }
-
-  /** Seconds of audio per second of work, without shifts and with the default overlap. */
-  of(modelHash: string): number | null {
-    const sums = this.#measured[this.#key(modelHash)];
+  /** Seconds of audio per second of work, for a long song with default options. */
+  async of(modelHash: string): Promise<number | null> {
+    const sums = await this.#read(modelHash);
     return sums ? sums.audio / sums.work : null;
   }
 
   /**
-   * Adds a job that was done in one go.
+   * Adds a job that was not interrupted.
    *
-   * @param workSeconds from its decoding to its last encoded stem.
+   * @param measured `work`: see workSeconds; `seconds`: from the decoding to the last encoded stem.
    */
-  async add(
-    modelHash: string,
-    job: {
-      audioSeconds: number;
-      workSeconds: number;
-      options: Pick<JobOptions, 'shifts' | 'overlap'>;
-    },
-  ): Promise<void> {
-    const { shifts, overlap } = job.options;
-    const passes = (Math.max(shifts, 1) * (1 - DEFAULT_OVERLAP)) / (1 - overlap);
-    const key = this.#key(modelHash);
-    const { audio, work } = this.#measured[key] ?? { audio: 0, work: 0 };
-    // Sums, so that a short song, whose segment is mostly padding, weighs as little as it is long.
-    const sums = {
-      audio: audio * MEMORY + job.audioSeconds * passes,
-      work: work * MEMORY + job.workSeconds,
-    };
-    this.#measured = { ...this.#measured, [key]: sums };
-    // Other workers of this folder have measured other models.
-    await this.#write({ ...(await this.#read()), [key]: sums });
+  async add(modelHash: string, measured: { work: number; seconds: number }): Promise<void> {
+    await this.#oneByOne(async () => {
+      const { audio, work } = (await this.#read(modelHash)) ?? { audio: 0, work: 0 };
+      await this.#write(modelHash, {
+        audio: audio * MEMORY + measured.work,
+        work: work * MEMORY + measured.seconds,
+      });
+    });
   }
 
-  #key(modelHash: string): string {
-    return `${modelHash} ${this.#runtime}`;
-  }
-
-  async #read(): Promise<Measured> {
+  async #read(modelHash: string): Promise<Sums | undefined> {
     try {
-      return fileSchema.parse(JSON.parse(await readFile(this.#file, 'utf8')));
+      return sumsSchema.parse(JSON.parse(await readFile(this.#file(modelHash), 'utf8')));
     } catch {
-      return {}; // None yet, or not ours: it will be measured.
+      return undefined; // it is measured again
     }
   }
 
-  async #write(measured: Measured): Promise<void> {
-    const partial = `${this.#file}.${String(process.pid)}`;
-    await mkdir(path.dirname(this.#file), { recursive: true });
-    await writeFile(partial, JSON.stringify(measured));
-    await rename(partial, this.#file);
+  async #write(modelHash: string, sums: Sums): Promise<void> {
+    const file = this.#file(modelHash);
+    const partial = `${file}.${randomUUID()}`;
+    await mkdir(this.#directory, { recursive: true });
+    try {
+      await writeFile(partial, JSON.stringify(sums));
+      await rename(partial, file);
+    } finally {
+      await rm(partial, { force: true });
+    }
+  }
+
+  #file(modelHash: string): string {
+    const key = createHash('sha256').update(`${modelHash} ${this.#runtime}`).digest('hex');
+    return path.join(this.#directory, `${key}.json`);
   }
 }
-
-const DEFAULT_OVERLAP = 0.25;

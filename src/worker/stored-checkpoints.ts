@@ -1,11 +1,11 @@
 /**
  * Finished stems in the storage, where the next worker finds them when this one dies.
  */
-import { rm, stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import { z } from 'zod';
 import type { Logger } from '../observability/logger.js';
-import type { CheckpointPart, Checkpoints } from '../separation/checkpoints.js';
+import type { CheckpointPart, Checkpoints, KeptPart } from '../separation/checkpoints.js';
 import type { Storage } from '../storage/storage.js';
 import { isOutage } from './failures.js';
 
@@ -21,29 +21,31 @@ const descriptionSchema = z.object({
   workSeconds: z.number().min(0),
 });
 
+/** Beginning of the keys of all checkpoints of a job, whatever made them. */
+export const checkpointsOf = (jobId: string): string => `checkpoints/${jobId}`;
+
+/** Equal only where the bytes of the stems are. */
+export function checkpointPrefix(
+  jobId: string,
+  { runtime, modelHash }: { runtime: string; modelHash: string },
+): string {
+  const hash = createHash('sha256').update(`${runtime} ${modelHash}`).digest('hex');
+  return `${checkpointsOf(jobId)}/${hash.slice(0, 32)}`;
+}
+
 export interface StoredCheckpointsOptions {
   storage: Storage;
-  /** Of the keys; equal only where the bytes are. */
+  /** Of the keys; see {@link checkpointPrefix}. */
   prefix: string;
-  /** For local copies, where the storage is elsewhere. */
-  directory: string;
   /** Seconds of work between two parts, at the moment. */
   interval: () => number;
   signal: AbortSignal;
   logger: Logger;
 }
 
-interface WaitingPart extends CheckpointPart {
-  /** Of the files that are in the storage. */
-  sizes: number[];
-  stored: number;
-  workSeconds: number;
-}
-
 export class StoredCheckpoints implements Checkpoints {
   readonly #options: StoredCheckpointsOptions;
   readonly #began = performance.now();
-  readonly #waiting: WaitingPart[] = [];
   #earlierSeconds = 0;
   #resumed = false;
 
@@ -65,9 +67,9 @@ export class StoredCheckpoints implements Checkpoints {
     return this.#earlierSeconds + (performance.now() - this.#began) / 1000;
   }
 
-  async parts(): Promise<CheckpointPart[]> {
+  async parts(): Promise<KeptPart[]> {
     const { storage, prefix } = this.#options;
-    const parts: CheckpointPart[] = [];
+    const parts: KeptPart[] = [];
     for await (const { key } of storage.list(`${prefix}/`)) {
       if (!key.endsWith(`/${DESCRIPTION}`)) continue;
       const part = await this.#restore(key);
@@ -78,64 +80,48 @@ export class StoredCheckpoints implements Checkpoints {
   }
 
   /**
-   * A part that cannot be kept costs work only if this worker dies: no reason to end the job. While the
-   * storage is away parts wait for the next try, since none counts that comes after a gap.
+   * A part that cannot be kept costs work only if this worker dies: no reason to end the job. Its
+   * frames come again with the next part, so there is no gap once the storage is back.
    */
-  async add(part: CheckpointPart): Promise<void> {
-    this.#waiting.push({ ...part, sizes: [], stored: 0, workSeconds: this.workSeconds });
-    for (let next = this.#waiting[0]; next; next = this.#waiting[0]) {
-      if (!(await this.#keep(next))) return;
-      this.#waiting.shift();
-    }
-  }
-
-  /** @returns false when it is to be tried again. */
-  async #keep(part: WaitingPart): Promise<boolean> {
+  async add({ offset, frames, files }: CheckpointPart): Promise<boolean> {
     const { storage, signal, logger } = this.#options;
-    const { offset, frames, files, workSeconds } = part;
     const folder = this.#folder(offset);
+    const description: z.input<typeof descriptionSchema> = {
+      offset,
+      frames,
+      sizes: files.map(({ start, end }) => end - start + 1),
+      workSeconds: this.workSeconds,
+    };
     try {
-      for (let file = files[part.stored]; file !== undefined; file = files[part.stored]) {
-        const { size } = await stat(file);
-        await storage.putFile(`${folder}/${String(part.stored)}.f32`, file, signal);
-        part.sizes[part.stored++] = size;
+      for (const [index, { path, ...range }] of files.entries()) {
+        await storage.putCopy(`${folder}/${String(index)}.f32`, path, range, signal);
       }
-      const description: z.input<typeof descriptionSchema> = {
-        offset,
-        frames,
-        sizes: part.sizes,
-        workSeconds,
-      };
       const bytes = Buffer.from(JSON.stringify(description));
       await storage.putBytes(`${folder}/${DESCRIPTION}`, bytes, signal);
+      return true;
     } catch (error) {
       signal.throwIfAborted();
       logger.warn('checkpoint_failed', { error });
-      if (isOutage(error)) return false;
-      await Promise.all(files.map((file) => rm(file, { force: true })));
-      await storage.removeAll(folder).catch(() => undefined);
+      if (!isOutage(error)) await storage.removeAll(folder).catch(() => undefined);
+      return false;
     }
-    return true;
   }
 
-  async #restore(key: string): Promise<CheckpointPart | undefined> {
-    const { storage, directory, signal, logger } = this.#options;
+  async #restore(key: string): Promise<KeptPart | undefined> {
+    const { storage, signal, logger } = this.#options;
     try {
       const json: unknown = JSON.parse(await text(await storage.read(key, undefined, signal)));
       const { offset, frames, sizes, workSeconds } = descriptionSchema.parse(json);
-      const files = await Promise.all(
+      const outputs = await Promise.all(
         sizes.map(async (size, index) => {
-          const file = await storage.localFile(
-            `${this.#folder(offset)}/${String(index)}.f32`,
-            directory,
-            signal,
-          );
-          if ((await stat(file)).size !== size) throw new Error(`${key} has a file cut short`);
-          return file;
+          const file = `${this.#folder(offset)}/${String(index)}.f32`;
+          const object = await storage.stat(file);
+          if (object?.sizeBytes !== size) throw new Error(`${file} is missing or too short`);
+          return () => storage.read(file, undefined, signal);
         }),
       );
       this.#earlierSeconds = Math.max(this.#earlierSeconds, workSeconds);
-      return { offset, frames, files };
+      return { offset, frames, outputs };
     } catch (error) {
       signal.throwIfAborted();
       // Once the storage is back, nothing of it has to be computed again.

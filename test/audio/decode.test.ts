@@ -4,7 +4,7 @@ import { copyFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { decode } from '../../src/audio/decode.js';
-import { newBlock } from '../../src/audio/pcm.js';
+import { deinterleave, newBlock } from '../../src/audio/pcm.js';
 import { probe } from '../../src/audio/probe.js';
 import {
   differenceDb,
@@ -21,11 +21,12 @@ const SINE = '0.5*sin(2*PI*1000*t)';
 
 /** Everything that decode gives, joined. */
 async function decodeAll(file: string, target = TARGET): Promise<Float32Array[]> {
-  const channels = newBlock(target.channelCount, 0).map(() => [] as number[]);
-  for await (const block of decode(await probe(file), target)) {
-    for (const [index, samples] of block.entries()) channels[index]!.push(...samples);
-  }
-  return channels.map((samples) => Float32Array.from(samples));
+  const { channelCount } = target;
+  const interleaved: number[] = [];
+  for await (const block of decode(await probe(file), target)) interleaved.push(...block);
+  const channels = newBlock(channelCount, interleaved.length / channelCount);
+  deinterleave(Float32Array.from(interleaved), channels);
+  return channels;
 }
 
 /** The sine that SINE makes at 44.1 kHz, without the edges that a resampler's filter touches. */

@@ -7,7 +7,7 @@ import wavefile from 'wavefile';
 import type { ClipMode } from '../../src/audio/clip.js';
 import { encode, resample, type EncodeOptions } from '../../src/audio/encode.js';
 import { resolveEncoding } from '../../src/audio/formats.js';
-import { bytesOf } from '../../src/audio/pcm.js';
+import { bytesOf, interleave } from '../../src/audio/pcm.js';
 import { spoolBlocks, type Spool } from '../../src/audio/spool.js';
 import { FORMATS, outputOptions, resolveOptions, type OutputOptions } from '../../src/options.js';
 import { peak, readAudio, temporaryFolder } from '../support/audio.js';
@@ -21,8 +21,8 @@ const encodingOf = (options: OutputOptions) =>
 async function spoolOf(folder: string, channels: Float32Array[]): Promise<Spool> {
   async function* blocks() {
     await Promise.resolve();
-    yield channels.map((samples) => samples.subarray(0, 1000));
-    yield channels.map((samples) => samples.subarray(1000));
+    yield interleave(channels.map((samples) => samples.subarray(0, 1000)));
+    yield interleave(channels.map((samples) => samples.subarray(1000)));
   }
   return spoolBlocks(
     path.join(folder, 'in.f32'),

@@ -60,7 +60,7 @@ describe('a disk', { skip }, () => {
   it('that fills up while ffmpeg writes is told apart from other failures', async () => {
     async function* noise() {
       await Promise.resolve();
-      yield [Float32Array.from({ length: 44_100 * 60 }, () => Math.random() - 0.5)];
+      yield Float32Array.from({ length: 44_100 * 60 }, () => Math.random() - 0.5);
     }
     const format = { sampleRate: 44_100, channelCount: 1 };
     const spool = await spoolBlocks(path.join(folder, 'noise.f32'), format, noise());

@@ -18,16 +18,16 @@ describe('batches', () => {
   });
 
   it('that came through are nothing to tell', () => {
-    assert.equal(shortageOf({ largestCall: 8, shrunkTo: 0, onCpu: 0 }, gpu), undefined);
+    assert.equal(shortageOf({ shrunkTo: 0, onCpu: 0 }, gpu), undefined);
   });
 
   it('that were too large are told with what became of them', () => {
-    const smaller = shortageOf({ largestCall: 4, shrunkTo: 4, onCpu: 0 }, gpu);
+    const smaller = shortageOf({ shrunkTo: 4, onCpu: 0 }, gpu);
     assert.ok(smaller);
     assert.deepEqual({ ...smaller, message: '' }, { ...gpu, batchSize: 4, onCpu: 0, message: '' });
     assert.match(smaller.message, /^cuda:1 has too little .* 4 segments of htdemucs/);
 
-    const onCpu = shortageOf({ largestCall: 1, shrunkTo: 1, onCpu: 1 }, gpu);
+    const onCpu = shortageOf({ shrunkTo: 1, onCpu: 1 }, gpu);
     assert.equal(onCpu?.onCpu, 1);
     assert.match(onCpu.message, /the CPU ran 1 segment of htdemucs/);
   });

@@ -8,9 +8,9 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Separator } from 'oxboard-demucs';
 import { measureSource } from '../../src/engine/statistics.js';
-import { openSource } from '../../src/engine/open-source.js';
-import { maxShift } from '../../src/engine/shifts.js';
+import { adaptSource } from '../../src/engine/adapt-source.js';
 import { findModel } from '../../src/models/library.js';
+import { maxShift } from '../../src/model-options.js';
 import { loadNative } from '../../src/native.js';
 import { OPTIMIZATIONS } from '../../src/options.js';
 
@@ -84,7 +84,7 @@ async function separateShifted(
     OPTIMIZATIONS,
     false,
   );
-  const song = await measureSource(openSource({ sampleRate, channels }, description));
+  const song = await measureSource(adaptSource({ sampleRate, channels }, description));
   const session = new native.Session(model, {
     length: song.frames,
     segment: description.segment,

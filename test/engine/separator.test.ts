@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { OxboardError, Separator, type Progress, type SeparateOptions } from 'oxboard-demucs';
+import { workSeconds } from '../../src/model-options.js';
 import { loadNative } from '../../src/native.js';
 
 const modelsDir = fileURLToPath(new URL('../fixtures/models', import.meta.url));
@@ -143,6 +144,26 @@ void test('progress rises to 1 and counts every segment', async () => {
     seen.map(({ segmentsDone }) => segmentsDone),
     seen.map((_, index) => index + 1),
   );
+});
+
+void test('the work of a song is that of the segments that the engine runs', async () => {
+  await using separator = await load();
+  const { model } = separator;
+  for (const options of [
+    { shifts: 0 },
+    { shifts: 0, segment: 0.01 },
+    { shifts: 0, segment: 0.02, overlap: 0.9 },
+  ]) {
+    let total = 0;
+    const frames = 20_000;
+    await separator.separate(song(frames), {
+      ...options,
+      onProgress: ({ segmentsTotal }) => (total = segmentsTotal),
+    });
+    const seconds = (total * model.segment * 0.75) / model.sampleRate / model.members.length;
+    const work = workSeconds(options, model, frames / model.sampleRate);
+    assert.ok(Math.abs(work - seconds) < 1e-9, `${String(work)} is not ${String(seconds)}`);
+  }
 });
 
 void test('progress tells which bag member ran how many segments', async () => {
@@ -309,11 +330,19 @@ void test('wrong options are refused by name, value and type', async () => {
     [{ overlaps: 0.5 }, 'Misspelled option "overlaps" should be "overlap"'],
     [
       { stems: ['vocal'] },
-      'Model htdemucs has no stem "vocal" (did you mean "vocals"?). It has: drums, bass, other, vocals',
+      'Expected one of drums, bass, other, vocals for stems but received "vocal" (did you mean "vocals"?)',
     ],
     [
       { segment: 60 },
-      'Expected number of seconds above 0 and up to 0.05 for segment but received 60 of type number',
+      'Expected number of seconds from 0.00005 up to 0.05 (htdemucs) for segment but received 60 of type number',
+    ],
+    [
+      { segment: 1e-300 },
+      'Expected number of seconds from 0.00005 up to 0.05 (htdemucs) for segment but received 1e-300 of type number',
+    ],
+    [
+      { overlap: 0.999999 },
+      'Expected number that leaves a step of at least one sample for overlap but received 0.999999 of type number',
     ],
   ];
   for (const [options, message] of cases) {

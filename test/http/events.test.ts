@@ -5,7 +5,7 @@ import { request, type ClientRequest, type IncomingMessage } from 'node:http';
 import { after, describe, it, type TestContext } from 'node:test';
 import { EventSource } from 'eventsource';
 import { WebSocket } from 'ws';
-import { readiness } from '../../src/http/schemas/service.js';
+import { readiness } from '../../src/http/routes/health.js';
 import { complete, startApi, submit, takeJob, type TestApi } from '../support/api.js';
 import { assertProblem, call } from '../support/contract.js';
 import { until } from '../support/until.js';
@@ -79,7 +79,7 @@ const api = await startApi({ after }, { config: { corsOrigins: ['https://board.e
 
 void describe('events of a job', () => {
   it('come to both kinds of listeners, the current state first, and end after the last', async (context) => {
-    const api = await startApi(context, { heartbeatMs: 50 });
+    const api = await startApi(context);
     const id = await submit(api);
     const early = listen(api, id, context);
     const socket = await open(wsUrl(api, id));
@@ -169,7 +169,7 @@ void describe('events of a job', () => {
   });
 
   it('are kept alive while nothing happens, and not kept by proxies', async (context) => {
-    const api = await startApi(context, { heartbeatMs: 30 });
+    const api = await startApi(context, { heartbeatMs: 300 });
     const id = await submit(api);
     const response = await fetch(`${api.url}/api/v1/jobs/${id}/events`);
     assert.equal(response.headers.get('content-type'), 'text/event-stream; charset=utf-8');
@@ -213,6 +213,32 @@ void describe('a WebSocket', async () => {
     const answer = await call(api, `/jobs/${id}/ws`);
     assertProblem(answer, 426, 'UPGRADE_REQUIRED');
     assert.equal(answer.headers.get('upgrade'), 'websocket');
+  });
+
+  it('is refused with a problem document when its handshake is malformed', async () => {
+    const key = { 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==' };
+    const version = { 'Sec-WebSocket-Version': '13' };
+    const malformed: [headers: Record<string, string>, detail: RegExp][] = [
+      [version, /Sec-WebSocket-Key/],
+      [{ ...version, 'Sec-WebSocket-Key': 'x' }, /Sec-WebSocket-Key/],
+      [key, /Sec-WebSocket-Version/],
+      [{ ...key, 'Sec-WebSocket-Version': '99' }, /Sec-WebSocket-Version/],
+      [{ ...key, ...version, 'Sec-WebSocket-Protocol': ',,' }, /Sec-WebSocket-Protocol/],
+    ];
+    for (const [headers, detail] of malformed) {
+      const asked = request(`${api.url}/api/v1/jobs/${id}/ws`, {
+        headers: { Connection: 'Upgrade', Upgrade: 'websocket', ...headers },
+      }).end();
+      const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+      const body: unknown = JSON.parse(Buffer.concat(await answer.toArray()).toString());
+      const given = {
+        status: answer.statusCode ?? 0,
+        headers: new Headers(answer.headers as Record<string, string>),
+        body,
+      };
+      assert.match(assertProblem(given, 400, 'REQUEST_INVALID'), detail);
+      assert.equal(answer.headers['sec-websocket-version'], '13');
+    }
   });
 
   it('is for pages of allowed origins only, and for what is no page', async () => {

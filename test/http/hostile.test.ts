@@ -1,13 +1,15 @@
 /** Requests that no honest client sends: each gets its answer, and nothing stays behind. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { jobDocument } from '../../src/http/schemas/jobs.js';
+import { gzipSync } from 'node:zlib';
+import { jobDocument } from '../../src/http/job-document.js';
+import { machineName } from '../../src/lib/process-folder.js';
 import { form, startApi, submit, type TestApi } from '../support/api.js';
 import { assertDocumented, assertProblem, call } from '../support/contract.js';
 import { until } from '../support/until.js';
@@ -128,6 +130,44 @@ void describe('a body that is too large', () => {
   });
 });
 
+void describe('a body that is compressed', () => {
+  it('is refused by the name of its encoding', async () => {
+    for (const encoding of ['gzip', 'br', 'x-unknown']) {
+      const body = gzipSync(`${filePart()}xxxx${END}`);
+      const headers = { ...FORM, 'Content-Encoding': encoding };
+      const answer = await send(api, headers, (request) => request.end(body));
+      assert.match(assertProblem(answer, 415, 'MEDIA_TYPE_UNSUPPORTED'), new RegExp(encoding));
+    }
+    const plain = await call(api, '/stemify', {
+      method: 'POST',
+      body: form(api.song),
+      headers: { 'Content-Encoding': 'identity' },
+    });
+    assert.equal(plain.status, 202);
+  });
+});
+
+void describe('what a killed process has left', () => {
+  it('is removed after a day if its container is gone, and at once if it was on this machine', async (context) => {
+    const service = await startApi(context);
+    const place = path.join(service.folder, 'incoming');
+    const make = (name: string, ageSeconds: number) => {
+      const folder = path.join(place, name);
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(path.join(folder, 'upload'), 'x');
+      const time = Date.now() / 1000 - ageSeconds;
+      for (const changed of [path.join(folder, 'upload'), folder]) utimesSync(changed, time, time);
+      return folder;
+    };
+    const old = make('.oxboard-0123456789ab-1-abcdef', 2 * 86_400);
+    const recent = make('.oxboard-0123456789ab-2-abcdef', 3600);
+    // No process has this id.
+    const own = make(`.oxboard-${await machineName()}-99999999-abcdef`, 0);
+    await submit(service);
+    assert.deepEqual([existsSync(old), existsSync(recent), existsSync(own)], [false, true, false]);
+  });
+});
+
 void describe('a body that does not come', () => {
   it('is waited for no longer than its pace allows', async (context) => {
     const slow = await startApi(context, {
@@ -220,6 +260,10 @@ void describe('a form', () => {
       '/etc/cron.d/x.wav': 'x.wav',
       '%0d%0aSet-Cookie: a=b.wav': '__Set-Cookie: a=b.wav',
       '\u202egnp.wav': '_gnp.wav',
+      '..': 'song',
+      '.': 'song',
+      '/': 'song',
+      '...': 'song',
       'a;b="c".wav': 'a;b="c".wav',
     };
     for (const [name, shown] of Object.entries(names)) {
@@ -252,6 +296,30 @@ void describe('a request', () => {
       assert.match(answer, /^HTTP\/1\.1 400 /);
       assert.match(answer, /application\/problem\+json[^]*"code":"REQUEST_INVALID"/);
     }
+  });
+
+  it('that Node.js would refuse without a word gets a problem document', async () => {
+    const expected: [request: string, status: number, detail: RegExp][] = [
+      ['GET /api/v1/health/live HTTP/1.1\r\n', 400, /no Host header/],
+      ['GET /api/v1/health/live HTTP/1.1\r\nHost: x\r\nExpect: wat\r\n', 417, /Expect header/],
+      ['POST /api/v1/stemify HTTP/1.1\r\nHost: x\r\nExpect: 200-ok\r\n', 417, /Expect header/],
+      ['CONNECT example.com:443 HTTP/1.1\r\nHost: x\r\n', 405, /CONNECT is not possible/],
+      ['OPTIONS * HTTP/1.1\r\nHost: x\r\n', 404, /nothing at/],
+    ];
+    for (const [request, status, detail] of expected) {
+      const [head = '', body = ''] = (await raw(api, `${request}Connection: close\r\n\r\n`)).split(
+        '\r\n\r\n',
+      );
+      assert.ok(head.startsWith(`HTTP/1.1 ${String(status)} `), head);
+      assert.match(head, /^content-type: application\/problem\+json/im);
+      const problem = JSON.parse(body) as Record<string, unknown>;
+      assert.equal(problem.status, status);
+      assert.match(String(problem.detail), detail);
+      assert.equal(problem.error, problem.detail);
+    }
+    // HTTP/1.0 has no Host.
+    const old = await raw(api, 'GET /api/v1/health/live HTTP/1.0\r\n\r\n');
+    assert.match(old, /^HTTP\/1\.1 200 /);
   });
 
   it('with a flood of headers is refused', async () => {

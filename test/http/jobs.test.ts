@@ -6,7 +6,8 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { complete, startApi, submit, takeJob, type TestApi } from '../support/api.js';
-import { jobDocument, jobList } from '../../src/http/schemas/jobs.js';
+import { jobDocument } from '../../src/http/job-document.js';
+import { jobList } from '../../src/http/routes/jobs.js';
 import { assertProblem, call } from '../support/contract.js';
 
 const VOCALS = randomBytes(10_000);

@@ -5,11 +5,13 @@ import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { ERROR_CODES, httpStatusOf, type ErrorCode } from '../../src/errors.js';
-import { health, modelList, readiness } from '../../src/http/schemas/service.js';
+import { health, readiness } from '../../src/http/routes/health.js';
+import { modelList } from '../../src/http/routes/models.js';
+import { jobOptions } from '../../src/options.js';
 import { openStorage } from '../../src/storage/open.js';
 import { temporaryFolder } from '../support/audio.js';
 import { ANNOUNCEMENT, startApi, submit, takeJob } from '../support/api.js';
-import { assertProblem, call, document } from '../support/contract.js';
+import { assertFits, assertProblem, call, document } from '../support/contract.js';
 import { until } from '../support/until.js';
 
 const api = await startApi({ after }, { config: { corsOrigins: ['https://board.example'] } });
@@ -205,6 +207,33 @@ void describe('browsers', () => {
   });
 });
 
+type Content = Record<
+  string,
+  {
+    schema: { format?: string };
+    example?: unknown;
+    examples?: Record<string, { value?: unknown; $ref?: string }>;
+  }
+>;
+
+interface DocumentedOperation {
+  summary?: string;
+  parameters?: { schema: { examples?: unknown[] } }[];
+  requestBody?: { content: Content };
+  responses: Record<string, { content?: Content }>;
+}
+
+/** Those of a body; examples that are shared are looked up. */
+function examplesOf({ example, examples = {} }: Content[string]): unknown[] {
+  const { components } = document as unknown as {
+    components: { examples: Record<string, { value: unknown }> };
+  };
+  const named = Object.values(examples).map(({ value, $ref }) =>
+    $ref === undefined ? value : components.examples[$ref.replace(/^.*\//, '')]?.value,
+  );
+  return example === undefined ? named : [example, ...named];
+}
+
 void describe('the OpenAPI document', () => {
   it('is valid, and is served as it is', async () => {
     const validator = new Validator();
@@ -228,6 +257,57 @@ void describe('the OpenAPI document', () => {
       );
     }
     assert.equal(Object.keys(document.paths).length, 13);
+  });
+
+  it('has an example for every operation, and each fits its schema', () => {
+    for (const [path, operations] of Object.entries(document.paths)) {
+      for (const [method, found] of Object.entries(operations)) {
+        const operation = found as unknown as DocumentedOperation;
+        const where = ['paths', path, method];
+        let examples = 0;
+        for (const [at, { schema }] of (operation.parameters ?? []).entries()) {
+          for (const example of schema.examples ?? []) {
+            assertFits([...where, 'parameters', at, 'schema'], example);
+            examples++;
+          }
+        }
+        const bodies: [(string | number)[], Content | undefined][] = [
+          [['requestBody'], operation.requestBody?.content],
+          ...Object.entries(operation.responses).map(
+            ([status, { content }]): [string[], Content | undefined] => [
+              ['responses', status],
+              content,
+            ],
+          ),
+        ];
+        for (const [place, content] of bodies) {
+          for (const [type, media] of Object.entries(content ?? {})) {
+            const shown = examplesOf(media);
+            for (const example of shown)
+              assertFits([...where, ...place, 'content', type, 'schema'], example);
+            if (type !== 'application/problem+json') examples += shown.length;
+            const isFile = media.schema.format === 'binary';
+            assert.ok(shown.length > 0 || isFile, `${method} ${path} ${place.join(' ')} ${type}`);
+          }
+        }
+        assert.ok(examples > 0, `${method} ${path}`);
+        assert.match(String(operation.summary), /^[A-Z].*\.$/);
+      }
+    }
+  });
+
+  it('describes the messages in a stream of events', () => {
+    const place = ['paths', '/api/v1/jobs/{id}/events', 'get', 'responses', '200', 'content'];
+    const { content } = document.paths['/api/v1/jobs/{id}/events']!.get!.responses['200']!;
+    const media = content!['text/event-stream'] as Content[string];
+    assertFits([...place, 'text/event-stream', 'schema'], media.example);
+    for (const { data } of media.example as { data: string }[])
+      assertFits(['components', 'schemas', 'JobMessage'], JSON.parse(data));
+    const { JobServerSentEvent: schema } = (
+      document as unknown as { components: { schemas: Record<string, { properties: object }> } }
+    ).components.schemas;
+    const { data } = schema!.properties as Record<string, { contentSchema?: object }>;
+    assert.deepEqual(data?.contentSchema, { $ref: '#/components/schemas/JobMessage' });
   });
 
   it('lists every option of the form with its range', () => {
@@ -257,6 +337,7 @@ void describe('the OpenAPI document', () => {
     assert.deepEqual(fields.output_format?.enum, ['wav', 'flac', 'mp3', 'opus', 'm4a']);
     assert.equal(fields.shifts?.maximum, 100);
     assert.equal(fields.overlap?.default, 0.25);
+    assert.equal(fields.two_stems?.description, jobOptions.shape.twoStems.description);
   });
 });
 

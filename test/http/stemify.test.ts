@@ -1,10 +1,16 @@
 /** POST /stemify: what makes a job, and what is refused with which code. */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
-import { jobDocument } from '../../src/http/schemas/jobs.js';
-import { accepted } from '../../src/http/schemas/stemify.js';
+import { jobDocument } from '../../src/http/job-document.js';
+import express, { type ErrorRequestHandler, type Request, type Response } from 'express';
+import type { OxboardError } from '../../src/errors.js';
+import { postLimit } from '../../src/http/rate-limit.js';
+import { connectRedis } from '../../src/redis/connection.js';
+import { accepted } from '../../src/http/routes/stemify.js';
 import {
   ANNOUNCEMENT,
   form,
@@ -16,6 +22,8 @@ import {
 } from '../support/api.js';
 import { makeAudio, temporaryFolder } from '../support/audio.js';
 import { assertProblem, call } from '../support/contract.js';
+import { recordingLogger } from '../support/logs.js';
+import { startRedis } from '../support/redis.js';
 import { until } from '../support/until.js';
 
 /** Everything that lies in the folder of the service, uploads in the storage apart. */
@@ -33,6 +41,14 @@ async function uploads({ storage }: TestApi): Promise<string[]> {
   for await (const { key } of storage.list('uploads/')) keys.push(key);
   return keys;
 }
+
+// Made before the first request: ffmpeg holds up this process, and idle connections are closed meanwhile.
+const folder = temporaryFolder({ after });
+const audio = (name: string, options: Parameters<typeof makeAudio>[2]) =>
+  readFileSync(makeAudio(path.join(folder, name), '0', options));
+const sevenSeconds = audio('seven.wav', { seconds: 7 });
+/** In a few bytes. */
+const minuteAndMore = audio('long.flac', { seconds: 61, sampleRate: 8000 });
 
 const api = await startApi({ after });
 
@@ -118,7 +134,14 @@ void describe('a song that is posted', () => {
     [{ shifts: '1.5' }, /for shifts/],
     [{ overlap: '1' }, /for overlap but received 1/],
     [{ overlap: 'NaN' }, /for overlap/],
-    [{ overlap: '0.9', shifts: '6' }, /computed 60\.0 times; .* up to 50 times/],
+    [{ overlap: '0.99', shifts: '100' }, /1\.0 s of audio are .* work as 11700 s .* up to 1200 s/],
+    [
+      { segment: '0.001' },
+      /work as 7821 s .* Choose fewer shifts, less overlap or a longer segment/,
+    ],
+    [{ segment: '1e-300' }, /seconds from 0\.00005 up to 7\.80 .* for segment but received 1e-300/],
+    [{ segment: '5e-324' }, /for segment but received 5e-324/],
+    [{ segment: '1e-400' }, /for segment but received 0/],
     [{ output_format: 'exe' }, /one of wav, flac, mp3, opus, m4a for output_format/],
     [{ output_format: ['wav', 'mp3'] }, /for output_format but received array/],
     [{ bit_depth: '8' }, /for bit_depth/],
@@ -128,15 +151,16 @@ void describe('a song that is posted', () => {
     [{ sample_rate: '1' }, /model, keep or an integer from 8000 to 192000 for sample_rate/],
     [
       { stems: 'vocals,piano' },
-      /some of drums, bass, other, vocals for stems but received "piano"/,
+      /^Expected one of drums, bass, other, vocals for stems but received "piano"$/,
     ],
+    [{ stems: 'vocal' }, /for stems but received "vocal" \(did you mean "vocals"\?\)$/],
     [{ stems: ',' }, /for stems/],
-    [{ two_stems: 'piano' }, /for two_stems/],
+    [{ two_stems: 'Bass' }, /for two_stems but received "Bass" \(did you mean "bass"\?\)$/],
     [{ two_stems: 'vocals', stems: 'drums' }, /not both/],
     [{ other_method: 'x' }, /for other_method/],
     [{ clip_mode: 'x' }, /for clip_mode/],
     [{ segment: '0' }, /for segment/],
-    [{ segment: '100' }, /up to 7\.80 \(htdemucs\) for segment/],
+    [{ segment: '100' }, /up to 7\.80 \(htdemucs\) for segment but received 100/],
     [{ seed: '4294967296' }, /for seed/],
     [{ model: ['a', 'b'] }, /for model/],
     [{ shift: '1' }, /Misspelled field "shift" should be "shifts"/],
@@ -154,13 +178,38 @@ void describe('a song that is posted', () => {
     assert.deepEqual(leftovers(api), []);
   });
 
+  it('is expected to take as long as its options are work', async (context) => {
+    const idle = await startApi(context);
+    const send = async (fields: Record<string, string>) =>
+      call(idle, '/stemify', { method: 'POST', body: form(sevenSeconds, fields) });
+    for (const [fields, segments] of [
+      [{}, 2],
+      [{ segment: '0.1' }, 94],
+      [{ segment: '0.1', overlap: '0.5' }, 140],
+      // Each of the three also over the half second by which it may be shifted.
+      [{ shifts: '3', segment: '1' }, 3 * 10],
+    ] as const) {
+      const answer = await send(fields);
+      assert.equal(answer.status, 202, JSON.stringify(answer.body));
+      const { job_id: id, estimated_duration: seconds } = answer.as(accepted);
+      await call(idle, `/jobs/${id}`, { method: 'DELETE' });
+      // A segment brings 5.85 s of new audio, at twice the speed of the song; told to 0.1 s.
+      const expected = (segments * 5.85) / 2;
+      assert.ok(
+        Math.abs(seconds - expected) < 0.06,
+        `${String(seconds)} is not ${String(expected)}`,
+      );
+    }
+    assertProblem(await send({ segment: '0.001' }), 422, 'INVALID_OPTION');
+  });
+
   it('needs a model that the workers have', async () => {
     const answer = await send(form(api.song, { model: 'mdx' }));
     const detail = assertProblem(answer, 422, 'MODEL_NOT_FOUND');
     assert.equal(detail, 'The workers have no model "mdx". Installed: htdemucs');
   });
 
-  it('has to be audio, whatever its name says', async (context) => {
+  it('has to be audio, whatever its name says', async () => {
     const text = assertProblem(
       await send(form(Buffer.from('#EXTM3U\nfile:///etc/passwd\n'), {}, 'song.mp3')),
       415,
@@ -170,13 +219,9 @@ void describe('a song that is posted', () => {
     assertProblem(await send(form(Buffer.alloc(0), {}, 'song.mp3')), 415, 'INPUT_EMPTY');
     assertProblem(await send(form(Buffer.alloc(5000), {}, 'a\nb.mp3')), 415, 'INPUT_NOT_AUDIO');
 
-    // 61 s of silence in a few bytes: what it would become is known from its header.
-    const long = makeAudio(path.join(temporaryFolder(context), 'long.flac'), '0', {
-      seconds: 61,
-      sampleRate: 8000,
-    });
+    // What it would become is known from its header.
     const detail = assertProblem(
-      await send(form(readFileSync(long), {}, 'long.flac')),
+      await send(form(minuteAndMore, {}, 'long.flac')),
       413,
       'AUDIO_TOO_LONG',
     );
@@ -231,6 +276,16 @@ void describe('a song that is posted', () => {
     assertProblem(await send(form(song, { shifts: '1' }), key), 409, 'IDEMPOTENCY_CONFLICT');
     assert.deepEqual(await uploads(api), kept);
 
+    // A job that was cancelled stays the job of its key.
+    const id = first.as(accepted).job_id;
+    await call(api, `/jobs/${id}`, { method: 'DELETE' });
+    const third = await send(form(api.song, { shifts: '1' }), key);
+    assert.equal(third.status, 202);
+    assert.deepEqual(
+      { id: third.as(accepted).job_id, status: third.as(accepted).status },
+      { id, status: 'cancelled' },
+    );
+
     for (const wrong of ['x'.repeat(256), 'a b', 'é']) {
       const answer = await send(form(api.song), { 'Idempotency-Key': wrong });
       assertProblem(answer, 400, 'REQUEST_INVALID');
@@ -263,6 +318,42 @@ void describe('a song for a service that cannot take it', () => {
     assert.deepEqual(leftovers(api), []);
     await api.redis.start();
     await until(async () => ((await post(api, form(api.song))).status === 202 ? true : undefined));
+  });
+
+  it('is counted again after Redis was away, also at the start, and has lost its scripts', async (context) => {
+    const redis = await startRedis(context);
+    const { logger } = recordingLogger();
+    const connection = await connectRedis({ redisUrl: redis.url, redisDb: 0 }, logger);
+    context.after(() => connection.close());
+    let away = true;
+    const app = express().use(
+      postLimit({
+        limit: 5,
+        periodSeconds: 600,
+        byKey: false,
+        redisCommand: async (args) => {
+          if (away) throw new Error('The connection is closed');
+          return connection.send(args);
+        },
+      }),
+      (_request: Request, response: Response) => void response.end(),
+      ((error, _request, response, _next) => {
+        response.status(500).end((error as OxboardError).code);
+      }) satisfies ErrorRequestHandler,
+    );
+    const server = app.listen(0, '127.0.0.1');
+    context.after(() => server.close());
+    await once(server, 'listening');
+    const get = async () => {
+      const { port } = server.address() as AddressInfo;
+      const response = await fetch(`http://127.0.0.1:${String(port)}/`);
+      return (await response.text()) || response.headers.get('ratelimit-remaining');
+    };
+    assert.equal(await get(), 'REDIS_UNAVAILABLE');
+    away = false;
+    assert.equal(await get(), '4');
+    await connection.send(['SCRIPT', 'FLUSH']);
+    assert.equal(await get(), '3');
   });
 
   it('is told when the limit of jobs is reached, and when to come back', async (context) => {

@@ -7,7 +7,8 @@ import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { apiDocument } from '../../src/http/openapi.js';
-import { jobDocument, jobList } from '../../src/http/schemas/jobs.js';
+import { jobDocument } from '../../src/http/job-document.js';
+import { jobList } from '../../src/http/routes/jobs.js';
 import { complete, form, post, startApi, submit, takeJob } from '../support/api.js';
 import { assertProblem, call } from '../support/contract.js';
 import {

@@ -7,7 +7,7 @@ import { after, describe, it } from 'node:test';
 import { runInThisContext } from 'node:vm';
 import { EventSource } from 'eventsource';
 import { base64url, decodeProtectedHeader, SignJWT } from 'jose';
-import { createTenants } from '../../src/http/tenant.js';
+import { createTenants } from '../../src/http/tenants.js';
 import { complete, form, startApi, submit, takeJob, TOKEN_TTL } from '../support/api.js';
 import { assertProblem, call } from '../support/contract.js';
 import {
@@ -25,10 +25,7 @@ import {
 } from '../support/tenants.js';
 import { until } from '../support/until.js';
 
-const api = await startApi(
-  { after },
-  { apiKeys: [ALICE, BOB], config: { corsOrigins: [ORIGIN] }, heartbeatMs: 50 },
-);
+const api = await startApi({ after }, { apiKeys: [ALICE, BOB], config: { corsOrigins: [ORIGIN] } });
 
 void describe('a browser', () => {
   it('hears of a job and plays its stems by the URLs in its document, without a header', async (context) => {

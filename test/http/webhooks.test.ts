@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, describe, it } from 'node:test';
 import { Webhook } from 'standardwebhooks';
-import { jobDocument, jobList, type JobDocument } from '../../src/http/schemas/jobs.js';
-import { createTenants } from '../../src/http/tenant.js';
-import { jobDocument as viewOf } from '../../src/http/views.js';
+import { encodeJob, jobDocument, type JobDocument } from '../../src/http/job-document.js';
+import { jobList } from '../../src/http/routes/jobs.js';
+import { createTenants } from '../../src/http/tenants.js';
 import { connectQueue } from '../../src/queue/connection.js';
 import { createDeliveries } from '../../src/queue/deliveries.js';
 import { createDeliverer } from '../../src/webhooks/deliverer.js';
@@ -36,7 +36,7 @@ async function startDelivering({ retries = RETRIES, answerMs = 10_000, leaseMs =
   const deliverer = createDeliverer({
     deliveries: createDeliveries(connection, { leaseMs }),
     sender: createSender({ secret: SECRET, allowPrivate: true, version: '1', answerMs }),
-    document: (job) => viewOf(job, tenants),
+    document: (job) => encodeJob(job, tenants),
     logger,
     metrics: api.metrics,
     retries,

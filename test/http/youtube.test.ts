@@ -18,8 +18,9 @@ describe('a link that is posted', () => {
   it('makes a job that waits for its download', async () => {
     const { status, body } = await send({ youtube_url: `${URL}#t=10`, shifts: '2' });
     assert.equal(status, 202);
-    // The longest that may be behind a link: 30 s, two shifts, at twice the speed of the song.
-    assert.equal(body.estimated_duration, 30);
+    // The longest that may be behind a link: 30 s and a half for the shift are six segments of
+    // 5.85 s, two shifts, at twice the speed of the song.
+    assert.ok(Math.abs(Number(body.estimated_duration) - 35.1) < 1e-6);
     const response = await fetch(`${api.url}/api/v1/jobs/${String(body.job_id)}`);
     const job = (await response.json()) as Record<string, unknown>;
     const { stage, file_name: name, youtube_url: link, duration_seconds: duration } = job;
@@ -60,6 +61,7 @@ describe('a link that is posted', () => {
       [{ youtube_url: 'https://www.youtube.com/@x' }, 'YOUTUBE_PLAYLIST', /one video/],
       [{ youtube_url: URL, stems: 'piano' }, 'INVALID_OPTION', /for stems/],
       [{ youtube_url: URL, segment: '100' }, 'INVALID_OPTION', /for segment/],
+      [{ youtube_url: URL, segment: '0.001' }, 'INVALID_OPTION', /longer segment/],
       [{ youtube_url: URL, model: 'mdx' }, 'MODEL_NOT_FOUND', /no model "mdx"/],
       [{}, 'INVALID_OPTION', /no song/],
     ];

@@ -118,11 +118,14 @@ describe('logs', () => {
         webhook_secret: 'hush-13',
         signed: 'https://b.example.org/?X-Amz-Credential=hush-15&X-Amz-Signature=hush-16',
         apiKeys: ['hush-14'],
+        unescaped: 'no redis://admin:hush-17/hush-18?hush-19@queue:6379/0',
+        channel: 'https://www.youtube.com:443/@kept',
         alone: 'eyJhbGciOiJIUzI1NiJ9.aHVzaC0xMg.aHVzaC0xMg',
         kept: 'https://example.org/?page=2',
       });
       assert.doesNotMatch(text(), /hush|aHVzaC/);
       assert.match(text(), /example\.org\/\?page=2/);
+      assert.match(text(), /youtube\.com:443\/@kept/);
     });
   }
 

@@ -6,7 +6,7 @@ import { createDeliveries } from '../../src/queue/deliveries.js';
 import { PREFIX, SCHEMA_KEY } from '../../src/queue/keys.js';
 import type { Job } from '../../src/jobs/job.js';
 import type { Admission } from '../../src/jobs/ports.js';
-import { admission, claimed, quiet, result, startQueue, TENANT, worker } from './harness.js';
+import { admission, model, claimed, quiet, result, startQueue, TENANT, worker } from './harness.js';
 
 const queue = await startQueue({ after });
 const [api, one] = await Promise.all([queue.join(), queue.join()]);
@@ -20,7 +20,7 @@ const link = (): Admission => {
   const asked = admission();
   const url = 'https://www.youtube.com/watch?v=abcdefghijk';
   const known = { key: null, sha256: null, sizeBytes: null, durationSeconds: null };
-  const source = { kind: 'youtube' as const, url, name: url, costPerSecond: 2, ...known };
+  const source = { kind: 'youtube' as const, url, name: url, model: model('toy'), ...known };
   return { ...asked, request: { ...asked.request, source } };
 };
 const loseRecord = (id: string) => send(['DEL', `${PREFIX}job:${id}`]);

@@ -9,6 +9,12 @@ import { until } from '../support/until.js';
 
 const URL = 'https://www.youtube.com/watch?v=abcdefghijk';
 const LEASE = 100;
+const MODEL = {
+  sampleRate: 44_100,
+  segment: 343_980,
+  minLength: 343_980,
+  realtimeFactor: 2,
+};
 const COST = { costSeconds: 400, progress: 2 };
 const queue = await startQueue({ after });
 const [api, one] = await Promise.all([queue.join(), queue.join()]);
@@ -26,7 +32,7 @@ const admit = async (): Promise<Job> => {
     sha256: null,
     sizeBytes: null,
     durationSeconds: null,
-    costPerSecond: 2,
+    model: MODEL,
   };
   return (await api.jobs.admit({ ...asked, request: { ...asked.request, source } })).job;
 };
@@ -83,7 +89,7 @@ describe('a job with a link', () => {
     assert.deepEqual(waiting.request.source, {
       kind: 'youtube',
       url: URL,
-      costPerSecond: 2,
+      model: MODEL,
       ...song(job.id),
     });
     assert.equal(await api.connection.send(['HGET', `${PREFIX}queued`, 'long:ms']), '400000');

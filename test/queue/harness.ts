@@ -36,7 +36,8 @@ export const model = (name: string, overrides: Partial<WorkerModel> = {}): Worke
   notice: null,
   license: null,
   sizeBytes: 1,
-  segmentSeconds: 7.8,
+  segment: 343_980,
+  minLength: 343_980,
   realtimeFactor: null,
   ...overrides,
 });

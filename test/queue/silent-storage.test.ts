@@ -79,7 +79,7 @@ describe('a storage that hangs', { timeout: 30_000 }, () => {
       ...{
         tracer: NO_TRACER,
         renewalMs: 5_000,
-        patience: [],
+        retryDelaysMs: [],
         stopping: new AbortController().signal,
       },
     };

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, utimesSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { Workspace } from '../../src/separation/workspace.js';
@@ -55,5 +55,45 @@ describe('the folder of a work', () => {
     first.remove();
     second.remove();
     assert.deepEqual(readdirSync(parent), []);
+  });
+});
+
+describe('the publishing of stems', () => {
+  async function setting(context: TestContext) {
+    const parent = temporaryFolder(context);
+    const input = path.join(parent, 'song.wav');
+    writeFileSync(input, 'song');
+    const out = path.join(parent, 'out');
+    const workspace = await Workspace.create(out);
+    context.after(() => workspace.remove());
+    const publish = async (...names: string[]) => {
+      for (const name of names) writeFileSync(workspace.path(name), `new ${name}`);
+      const moves = names.map((name) => ({ from: workspace.path(name), to: path.join(out, name) }));
+      await workspace.publish(moves, input);
+    };
+    const contents = () => {
+      const files = readdirSync(out, { withFileTypes: true }).filter((entry) => entry.isFile());
+      return files.map(({ name }) => readFileSync(path.join(out, name), 'utf8')).sort();
+    };
+    return { out, workspace, publish, contents };
+  }
+
+  it('replaces the stems of an earlier run', async (context) => {
+    const { out, workspace, publish, contents } = await setting(context);
+    writeFileSync(path.join(out, 'drums'), 'old drums');
+    await publish('drums', 'bass');
+    workspace.remove();
+    assert.deepEqual(contents(), ['new bass', 'new drums']);
+    assert.deepEqual(readdirSync(out).sort(), ['bass', 'drums']);
+  });
+
+  it('leaves the stems of an earlier run as they are when one cannot be written', async (context) => {
+    const { out, workspace, publish, contents } = await setting(context);
+    for (const name of ['drums', 'bass']) writeFileSync(path.join(out, name), `old ${name}`);
+    mkdirSync(path.join(out, 'other'));
+    await assert.rejects(publish('drums', 'bass', 'vocals', 'other'), { code: 'EISDIR' });
+    workspace.remove();
+    assert.deepEqual(contents(), ['old bass', 'old drums']);
+    assert.deepEqual(readdirSync(out).sort(), ['bass', 'drums', 'other']);
   });
 });

@@ -1,16 +1,18 @@
 /** What stops a start, and what it says. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { temporaryFolder } from '../support/audio.js';
 import { oxboard } from '../support/cli.js';
-import { freePort, launch, NPM_START, processesOf, startService } from '../support/service.js';
+import { freePort, launch, NPM, processesOf, startService } from '../support/service.js';
 import { until } from '../support/until.js';
 
 const folder = temporaryFolder({ after });
+
+const metricsPort = async () => ({ OBSERVABILITY_PROMETHEUS_PORT: String(await freePort()) });
 
 async function refused(
   command: string[],
@@ -64,6 +66,27 @@ describe('a start is refused', () => {
     await refused(['serve'], { DATA_DIR: path.join(file, 'data') }, /DATA_DIR, .* cannot/, 1);
   });
 
+  it('when another user owns a folder in DATA_DIR, with that folder and both users', async () => {
+    if (process.getuid?.() !== 0) return; // only root can become another user
+    const dataDir = path.join(folder, 'mounted');
+    mkdirSync(path.join(dataDir, 'work'), { recursive: true });
+    const refusedLine = async (directory: string) => {
+      const { status, stderr } = await oxboard(['serve'], {
+        cwd: '/',
+        uid: 1000,
+        env: { DATA_DIR: dataDir, PORT: String(await freePort()), ...(await metricsPort()) },
+      });
+      assert.equal(status, 1);
+      const words = `${directory} belongs to user 0, but the service runs as user 1000`;
+      assert.ok(stderr.includes(words), stderr);
+      assert.doesNotMatch(stderr, /^\s+at /m);
+    };
+    chmodSync(folder, 0o755);
+    await refusedLine(dataDir);
+    chownSync(dataDir, 1000, 1000);
+    await refusedLine(path.join(dataDir, 'work'));
+  });
+
   it('when the default model is not installed, with those that are', async () => {
     const env = { DEMUCS_DEFAULT_MODEL: 'demucs9' };
     await refused(['serve'], env, /Model "demucs9" is not installed .*toy/, 1);
@@ -85,7 +108,10 @@ describe('a start is refused', () => {
     const service = await launch({ after }, ['worker'], env);
     const { status, stderr } = await service.ended;
     assert.equal(status, 1);
-    assert.match(stderr, new RegExp(`Redis does not answer at redis://127\\.0\\.0\\.1:${port}`));
+    assert.match(
+      stderr,
+      new RegExp(`Redis does not answer at redis://\\[redacted\\]@127\\.0\\.0\\.1:${port}`),
+    );
     assert.doesNotMatch(stderr + JSON.stringify(service.logs()), /hush/);
   });
 
@@ -118,12 +144,13 @@ describe('the commands that serve', () => {
     });
   }
 
-  it('npm start sets up and serves, and ends by the signal that it gets', async () => {
-    const service = await startService({ after }, [], {}, NPM_START);
+  it('npm start sets up and serves, and a signal to npm ends all of its processes', async () => {
+    const service = await startService({ after }, ['start'], {}, NPM);
     const response = await fetch(`${service.url}/api/v1/health/ready`);
     assert.equal(response.status, 200);
-    const { signal } = await service.kill('SIGTERM');
-    assert.equal(signal, 'SIGTERM');
+    await service.kill('SIGTERM');
+    const stopped = service.logs().find(({ event }) => event === 'stopped');
+    assert.equal(stopped?.signal, 'SIGTERM');
     await until(() => processesOf(service).length === 0, 'the end of its processes');
   });
 });

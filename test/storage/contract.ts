@@ -51,6 +51,25 @@ export function storageContract(
       assert.ok(Math.abs(seen.modifiedAt.getTime() - before) < 60_000);
     });
 
+    it('copies a file, or a range of it, and leaves it as it is', async (context) => {
+      const { storage, file, text } = await setting(context);
+      const local = file('0123456789');
+      await storage.putCopy('whole', local);
+      await storage.putCopy('middle', local, { start: 2, end: 4 });
+      await storage.putCopy('last', local, { start: 9, end: 9 });
+      await storage.putCopy('empty', file('', 'empty'));
+      assert.deepEqual(
+        await Promise.all(['whole', 'middle', 'last', 'empty'].map((key) => text(key))),
+        ['0123456789', '234', '9', ''],
+      );
+      assert.equal(readFileSync(local, 'utf8'), '0123456789');
+
+      const large = 'oxboard '.repeat(2_000_000);
+      await storage.putCopy('large', file(large), { start: 1, end: 15_999_998 });
+      assert.ok((await text('large')) === large.slice(1, -1));
+      await assert.rejects(storage.putCopy('none', '/nowhere/at/all'), { code: 'ENOENT' });
+    });
+
     it('holds empty objects and large ones', async (context) => {
       const { storage, file, text } = await setting(context);
       await storage.putBytes('empty', bytes(''));
@@ -164,6 +183,7 @@ export function storageContract(
       const signal = AbortSignal.abort(reason);
       const local = file('song');
       await assert.rejects(storage.putFile('a', local, signal), reason);
+      await assert.rejects(storage.putCopy('a', local, { start: 1, end: 2 }, signal), reason);
       await assert.rejects(storage.putBytes('b', bytes('x'), signal), reason);
       assert.deepEqual(await keys(), []);
       assert.ok(existsSync(local));
@@ -191,6 +211,7 @@ export function storageContract(
       ]) {
         await assert.rejects(storage.putBytes(key, bytes('x')), outside, key);
         await assert.rejects(storage.putFile(key, path.join(folder, 'none')), outside, key);
+        await assert.rejects(storage.putCopy(key, path.join(folder, 'none')), outside, key);
         await assert.rejects(storage.stat(key), outside, key);
         await assert.rejects(storage.read(key), outside, key);
         await assert.rejects(storage.localFile(key, folder), outside, key);

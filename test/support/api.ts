@@ -5,13 +5,13 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { PassThrough } from 'node:stream';
 import { createApi, type Api } from '../../src/http/app.js';
 import type { ApiConfig, ApiDependencies } from '../../src/http/dependencies.js';
-import { createTenants } from '../../src/http/tenant.js';
+import { createTenants } from '../../src/http/tenants.js';
 import { createLogger } from '../../src/observability/logger.js';
 import { createMetrics, type Metrics } from '../../src/observability/metrics.js';
 import { createClaims } from '../../src/queue/claims.js';
@@ -62,7 +62,8 @@ export const ANNOUNCEMENT: WorkerAnnouncement = {
       notice: null,
       license: 'MIT',
       sizeBytes: 1000,
-      segmentSeconds: 7.8,
+      segment: 343_980,
+      minLength: 343_980,
       realtimeFactor: 2,
     },
   ],
@@ -136,8 +137,7 @@ export async function startApi(
     version: '1.2.3',
     ...overrides,
   });
-  const server = createServer(api.app);
-  api.attach(server);
+  const { server } = api;
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

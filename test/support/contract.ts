@@ -79,11 +79,19 @@ export function assertDocumented(
   const media = type.replace(/;.*$/, '');
   assert.ok(Object.hasOwn(response.content, media), `${where} as ${media} is not documented`);
   if (body === undefined) return;
-  const pointer = ['paths', pattern, method.toLowerCase(), 'responses', status, 'content', media]
+  assertFits(
+    ['paths', pattern, method.toLowerCase(), 'responses', status, 'content', media, 'schema'],
+    body,
+  );
+}
+
+/** Asserts that a value fits the schema at this place in the document. */
+export function assertFits(place: (string | number)[], value: unknown): void {
+  const pointer = place
     .map((part) => encodeURIComponent(String(part).replaceAll('~', '~0').replaceAll('/', '~1')))
     .join('/');
-  const valid = ajv.validate(`document#/${pointer}/schema`, body);
-  assert.ok(valid, `${where}: ${ajv.errorsText()} in ${JSON.stringify(body)}`);
+  const valid = ajv.validate(`document#/${pointer}`, value);
+  assert.ok(valid, `${place.join(' ')}: ${ajv.errorsText()} in ${JSON.stringify(value)}`);
 }
 
 /** Asserts that an answer is the problem document of a code. @returns its detail */
@@ -97,6 +105,7 @@ export function assertProblem(
   assert.equal(problem.code, code, JSON.stringify(problem));
   assert.equal(response.status, status);
   assert.equal(problem.status, status);
+  assert.equal(problem.error, problem.detail);
   assert.equal(problem.request_id, response.headers.get('x-request-id'));
   // Nothing of ours: no stack, no path of this machine.
   assert.doesNotMatch(JSON.stringify(problem), /node_modules|\/tmp\/|\\n +at /);

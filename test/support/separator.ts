@@ -19,7 +19,13 @@ export function fakeSeparator(
   const asked: (readonly string[])[] = [];
   return {
     asked,
-    model: { name: 'fake', sources: Object.keys(shares), sampleRate: 44_100, channels: 2 },
+    model: {
+      name: 'fake',
+      sources: Object.keys(shares),
+      sampleRate: 44_100,
+      channels: 2,
+      segment: 343_980,
+    },
     stream(source: AudioSource, { stems: names = [], signal, onProgress }) {
       asked.push(names);
       return {

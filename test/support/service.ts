@@ -13,8 +13,9 @@ import { modelsDir } from './cli.js';
 import { until } from './until.js';
 
 const OXBOARD = fileURLToPath(new URL('../../dist/bin/cli.js', import.meta.url));
-/** What `npm start` runs. */
-export const NPM_START = fileURLToPath(new URL('../../scripts/start.mjs', import.meta.url));
+/** A program that runs the scripts of this package. */
+export const NPM = 'npm';
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 type Context = Parameters<typeof temporaryFolder>[0];
 
@@ -78,10 +79,14 @@ export async function launch(
     ENVIRONMENT: 'production',
     ...env,
   };
-  const child = spawn(process.execPath, [program, ...command], {
+  const [executable, ...args] =
+    program === NPM ? [NPM, '--prefix', ROOT, ...command] : [process.execPath, program, ...command];
+  const child = spawn(executable, args, {
     cwd: temporaryFolder(context),
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A group of its own: when npm is killed, what it runs goes on.
+    detached: program === NPM,
   });
   let stdout = '';
   let stderr = '';
@@ -90,7 +95,10 @@ export async function launch(
   const ended = (once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>).then(
     ([status, signal]) => ({ status, signal, stderr }),
   );
-  context.after(() => void child.kill('SIGKILL'));
+  context.after(() => {
+    if (program !== NPM || child.pid === undefined) child.kill('SIGKILL');
+    else if (processesOf({ dataDir }).length > 0) process.kill(-child.pid, 'SIGKILL');
+  });
   const logs = () =>
     stdout
       .slice(0, stdout.lastIndexOf('\n') + 1)

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { WebSocket } from 'ws';
-import { jobDocument } from '../../src/http/schemas/jobs.js';
+import { jobDocument } from '../../src/http/job-document.js';
 import { complete, submit, takeJob, type TestApi } from './api.js';
 import { call } from './contract.js';
 

@@ -82,7 +82,7 @@ export async function composeWorker(settings: WorkerSettings) {
     metrics,
     checkpointSeconds: 0.2,
     renewalMs: 250,
-    patience: [50, 100, 200],
+    retryDelaysMs: [50, 100, 200],
   });
   sweeper.start();
   return {

@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, it, type TestContext } from 'node:test';
-import { jobDocument } from '../../src/http/schemas/jobs.js';
+import { jobDocument } from '../../src/http/job-document.js';
 import { S3Storage } from '../../src/storage/s3-storage.js';
 import { complete, form, post, startApi, submit, takeJob } from '../support/api.js';
 import { assertProblem, call } from '../support/contract.js';

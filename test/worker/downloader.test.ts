@@ -6,6 +6,7 @@ import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { describe, it, type TestContext } from 'node:test';
 import { OxboardError } from '../../src/errors.js';
+import type { JobOptions } from '../../src/options.js';
 import { createMetrics } from '../../src/observability/metrics.js';
 import { startDownloader } from '../../src/worker/downloader.js';
 import type { SongFetcher } from '../../src/worker/download-song.js';
@@ -15,10 +16,21 @@ import { recordingLogger } from '../support/logs.js';
 import { admission, startQueue, TENANT } from '../queue/harness.js';
 import { until } from '../support/until.js';
 
+const MODEL = {
+  sampleRate: 44_100,
+  segment: 343_980,
+  minLength: 343_980,
+  realtimeFactor: 1,
+};
+
 async function start(
   context: TestContext,
   fetchSong: SongFetcher,
-  { maxDuration = 60, away }: { maxDuration?: number; away?: () => Promise<never> } = {},
+  {
+    maxDuration = 60,
+    options = {},
+    away,
+  }: { maxDuration?: number; options?: Partial<JobOptions>; away?: () => Promise<never> } = {},
 ) {
   const queue = await startQueue(context);
   const { jobs, downloads, downloadDispatcher, sweeper } = await queue.join();
@@ -41,9 +53,9 @@ async function start(
     logger,
     metrics,
     renewalMs: 100,
-    patience: [10, 10],
+    retryDelaysMs: [10, 10],
   });
-  const asked = admission();
+  const asked = admission({ options });
   const source = {
     kind: 'youtube' as const,
     url: 'https://youtu.be/a',
@@ -52,7 +64,7 @@ async function start(
     sha256: null,
     sizeBytes: null,
     durationSeconds: null,
-    costPerSecond: 1,
+    model: MODEL,
   };
   const { job } = await jobs.admit({ ...asked, request: { ...asked.request, source } });
   return {
@@ -120,7 +132,7 @@ describe('a downloader', () => {
       name: 'Title.mp3',
       sha256: createHash('sha256').update(bytes).digest('hex'),
       sizeBytes: bytes.length,
-      costPerSecond: 1,
+      model: MODEL,
     });
     assert.ok(Math.abs((durationSeconds ?? 0) - 3) < 0.1);
     assert.deepEqual(await buffer(await service.storage.read(key!)), bytes);
@@ -182,6 +194,20 @@ describe('a downloader', () => {
     });
     assert.equal(job.error?.code, 'AUDIO_TOO_LONG');
     assert.deepEqual(service.leftovers(), []);
+  });
+
+  it('does not take a song that is too much work with the options of its job', async (context) => {
+    const service = await start(context, bringing(context).fetchSong, {
+      options: { segment: 0.001 },
+    });
+    const job = await until(async () => {
+      const now = await service.job();
+      return now.status === 'failed' && now;
+    });
+    assert.equal(job.error?.code, 'INVALID_OPTION');
+    assert.match(job.error.message, /3\.\d s of audio are as much work as \d{5} s/);
+    assert.deepEqual(service.leftovers(), []);
+    assert.equal(job.request.source.key, null);
   });
 
   it('waits for a storage that is away, instead of failing the job', async (context) => {

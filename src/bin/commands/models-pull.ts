@@ -6,7 +6,7 @@ import { OxboardError } from '../../errors.js';
 import { pullModel, type PulledFile, type PullResult } from '../../pull/pull.js';
 import { megabytes, pullView } from '../pull-progress.js';
 import { say } from '../report.js';
-import { dieCleanly } from '../signals.js';
+import { cleanUpOnSignal } from '../signals.js';
 import type { PullFlags } from './models-pull-help.js';
 
 export async function pull(name: string, flags: PullFlags): Promise<void> {
@@ -16,7 +16,7 @@ export async function pull(name: string, flags: PullFlags): Promise<void> {
   const engine = pullEngine(config);
   const abort = new AbortController();
   const view = pullView();
-  const restoreSignals = dieCleanly(() => {
+  const restoreSignals = cleanUpOnSignal(() => {
     view.stop();
     say('Stopped. Run the command again to go on from here');
     abort.abort(new OxboardError('ABORTED', 'Stopped'));

@@ -27,10 +27,10 @@ import {
   type FileResult,
 } from '../../separation/separate-file.js';
 import { removeOpenWorkspaces } from '../../separation/workspace.js';
-import { list, numeric, resolveFlags } from '../flags.js';
+import { flagOf, resolveFlags } from '../flags.js';
 import { clock, progressView, type ProgressView } from '../progress.js';
 import { describeFailure, isUsageError, reportFailure, say, type Failure } from '../report.js';
-import { dieCleanly } from '../signals.js';
+import { cleanUpOnSignal } from '../signals.js';
 
 const EXAMPLES = `
 Examples:
@@ -56,40 +56,23 @@ export function separateCommand(): Command {
     .description('separate songs into stems')
     .argument('<input...>', 'audio files of any kind that ffmpeg reads')
     .option('-n, --model <name>', 'model to use (default: the best installed)')
-    .option('-o, --out <dir>', 'output folder (default: ./separated)')
-    .option(
-      '--filename <template>',
-      'name below DIR/<model>/, of {track}, {stem}, {ext} and {model} (default: {track}/{stem}.{ext})',
-    )
-    .option('--stems <a,b>', 'write only these stems', list)
-    .option('--two-stems <stem>', 'write this stem and everything else')
-    .option(
-      '--other-method <method>',
-      'everything else is: add, the sum of the other stems; minus, the song minus the stem; none, not written (default: add)',
-    )
-    .option('--format <format>', 'wav, flac, mp3, opus or m4a (default: wav)')
-    .option('--bit-depth <bits>', '16, 24 or 32f for wav; 16 or 24 for flac (default: 16)')
-    .option(
-      '--bitrate <kbit/s>',
-      'bitrate (default: 320 for mp3, 160 for opus, 256 for m4a)',
-      numeric,
-    )
-    .option(
-      '--sample-rate <rate>',
-      "model (the model's, 44100), keep (the input's) or a number; opus is always 48000 (default: model)",
-      numeric,
-    )
-    .option(
-      '--clip-mode <mode>',
-      'stems louder than full scale: rescale, clamp, tanh or none (default: rescale)',
-    )
-    .option('--shifts <n>', 'average over n random shifts: n times the work (default: 0)', numeric)
-    .option('--overlap <fraction>', 'overlap of segments, from 0 up to 1 (default: 0.25)', numeric)
-    .option('--segment <seconds>', "length of a segment, up to the model's", numeric)
-    .option('--seed <n>', 'seed of the shifts (default: a new one each time)', numeric)
-    .option('--device <device>', 'auto, cpu, cuda or cuda:N (default: auto)')
-    .option('--threads <n>', 'CPU threads (default: all cores)', numeric)
-    .option('--models-dir <dir>', 'folder of model archives')
+    .addOption(flagOf(outputOptions, 'out', 'dir', { short: '-o' }))
+    .addOption(flagOf(outputOptions, 'filename', 'template'))
+    .addOption(flagOf(separateOptions, 'stems', 'a,b'))
+    .addOption(flagOf(outputOptions, 'twoStems', 'stem'))
+    .addOption(flagOf(outputOptions, 'otherMethod', 'method'))
+    .addOption(flagOf(outputOptions, 'format', 'format'))
+    .addOption(flagOf(outputOptions, 'bitDepth', 'bits'))
+    .addOption(flagOf(outputOptions, 'bitrate', 'kbit/s'))
+    .addOption(flagOf(outputOptions, 'sampleRate', 'rate'))
+    .addOption(flagOf(outputOptions, 'clipMode', 'mode'))
+    .addOption(flagOf(separateOptions, 'shifts', 'n'))
+    .addOption(flagOf(separateOptions, 'overlap', 'fraction'))
+    .addOption(flagOf(separateOptions, 'segment', 'seconds'))
+    .addOption(flagOf(separateOptions, 'seed', 'n'))
+    .addOption(flagOf(loadOptions, 'device', 'device'))
+    .addOption(flagOf(loadOptions, 'threads', 'n'))
+    .addOption(flagOf(loadOptions, 'modelsDir', 'dir'))
     .option('--json', 'print one JSON result per input on stdout')
     .addHelpText('after', EXAMPLES)
     .action(async (inputs: string[], flags: Flags) => {
@@ -123,8 +106,8 @@ async function prepare(flags: Flags): Promise<Job> {
       ? await defaultModel({ modelsDir, configured: config.defaultModel })
       : await findModel(flags.model, { modelsDir });
 
-  const { sampleRate, sources } = model.description;
-  const plan = checkOutput(sources, output, options.stems);
+  const { sampleRate } = model.description;
+  const plan = checkOutput(model.description, output, options);
   // With "keep" each input has its own rate, and is checked in its turn.
   if (output.sampleRate !== 'keep')
     resolveEncoding(output, { input: sampleRate, model: sampleRate });
@@ -139,7 +122,7 @@ async function separate(inputs: readonly string[], flags: Flags): Promise<void> 
   });
   const abort = new AbortController();
   const view = progressView(job.stems);
-  const restoreSignals = dieCleanly(() => {
+  const restoreSignals = cleanUpOnSignal(() => {
     view.stop();
     abort.abort(new OxboardError('ABORTED', 'Stopped'));
     removeOpenWorkspaces();

@@ -3,10 +3,12 @@
  * of it, so what is missing is a note.
  */
 import { access, constants, stat, statfs } from 'node:fs/promises';
-import path from 'node:path';
 import type { ServiceConfig } from '../../config.js';
+import { redactUrl } from '../../lib/redact-url.js';
 import type { Logger } from '../../observability/logger.js';
-import { peekEnvironment, takeAwsVariables } from '../service/environment.js';
+import { nearestExisting } from '../service/data-dir.js';
+import { peekEnvironment, takeAwsVariables, variablesWithFile } from '../service/environment.js';
+import { unknownVariables } from '../service/variable-names.js';
 import { note, ok, type Check } from './check.js';
 import { checkRedisServer } from './machine.js';
 
@@ -28,8 +30,11 @@ export async function checkService(): Promise<Check[]> {
     const text = error instanceof Error ? error.message : String(error);
     return [note('service', text, 'correct the variable, or unset it'), await checkRedisServer()];
   }
+  const names = unknownVariables(Object.keys(variablesWithFile())).map(({ sentence }) =>
+    note('settings', sentence, 'correct the name, or unset it'),
+  );
   const storage = config.storageUrl === undefined ? [] : [await checkStorage(config)];
-  return [await checkRedis(config), ...storage, await checkDataDir(config)];
+  return [...names, await checkRedis(config), ...storage, await checkDataDir(config)];
 }
 
 async function checkStorage(config: ServiceConfig): Promise<Check> {
@@ -37,7 +42,7 @@ async function checkStorage(config: ServiceConfig): Promise<Check> {
   const { openStorage } = await import('../../storage/open.js');
   try {
     await openStorage(config);
-    return ok('storage', `${String(config.storageUrl)} can be written`);
+    return ok('storage', `${redactUrl(String(config.storageUrl))} can be written`);
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     return note('storage', text, 'correct STORAGE_URL, or unset it for a folder in DATA_DIR');
@@ -60,7 +65,7 @@ async function checkRedis({ redisUrl, redisDb }: ServiceConfig): Promise<Check> 
 }
 
 async function checkDataDir({ dataDir }: ServiceConfig): Promise<Check> {
-  const folder = await nearest(dataDir);
+  const folder = await nearestExisting(dataDir);
   try {
     await access(folder, constants.W_OK | constants.X_OK);
     if (!(await stat(folder)).isDirectory()) throw new Error('not a folder');
@@ -77,11 +82,4 @@ async function checkDataDir({ dataDir }: ServiceConfig): Promise<Check> {
   return free >= SPACE_WANTED
     ? ok('data folder', text)
     : note('data folder', text, 'make room, or name another one with DATA_DIR');
-}
-
-/** The folder itself, or that of its parents which is there already. */
-async function nearest(folder: string): Promise<string> {
-  const parent = path.dirname(folder);
-  const there = await stat(folder).catch(() => undefined);
-  return there || parent === folder ? folder : nearest(parent);
 }

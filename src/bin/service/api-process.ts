@@ -1,10 +1,9 @@
 /**
  * One process of the API.
  */
-import { createServer } from 'node:http';
 import { createApi } from '../../http/app.js';
-import { createTenants } from '../../http/tenant.js';
-import { jobDocument } from '../../http/views.js';
+import { encodeJob } from '../../http/job-document.js';
+import { createTenants } from '../../http/tenants.js';
 import { createDispatcher } from '../../queue/dispatcher.js';
 import { createJobs } from '../../queue/jobs.js';
 import { observeQueue } from '../../queue/observation.js';
@@ -15,12 +14,13 @@ import { createWorkers } from '../../queue/workers.js';
 import { openStorage } from '../../storage/open.js';
 import { createDeliverer } from '../../webhooks/deliverer.js';
 import { createSender } from '../../webhooks/sender.js';
+import { withGrace } from '../../lib/timeout.js';
 import { packageVersion } from '../../lib/package-version.js';
 import { requireRedisUrl } from './environment.js';
 import { listen } from './ports.js';
 import type { RoleDependencies, RunningRole } from './role.js';
 
-/** Fewer characters may be found by trying, from the URL of a stem that went astray. */
+/** A shorter key may be guessed by trying, against a signed URL that has leaked. */
 const SAFE_KEY_LENGTH = 20;
 
 /** @throws OxboardError PORT_TAKEN, INVALID_ENVIRONMENT, and what Redis and storage throw. */
@@ -52,11 +52,10 @@ export async function startApiProcess({
   if (config.apiKeys.some((key) => key.length < SAFE_KEY_LENGTH)) {
     logger.warn('api_key_short', { advice: 'Make keys with: openssl rand -hex 32' });
   }
-  const server = createServer(api.app);
-  api.attach(server);
+  const { server } = api;
   await listen(server, { host: config.host, port: config.port, variable: 'PORT' });
 
-  // While no worker runs, records and files end in time all the same.
+  // Records and files expire also while no worker runs.
   const sweeper = createSweeper(redis, {
     dispatcher,
     downloadDispatcher,
@@ -74,7 +73,7 @@ export async function startApiProcess({
       : createDeliverer({
           deliveries: createDeliveries(redis),
           sender: createSender({ secret, allowPrivate, version: packageVersion }),
-          document: (job) => jobDocument(job, tenants),
+          document: (job) => encodeJob(job, tenants),
           logger,
           metrics,
           tracer,
@@ -85,11 +84,11 @@ export async function startApiProcess({
     facts: {},
     async stop(graceMs) {
       observation.stop();
-      const deadline = setTimeout(() => server.closeAllConnections(), graceMs);
       server.close();
-      await Promise.all([api.drain(), deliverer?.stop(graceMs)]);
+      await withGrace(graceMs, Promise.all([api.drain(), deliverer?.stop(graceMs)]), () =>
+        server.closeAllConnections(),
+      );
       server.closeAllConnections();
-      clearTimeout(deadline);
       await sweeper.stop();
       await dispatcher.close();
       await downloadDispatcher.close();

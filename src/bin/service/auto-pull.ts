@@ -2,28 +2,28 @@
  * DEMUCS_AUTO_PULL: the default model is pulled at the start, while the worker serves with what it
  * has.
  */
-import { setTimeout } from 'node:timers/promises';
 import type { ServiceConfig } from '../../config.js';
 import { ERROR_CODES, OxboardError } from '../../errors.js';
 import { findPublished } from '../../pull/catalogue.js';
+import { doublingDelays, retry } from '../../lib/retry.js';
 import { findModel } from '../../models/library.js';
 import type { PullStage } from '../../pull/pull.js';
 import type { Logger } from '../../observability/logger.js';
 import type { ModelPull } from '../../jobs/ports.js';
 
-/** The one that `models pull` is first advised for. */
-const BEST_KNOWN = 'htdemucs';
-/** A host that is away may be back. */
+/** Pulled when no default model is named. */
+const FALLBACK_MODEL = 'htdemucs';
+/** Before the next attempt: the host may be back by then. */
 const RETRY_MS = 600_000;
 
-/** Where each stage begins, in percent of the whole. */
-const BEGINNINGS: Record<PullStage, number> = {
+/** Where each stage starts, in percent of the whole. */
+const STAGE_STARTS: Record<PullStage, number> = {
   waiting: 0,
   downloading: 0,
   assembling: 80,
   verifying: 95,
 };
-const LENGTHS: Record<PullStage, number> = {
+const STAGE_LENGTHS: Record<PullStage, number> = {
   waiting: 0,
   downloading: 80,
   assembling: 15,
@@ -31,7 +31,7 @@ const LENGTHS: Record<PullStage, number> = {
 };
 
 export interface AutoPull {
-  /** Null when there is nothing to pull, or no more. */
+  /** Null when nothing has to be pulled (any more). */
   state: () => ModelPull | null;
   stop: () => Promise<void>;
 }
@@ -48,7 +48,7 @@ export interface AutoPullOptions {
 }
 
 /**
- * Begins to pull the default model, unless it is there or not wanted.
+ * Starts to pull the default model, unless it is installed or auto-pull is off.
  *
  * @throws OxboardError MODEL_UNKNOWN when the configured default is neither installed nor published.
  */
@@ -60,7 +60,7 @@ export async function startAutoPull({
 }: AutoPullOptions): Promise<AutoPull> {
   const {
     autoPull,
-    defaultModel: name = BEST_KNOWN,
+    defaultModel: name = FALLBACK_MODEL,
     modelsDir,
     hubToken,
     device,
@@ -72,12 +72,11 @@ export async function startAutoPull({
   findPublished(name);
   const ending = new AbortController();
   const { signal } = ending;
-  const stopped = () => signal.aborted;
   let state: ModelPull | null = { model: name, status: 'pulling', progress: 0, error: null };
 
   const tryOnce = async () => {
     logger.info('model_pull_started', { model: name });
-    // A worker that pulls nothing has no use for the libraries, which listen to its signals.
+    // Loaded only where a model is pulled.
     const [{ pullModel }, { pullEngine }] = await Promise.all([
       import('../../pull/pull.js'),
       import('../../pull/engine.js'),
@@ -90,27 +89,25 @@ export async function startAutoPull({
       signal,
       onNotice: (notice) => logger.info('model_pull_notice', { model: name, notice }),
       onProgress: ({ stage, fraction }) => {
-        const progress = Math.round(BEGINNINGS[stage] + LENGTHS[stage] * fraction);
+        const progress = Math.round(STAGE_STARTS[stage] + STAGE_LENGTHS[stage] * fraction);
         state = { model: name, status: 'pulling', progress, error: null };
       },
     });
     logger.info('model_pulled', { model: name });
   };
-  const untilDone = async () => {
-    while (!stopped()) {
-      try {
-        await tryOnce();
-        state = null;
-        return;
-      } catch (error) {
-        if (stopped()) return;
-        logger.error('model_pull_failed', { model: name, error });
-        state = { model: name, status: 'waiting', progress: 0, error: forClients(error) };
-      }
-      await setTimeout(retryMs, undefined, { signal }).catch(() => undefined);
-    }
-  };
-  const done = untilDone();
+  const pulled = retry(tryOnce, {
+    delaysMs: doublingDelays(retryMs, retryMs),
+    isTransient: () => true,
+    onRetry(error) {
+      logger.error('model_pull_failed', { model: name, error });
+      state = { model: name, status: 'waiting', progress: 0, error: forClients(error) };
+    },
+    signal,
+  });
+  const done = pulled.then(
+    () => (state = null),
+    () => undefined, // it was stopped
+  );
   return {
     state: () => state,
     async stop() {
@@ -125,13 +122,13 @@ async function isInstalled(name: string, modelsDir: string | undefined): Promise
     await findModel(name, { modelsDir });
     return true;
   } catch (error) {
-    // One that is damaged is pulled anew.
+    // A damaged one is pulled again.
     if (error instanceof OxboardError) return false;
     throw error;
   }
 }
 
-/** Messages name paths of this machine; the log has them. */
+/** Without the message, which may name paths of this machine; the log has it. */
 function forClients(error: unknown): ModelPull['error'] {
   const code = error instanceof OxboardError ? error.code : 'INTERNAL';
   return { code, message: ERROR_CODES[code].meaning };

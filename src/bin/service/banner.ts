@@ -1,13 +1,13 @@
 /**
- * What an operator wants to know once all is up.
+ * Announces a service that has started: its addresses, model and data folder.
  */
 import type { ServiceConfig } from '../../config.js';
 import type { Logger } from '../../observability/logger.js';
 import { say } from '../report.js';
 import { packageVersion } from '../../lib/package-version.js';
-import type { Facts, Role } from './messages.js';
+import type { Facts, Role } from './role.js';
 
-/** Tells it to people in development, and as a line of the log in production. */
+/** As text in development, as a line of the log in production. */
 export function announce(
   config: ServiceConfig,
   facts: Partial<Record<Role, Facts>>,
@@ -53,9 +53,9 @@ function modelLine({ model, device, embedded, notice }: Facts): string {
   return `${line}, which comes with the package (${words}). Better ones: oxboard models pull htdemucs`;
 }
 
-const ANYWHERE = ['0.0.0.0', '::'];
+const ALL_ADDRESSES = ['0.0.0.0', '::'];
 
 const reachable = (host: string): string => {
-  if (ANYWHERE.includes(host)) return 'localhost';
+  if (ALL_ADDRESSES.includes(host)) return 'localhost';
   return host.includes(':') ? `[${host}]` : host;
 };

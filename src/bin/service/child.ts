@@ -9,26 +9,26 @@ import { OxboardError } from '../../errors.js';
 import { createLogger } from '../../observability/logger.js';
 import { createMetrics } from '../../observability/metrics.js';
 import { describeFailure } from '../report.js';
-import { dieBy } from '../signals.js';
-import type { FromChild, Role, ToChild } from './messages.js';
-import { logDefects } from './defects.js';
+import { exitWithSignal } from '../signals.js';
+import { explainDenied } from './data-dir.js';
+import type { FromChild, Role, ToChild } from './role.js';
+import { exitOnUncaughtErrors, STOP_GRACE_MS } from './service.js';
 import { startRole } from './start-role.js';
-import { STOP_GRACE } from './service.js';
 
 const [, , role = '', name = role] = process.argv;
 const config = readServiceConfig(process.env);
 const logger = createLogger(config, { fields: { process: name, pid: process.pid } });
 const metrics = createMetrics({ process: role });
 
-logDefects(logger);
-// Ctrl-C reaches every process of the terminal; the supervisor tells us to stop, in order.
+exitOnUncaughtErrors(logger);
+// Ctrl-C reaches every process of the terminal; the supervisor stops us, in order.
 process.on('SIGINT', () => undefined);
 process.on('SIGHUP', () => undefined);
 cluster.worker?.on('disconnect', () => {
-  // Killed: nobody would stop us any more, and the work goes on wherever the service starts again.
+  // It was killed: nobody else would stop us. Its next start goes on with the work.
   if (!stopping) {
     logger.error('supervisor_lost');
-    dieBy('SIGTERM');
+    exitWithSignal('SIGTERM');
   }
 });
 
@@ -39,24 +39,25 @@ const stop = (graceMs: number) => {
     .catch((error: unknown) => logger.error('stop_failed', { error }))
     .finally(() => process.exit());
 };
-process.on('SIGTERM', () => stop(STOP_GRACE));
+process.on('SIGTERM', () => stop(STOP_GRACE_MS));
 process.on('message', (message: ToChild) => {
   if (message.type === 'stop') stop(message.graceMs);
-  else void answer(message.id);
+  else void sendMetrics(message.id);
 });
 
 const starting = startRole(role as Role, { config, logger, metrics });
-starting.then(({ facts }) => tell({ type: 'ready', facts }), fail);
+starting.then(({ facts }) => send({ type: 'ready', facts }), fail);
 
-function tell(message: FromChild): void {
+function send(message: FromChild): void {
   if (process.connected) process.send?.(message);
 }
 
-async function answer(id: number): Promise<void> {
-  tell({ type: 'metrics', id, snapshot: await metrics.registry.getMetricsAsJSON() });
+async function sendMetrics(id: number): Promise<void> {
+  send({ type: 'metrics', id, snapshot: await metrics.registry.getMetricsAsJSON() });
 }
 
-function fail(error: unknown): void {
+async function fail(thrown: unknown): Promise<void> {
+  const error = await explainDenied(thrown);
   const { code, message } = describeFailure(error);
   if (!(error instanceof OxboardError)) logger.error('start_failed', { error });
   process.send?.({ type: 'failed', code, message } satisfies FromChild, () => process.exit(1));

@@ -1,83 +1,92 @@
 /**
- * The folder for what the service keeps, and its lock.
+ * DATA_DIR, the folder for what the service keeps: whether it can be written, and its lock.
  */
-import { mkdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, rmdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import lockfile from 'proper-lockfile';
 import { OxboardError } from '../../errors.js';
-import { machineName } from '../../lib/process-folder.js';
+import { displayPath } from '../../lib/display-path.js';
+import { tryLock } from '../../lib/lock.js';
+import { makeProcessFolder } from '../../lib/process-folder.js';
 
-/** Milliseconds after which a lock that nobody renews is void. */
-const STALE = 10_000;
-const RENEWAL = 2_000;
-const POLL = 250;
+/** After this time without renewal, the lock of another machine is free. */
+const LOCK_STALE_MS = 10_000;
+const LOCK_WAIT_MS = LOCK_STALE_MS + 2_000;
+const POLL_MS = 250;
 
 /**
- * Makes the folder, and finds out whether it can be written.
+ * Makes the folder, and checks that it can be written.
  *
  * @throws OxboardError OUTPUT_UNWRITABLE
  */
 export async function prepareDataDir(dataDir: string): Promise<void> {
-  const trial = path.join(dataDir, `.trial-${process.pid}`);
   try {
     await mkdir(dataDir, { recursive: true });
-    await writeFile(trial, '');
-    await rm(trial, { force: true });
+    await rmdir(await makeProcessFolder(dataDir));
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const denied = await explainDenied(error);
+    const reason = denied instanceof Error ? denied.message : String(denied);
     throw new OxboardError(
       'OUTPUT_UNWRITABLE',
-      `DATA_DIR, ${dataDir}, cannot be written: ${reason}. Make it writable, or name another one`,
+      `DATA_DIR, ${displayPath(dataDir)}, cannot be written: ${reason}, or choose another folder`,
+      { cause: error },
     );
   }
 }
 
-interface Owner {
-  pid: number;
-  machine: string;
+/**
+ * Turns an error about permissions, of a start, into one sentence that names the place and both
+ * users: folders that are mounted into a container often belong to another user. Others pass unchanged.
+ */
+export async function explainDenied(error: unknown): Promise<unknown> {
+  const { cause } = error as Error;
+  const { code = '', path: denied } = (
+    cause instanceof Error ? cause : error
+  ) as NodeJS.ErrnoException;
+  const user = process.getuid?.();
+  if (!['EACCES', 'EPERM'].includes(code) || denied === undefined || user === undefined)
+    return error;
+  const place = await nearestExisting(denied);
+  const { uid } = await stat(place);
+  const name = displayPath(place);
+  return new OxboardError(
+    'OUTPUT_UNWRITABLE',
+    uid === user
+      ? `This user (${user}) may not write to ${name}. Change its permissions`
+      : `${name} belongs to user ${uid}, but the service runs as user ${user}. Change the owner ` +
+          `(chown -R ${user} ${name})`,
+    { cause: error },
+  );
+}
+
+/** The folder itself, or the nearest of its parents that exists. */
+export async function nearestExisting(folder: string): Promise<string> {
+  const parent = path.dirname(folder);
+  const status = await stat(folder).catch(() => undefined);
+  return status || parent === folder ? folder : nearestExisting(parent);
 }
 
 /**
- * Makes `folder` ours until the promise that it gives is called, or this process ends.
+ * Keeps other services away from `folder`, a folder in DATA_DIR, until the returned function is
+ * called or this process ends.
  *
- * @param onLost another process took it, which happens when this one stood still for long.
+ * @param onLost another process took the lock because this one stood still.
  * @throws OxboardError DATA_DIR_IN_USE
  */
 export async function lockFolder(
   folder: string,
-  onLost: (error: Error) => void,
+  onLost: (error: OxboardError) => void,
 ): Promise<() => Promise<void>> {
-  const lock = path.join(folder, 'serve.lock');
-  const ownerFile = path.join(folder, 'serve.owner.json');
-  const machine = await machineName();
-  const deadline = performance.now() + STALE + RENEWAL;
+  const options = { staleMs: LOCK_STALE_MS, onLost: () => onLost(inUse(folder, undefined)) };
+  const deadline = performance.now() + LOCK_WAIT_MS;
   for (;;) {
-    try {
-      const release = await lockfile.lock(folder, {
-        lockfilePath: lock,
-        stale: STALE,
-        update: RENEWAL,
-        onCompromised: onLost,
-      });
-      await writeFile(ownerFile, JSON.stringify({ pid: process.pid, machine } satisfies Owner));
-      return async () => {
-        await rm(ownerFile, { force: true });
-        // Whoever lost it has nothing to give back.
-        await release().catch(() => undefined);
-      };
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ELOCKED') throw error;
+    const attempt = await tryLock(path.join(folder, 'serve.lock'), options);
+    if ('release' in attempt) return attempt.release;
+    // An owner on another machine may be dead; the time tells.
+    if (attempt.pid !== undefined || performance.now() > deadline) {
+      throw inUse(folder, attempt.pid);
     }
-    const owner = await readOwner(ownerFile);
-    const here = owner?.machine === machine;
-    if (here && !isAlive(owner.pid)) {
-      // It was killed: there is no need to wait until its lock is stale.
-      await rmdir(lock).catch(() => undefined);
-      continue;
-    }
-    if (here || performance.now() > deadline) throw inUse(folder, here ? owner.pid : undefined);
-    await sleep(POLL);
+    await sleep(POLL_MS);
   }
 }
 
@@ -88,23 +97,4 @@ function inUse(folder: string, pid: number | undefined): OxboardError {
     `Another oxboard serve${who} uses ${path.dirname(folder)}. End that, choose another folder ` +
       'with DATA_DIR, or let both share a Redis with REDIS_URL',
   );
-}
-
-async function readOwner(file: string): Promise<Owner | undefined> {
-  try {
-    return JSON.parse(await readFile(file, 'utf8')) as Owner;
-  } catch {
-    return undefined;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  // In a container that was started anew, our own id may be the one that the killed process had.
-  if (pid === process.pid) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
-  }
 }

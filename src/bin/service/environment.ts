@@ -4,18 +4,23 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseEnv } from 'node:util';
-import { readServiceConfig, type ServiceConfig } from '../../config.js';
+import { readServiceConfig, SETTING_OF, type ServiceConfig } from '../../config.js';
 import { OxboardError } from '../../errors.js';
 
 /**
- * Reads the environment, and before it `.env` in the working directory, which adds what is not set,
- * for the processes that are started from here as well.
+ * Reads the environment and the file `.env` in the working directory, which adds what is not set.
+ * The result is also put into `process.env`, for the processes and libraries that read it there.
  *
  * @throws OxboardError INVALID_ENVIRONMENT
  */
 export function readEnvironment(): ServiceConfig {
-  Object.assign(process.env, withFile());
-  return readServiceConfig(process.env);
+  Object.assign(process.env, variablesWithFile());
+  const config = readServiceConfig(process.env);
+  for (const [name, { alias }] of SETTING_OF) {
+    const value = alias && process.env[alias];
+    if (value && !process.env[name]) process.env[name] = value;
+  }
+  return config;
 }
 
 /**
@@ -23,15 +28,16 @@ export function readEnvironment(): ServiceConfig {
  *
  * @throws OxboardError INVALID_ENVIRONMENT
  */
-export const peekEnvironment = (): ServiceConfig => readServiceConfig(withFile());
+export const peekEnvironment = (): ServiceConfig => readServiceConfig(variablesWithFile());
 
 /** For the AWS SDK, which looks into the environment itself. */
 export function takeAwsVariables(): void {
-  const variables = Object.entries(withFile()).filter(([name]) => name.startsWith('AWS_'));
+  const variables = Object.entries(variablesWithFile()).filter(([name]) => name.startsWith('AWS_'));
   Object.assign(process.env, Object.fromEntries(variables));
 }
 
-function withFile(): NodeJS.ProcessEnv {
+/** @throws OxboardError INVALID_ENVIRONMENT */
+export function variablesWithFile(): NodeJS.ProcessEnv {
   const file = path.resolve('.env');
   if (!existsSync(file)) return process.env;
   try {
@@ -53,6 +59,6 @@ export function requireRedisUrl({ redisUrl }: ServiceConfig, command: string): s
   throw new OxboardError(
     'INVALID_ENVIRONMENT',
     `oxboard ${command} needs REDIS_URL, the Redis that API and workers share, such as ` +
-      'redis://localhost:6379. For everything on this machine, with a Redis of its own: oxboard serve',
+      'redis://localhost:6379. For everything on this machine, with a private Redis: oxboard serve',
   );
 }

@@ -2,10 +2,11 @@
  * The metrics of all processes of one service, as one.
  */
 import { AggregatorRegistry, type Registry } from 'prom-client';
-import type { MetricsSnapshot } from './messages.js';
+import { within } from '../../lib/timeout.js';
+import type { MetricsSnapshot } from './role.js';
 
-/** Milliseconds that a process has to tell its metrics; one that stands still is left out. */
-const PATIENCE = 2_000;
+/** After this time the last metrics of a process count again. */
+const ANSWER_TIMEOUT_MS = 2_000;
 
 /** A process that can be asked for its metrics. */
 export interface MetricsSource {
@@ -14,10 +15,11 @@ export interface MetricsSource {
 
 export class MetricsPool {
   readonly #own: Registry;
+  /** The latest metrics of each process. */
   readonly #sources = new Map<MetricsSource, MetricsSnapshot>();
   readonly #waiting = new Map<number, (snapshot: MetricsSnapshot) => void>();
-  /** What processes that ended had counted: a counter never goes back. */
-  #retired: MetricsSnapshot = [];
+  /** What ended processes had counted: a counter never goes back. One sum follows the other. */
+  #ended: Promise<MetricsSnapshot> = Promise.resolve([]);
   #requests = 0;
 
   constructor(own: Registry) {
@@ -28,13 +30,15 @@ export class MetricsPool {
     this.#sources.set(source, []);
   }
 
-  /** The source ended. */
-  async remove(source: MetricsSource): Promise<void> {
-    const last = this.#sources.get(source) ?? [];
+  /** The process ended. */
+  remove(source: MetricsSource): void {
+    const last = this.#sources.get(source);
+    if (last === undefined) return;
     this.#sources.delete(source);
     const counted = last.filter(({ type }) => ['counter', 'histogram'].includes(String(type)));
-    const both = AggregatorRegistry.aggregate([this.#retired, counted]);
-    this.#retired = await both.getMetricsAsJSON();
+    this.#ended = this.#ended.then((ended) =>
+      AggregatorRegistry.aggregate([ended, counted]).getMetricsAsJSON(),
+    );
   }
 
   /** The answer to {@link MetricsSource.ask}. */
@@ -44,27 +48,23 @@ export class MetricsPool {
 
   /** In Prometheus' text format. */
   async metrics(): Promise<string> {
-    const snapshots = await Promise.all(
-      [...this.#sources.keys()].map((source) => this.#snapshot(source)),
-    );
+    await Promise.all([...this.#sources.keys()].map((source) => this.#update(source)));
     const own = await this.#own.getMetricsAsJSON();
-    return AggregatorRegistry.aggregate([own, this.#retired, ...snapshots]).metrics();
+    // Taken at one moment: a process that ends meanwhile is in one of the two, not in both.
+    const [ended, running] = [this.#ended, [...this.#sources.values()]];
+    return AggregatorRegistry.aggregate([own, await ended, ...running]).metrics();
   }
 
-  async #snapshot(source: MetricsSource): Promise<MetricsSnapshot> {
+  async #update(source: MetricsSource): Promise<void> {
     const id = this.#requests++;
-    let timer: NodeJS.Timeout | undefined;
     try {
-      const snapshot = await new Promise<MetricsSnapshot>((resolve) => {
+      const answer = new Promise<MetricsSnapshot>((resolve) => {
         this.#waiting.set(id, resolve);
-        // What it said before keeps its counters from going back.
-        timer = setTimeout(() => resolve(this.#sources.get(source) ?? []), PATIENCE);
         source.ask(id);
       });
-      if (this.#sources.has(source)) this.#sources.set(source, snapshot);
-      return snapshot;
+      const snapshot = await within(ANSWER_TIMEOUT_MS, answer).catch(() => undefined);
+      if (snapshot && this.#sources.has(source)) this.#sources.set(source, snapshot);
     } finally {
-      clearTimeout(timer);
       this.#waiting.delete(id);
     }
   }

@@ -1,5 +1,5 @@
 /**
- * GET /metrics on a port of its own, which need not be open to the world.
+ * GET /metrics on a separate port, which can stay closed to the outside.
  */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -15,7 +15,7 @@ export async function startMetricsServer(
   logger: Logger,
 ): Promise<Part> {
   const server = createServer((request, response) => {
-    // Not by URL, which throws for some that clients can send.
+    // `new URL` would throw for some targets that clients can send.
     const [path] = (request.url ?? '').split('?', 1);
     if (path !== '/metrics') {
       response.writeHead(404).end('The metrics are at /metrics\n');

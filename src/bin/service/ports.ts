@@ -1,5 +1,5 @@
 /**
- * Listening, with errors that say which setting names the address.
+ * Listening, with errors that name the setting of the address.
  */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
@@ -18,12 +18,12 @@ export async function listen(server: Server, address: Address): Promise<void> {
   try {
     await once(server, 'listening');
   } catch (error) {
-    throw explain(error, address);
+    throw explainListenError(error, address);
   }
 }
 
 /**
- * Listens for a moment, so that a taken port is told before anything else is begun.
+ * Listens for a moment, so that a taken port is reported before anything else starts.
  *
  * @throws OxboardError PORT_TAKEN, INVALID_ENVIRONMENT
  */
@@ -43,7 +43,7 @@ export async function checkPorts(...addresses: readonly Address[]): Promise<void
   }
 }
 
-function explain(error: unknown, { host, port, variable }: Address): unknown {
+function explainListenError(error: unknown, { host, port, variable }: Address): unknown {
   const { code = '' } = error as NodeJS.ErrnoException;
   switch (code) {
     case 'EADDRINUSE':

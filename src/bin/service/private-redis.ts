@@ -13,6 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { OxboardError } from '../../errors.js';
 import type { Logger } from '../../observability/logger.js';
+import { withGrace } from '../../lib/timeout.js';
 import { lockFolder } from './data-dir.js';
 import type { Part } from './service.js';
 
@@ -21,7 +22,7 @@ export interface PrivateRedis extends Part {
   url: string;
 }
 
-/** Its standard input ends when we do, however that comes: then it ends redis-server. */
+/** Runs redis-server, and ends it when its standard input ends: when this process does, in any way. */
 const GUARDIAN = `
   exec 3<&0 </dev/null
   redis-server "$1" 3<&- &
@@ -33,23 +34,33 @@ const GUARDIAN = `
   kill "$guard" 2>/dev/null
   exit "$status"
 `;
-const NOT_FOUND = 127;
+const COMMAND_NOT_FOUND = 127;
 
-/** Bytes that the path of a Unix socket may have on every platform. */
-const SOCKET_PATH_LIMIT = 100;
-const POLL = 25;
-/** Milliseconds for saving and closing. */
-const STOP_PATIENCE = 10_000;
-/** Milliseconds before a redis-server that ended by itself is started again, each time. */
-const RESTART_DELAYS = [0, 500, 1_000, 2_000, 5_000];
-const LINES_KEPT = 12;
+/** The length that the path of a Unix socket may have on every platform. */
+const MAX_SOCKET_PATH_BYTES = 100;
+const POLL_MS = 25;
+/** For an answer to a command, if any. */
+const ANSWER_TIMEOUT_MS = 10_000;
+/** Without any answer. While it loads its data it says so, and may take longer. */
+const START_TIMEOUT_MS = 30_000;
+/** For saving and closing. */
+const STOP_TIMEOUT_MS = 10_000;
+/** Before each attempt to restart a redis-server that ended by itself. */
+const RESTART_DELAYS_MS = [0, 500, 1_000, 2_000, 5_000];
+const OUTPUT_LINES_KEPT = 12;
+
+export interface PrivateRedisOptions {
+  dataDir: string;
+  logger: Logger;
+  startTimeoutMs?: number;
+}
 
 /**
  * @param onGivenUp it ended and does not start again.
  * @throws OxboardError REDIS_MISSING, REDIS_UNAVAILABLE, DATA_DIR_IN_USE
  */
 export async function startPrivateRedis(
-  { dataDir, logger }: { dataDir: string; logger: Logger },
+  { dataDir, logger, startTimeoutMs = START_TIMEOUT_MS }: PrivateRedisOptions,
   onGivenUp: (error: unknown) => void,
 ): Promise<PrivateRedis> {
   const folder = path.join(dataDir, 'redis');
@@ -60,17 +71,17 @@ export async function startPrivateRedis(
     await removeSocket();
     await unlock();
   };
-  const config = path.join(folder, 'redis.conf');
-  await writeFile(config, settings(folder, socket), { mode: 0o600 });
   const start = async () => {
-    await endForgotten(socket);
-    return startServer(config, socket, logger);
+    await endLeftover(socket, startTimeoutMs);
+    return startServer(config, socket, logger, startTimeoutMs);
   };
+  const config = path.join(folder, 'redis.conf');
 
   let stopping = false;
   const isStopping = () => stopping;
   let server: RunningServer;
   try {
+    await writeFile(config, settings(folder, socket), { mode: 0o600 });
     server = await start();
   } catch (error) {
     await release();
@@ -83,7 +94,7 @@ export async function startPrivateRedis(
       logger.error('redis_ended', how);
       const next = await startAgain(start, isStopping, logger);
       if (!next) return;
-      // It was being started while we were told to stop.
+      // The service was told to stop during the start.
       if (isStopping()) return next.stop();
       server = next;
       logger.info('redis_restarted');
@@ -92,7 +103,7 @@ export async function startPrivateRedis(
   const watching = watch().catch(onGivenUp);
 
   return {
-    // A folder may have signs in its name that mean something in a URL.
+    // A folder's name may hold characters that have a meaning in a URL.
     url: `unix://${pathToFileURL(socket).pathname}`,
     async stop() {
       stopping = true;
@@ -100,7 +111,7 @@ export async function startPrivateRedis(
       await watching;
       await release();
     },
-    // The guardian sees us die.
+    // The guardian notices the end of this process.
     kill: () => undefined,
   };
 }
@@ -110,20 +121,20 @@ async function startAgain(
   isStopping: () => boolean,
   logger: Logger,
 ): Promise<RunningServer | undefined> {
-  for (const [attempt, delay] of RESTART_DELAYS.entries()) {
-    await sleep(delay);
+  for (const [attempt, delayMs] of RESTART_DELAYS_MS.entries()) {
+    await sleep(delayMs);
     if (isStopping()) return undefined;
     try {
       return await start();
     } catch (error) {
-      if (attempt === RESTART_DELAYS.length - 1) throw error;
+      if (attempt === RESTART_DELAYS_MS.length - 1) throw error;
       logger.error('redis_restart_failed', { error });
     }
   }
   return undefined;
 }
 
-/** Redis reads its settings as words, in quotes where need be. */
+/** Redis reads words, in quotes where necessary. */
 const settings = (folder: string, socket: string): string =>
   [
     ['port', '0'],
@@ -140,12 +151,12 @@ const settings = (folder: string, socket: string): string =>
     .map(([name = '', value = '']) => `${name} ${JSON.stringify(value)}\n`)
     .join('');
 
-/** In our folder, unless its path is too long for a socket's. */
+/** In our folder, unless its path is too long for a socket. */
 async function chooseSocket(
   folder: string,
 ): Promise<{ socket: string; removeSocket: () => Promise<void> }> {
   const socket = path.join(folder, 'redis.sock');
-  if (Buffer.byteLength(socket) <= SOCKET_PATH_LIMIT) {
+  if (Buffer.byteLength(socket) <= MAX_SOCKET_PATH_BYTES) {
     return { socket, removeSocket: () => rm(socket, { force: true }) };
   }
   const elsewhere = await mkdtemp(path.join(tmpdir(), 'oxboard-redis-'));
@@ -160,48 +171,65 @@ interface RunningServer {
   stop(): Promise<void>;
 }
 
-async function startServer(config: string, socket: string, logger: Logger): Promise<RunningServer> {
+/** @throws OxboardError REDIS_MISSING, REDIS_UNAVAILABLE; then nothing is left running. */
+async function startServer(
+  config: string,
+  socket: string,
+  logger: Logger,
+  startTimeoutMs: number,
+): Promise<RunningServer> {
   const child = spawn('/bin/sh', ['-c', GUARDIAN, 'oxboard-redis', config], {
     stdio: ['pipe', 'pipe', 'pipe'],
-    // Ctrl-C in a terminal is for us alone.
+    // Ctrl-C in a terminal is for this process alone.
     detached: true,
   });
-  const said: string[] = [];
-  for (const output of [child.stdout, child.stderr]) {
-    createInterface({ input: output }).on('line', (line) => {
-      said.push(line);
-      if (said.length > LINES_KEPT) said.shift();
-      logger.debug('redis_said', { text: line });
+  const output: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on('line', (line) => {
+      output.push(line);
+      if (output.length > OUTPUT_LINES_KEPT) output.shift();
+      logger.debug('redis_output', { text: line });
     });
   }
-  // It ends before it has read anything only when it ends at all.
+  // It ends without having read its input only when it ends anyway.
   child.stdin.on('error', () => undefined);
   const ended = (once(child, 'close') as Promise<[number | null, string | null]>).then(
     ([status, signal]) => ({ status, signal }),
   );
-  const stop = () => stopServer(child, ended);
-  let over: Awaited<typeof ended> | undefined;
-  void ended.then((how) => (over = how));
-  while (!(await answers(socket))) {
-    if (over) throw explain(over.status, said);
-    await sleep(POLL);
+  let exit: Awaited<typeof ended> | undefined;
+  void ended.then((how) => (exit = how));
+  let answeredAt = performance.now();
+  for (;;) {
+    const answer = await ask(socket, 'PING', startTimeoutMs);
+    if (answer?.startsWith('+PONG')) break;
+    if (exit) throw startFailed(exit.status, output);
+    if (answer) answeredAt = performance.now();
+    if (performance.now() - answeredAt > startTimeoutMs) {
+      killGroup(child);
+      await ended;
+      throw noAnswer(startTimeoutMs, output);
+    }
+    await sleep(POLL_MS);
   }
-  return { ended, stop };
+  return { ended, stop: () => stopServer(child, ended) };
 }
 
 async function stopServer(child: ChildProcess, ended: Promise<unknown>): Promise<void> {
   child.stdin?.end();
-  const kill = () => {
-    // All of its group: the guardian alone would leave redis-server behind.
-    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-  };
-  const timer = setTimeout(kill, STOP_PATIENCE);
-  await ended;
-  clearTimeout(timer);
+  await withGrace(STOP_TIMEOUT_MS, ended, () => killGroup(child));
 }
 
-function explain(status: number | null, said: readonly string[]): OxboardError {
-  if (status === NOT_FOUND) {
+/** The guardian alone would leave redis-server behind. */
+function killGroup(child: ChildProcess): void {
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // It has just ended.
+  }
+}
+
+function startFailed(status: number | null, output: readonly string[]): OxboardError {
+  if (status === COMMAND_NOT_FOUND) {
     const byHand = process.platform === 'darwin' ? 'brew install redis' : 'apt-get install redis';
     return new OxboardError(
       'REDIS_MISSING',
@@ -211,27 +239,60 @@ function explain(status: number | null, said: readonly string[]): OxboardError {
   }
   return new OxboardError(
     'REDIS_UNAVAILABLE',
-    `redis-server does not start. It said:\n${said.join('\n')}`,
+    `redis-server does not start. Its output:\n${output.join('\n')}`,
   );
 }
 
-/** Whether it has loaded its data, as far as someone listens there at all. */
-const answers = async (socket: string): Promise<boolean> =>
-  (await ask(socket, 'PING')).startsWith('+PONG');
+const noAnswer = (timeoutMs: number, output: readonly string[]): OxboardError =>
+  new OxboardError(
+    'REDIS_UNAVAILABLE',
+    `redis-server started but did not answer within ${timeoutMs / 1000} s, and was ended. ` +
+      `Its output:\n${output.join('\n')}`,
+  );
 
-/** One that an earlier run left behind writes to the same file. */
-async function endForgotten(socket: string): Promise<void> {
-  while ((await ask(socket, 'SHUTDOWN')) !== '') await sleep(POLL);
+/**
+ * Ends a redis-server that an earlier run left behind, which writes to the same file.
+ *
+ * @throws OxboardError REDIS_UNAVAILABLE when it does not end.
+ */
+async function endLeftover(socket: string, timeoutMs: number): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const answer = await ask(socket, 'SHUTDOWN', timeoutMs);
+    if (answer === undefined) return;
+    if (performance.now() > deadline) {
+      throw new OxboardError(
+        'REDIS_UNAVAILABLE',
+        `A redis-server of an earlier run listens on ${socket} and does not end` +
+          `${answer === '' ? '' : ` (${answer.trim()})`}. End it by hand, then start again`,
+      );
+    }
+    await sleep(POLL_MS);
+  }
 }
 
-/** What a redis-server answers to a command; nothing when it is not there, or ends on it. */
-async function ask(socket: string, command: string): Promise<string> {
+/**
+ * Sends one command.
+ *
+ * @returns the answer, empty when none came before the connection ended or `timeoutMs` passed;
+ * undefined when nothing listens on the socket.
+ */
+async function ask(
+  socket: string,
+  command: string,
+  timeoutMs: number,
+): Promise<string | undefined> {
   const connection = connect(socket);
-  let answer = '';
-  connection.setEncoding('utf8').setTimeout(STOP_PATIENCE, () => connection.destroy());
-  connection.once('connect', () => connection.write(`${command}\r\n`));
+  let answer: string | undefined;
+  connection.setEncoding('utf8').setTimeout(Math.min(timeoutMs, ANSWER_TIMEOUT_MS), () => {
+    connection.destroy();
+  });
+  connection.once('connect', () => {
+    answer = '';
+    connection.write(`${command}\r\n`);
+  });
   connection.on('data', (text: string) => {
-    answer += text;
+    answer = `${answer ?? ''}${text}`;
     if (answer.includes('\r\n')) connection.end();
   });
   connection.on('error', () => undefined);

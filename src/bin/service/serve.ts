@@ -6,15 +6,15 @@ import { createLogger, type Logger } from '../../observability/logger.js';
 import { createMetrics } from '../../observability/metrics.js';
 import { announce } from './banner.js';
 import { prepareDataDir } from './data-dir.js';
-import { logDefects } from './defects.js';
 import { readEnvironment, requireRedisUrl } from './environment.js';
-import type { Role } from './messages.js';
+import type { Role } from './role.js';
 import { startMetricsServer } from './metrics-server.js';
 import { checkPorts, type Address } from './ports.js';
 import { startPrivateRedis } from './private-redis.js';
 import { startRole } from './start-role.js';
-import { Service } from './service.js';
+import { exitOnUncaughtErrors, Service } from './service.js';
 import { Supervisor } from './supervisor.js';
+import { checkVariableNames } from './variable-names.js';
 
 const apiAddress = ({ host, port }: ServiceConfig): Address => ({ host, port, variable: 'PORT' });
 const metricsAddress = ({ host, metricsPort }: ServiceConfig): Address => ({
@@ -23,24 +23,25 @@ const metricsAddress = ({ host, metricsPort }: ServiceConfig): Address => ({
   variable: 'OBSERVABILITY_PROMETHEUS_PORT',
 });
 
-interface Running {
+interface Context {
   config: ServiceConfig;
   logger: Logger;
   service: Service;
 }
 
-/** Reads the environment and readies what every command needs. */
-function begin(name: string): Running {
+/** Reads the environment and prepares what every command needs. */
+function begin(name: string): Context {
   const config = readEnvironment();
   const logger = createLogger(config, { fields: { process: name } });
-  logDefects(logger);
+  exitOnUncaughtErrors(logger);
+  checkVariableNames(process.env, logger);
   return { config, logger, service: new Service(logger) };
 }
 
 /** API processes, a worker, and a Redis unless there is one. Ends only by a signal or an error. */
 export async function serve({ processes }: { processes: number }): Promise<never> {
-  const running = begin('supervisor');
-  const { config, logger, service } = running;
+  const context = begin('supervisor');
+  const { config, logger, service } = context;
   return service.run(async () => {
     await checkPorts(apiAddress(config), metricsAddress(config));
     await prepareDataDir(config.dataDir);
@@ -51,32 +52,32 @@ export async function serve({ processes }: { processes: number }): Promise<never
       );
       Object.assign(environment, { REDIS_URL: redis.url, REDIS_DB: '0' });
     }
-    await supervise(running, environment, { api: processes, worker: 1 });
+    await supervise(context, environment, { api: processes, worker: 1 });
   });
 }
 
 /** API processes alone. Ends only by a signal or an error. */
 export async function serveApi({ processes }: { processes: number }): Promise<never> {
-  const running = begin('supervisor');
-  const { config, service } = running;
+  const context = begin('supervisor');
+  const { config, service } = context;
   requireRedisUrl(config, 'api');
   return service.run(async () => {
     await checkPorts(apiAddress(config), metricsAddress(config));
     await prepareDataDir(config.dataDir);
-    await supervise(running, {}, { api: processes });
+    await supervise(context, {}, { api: processes });
   });
 }
 
 async function supervise(
-  { config, logger, service }: Running,
+  { config, logger, service }: Context,
   environment: NodeJS.ProcessEnv,
   counts: Partial<Record<Role, number>>,
 ): Promise<void> {
   const metrics = createMetrics({ process: 'supervisor' });
-  // It does not look for Redis, and what it does not know must not count as the least of all.
+  // This process does not connect to Redis, and the least value of all processes counts.
   metrics.registry.removeSingleMetric('demucs_redis_up');
   const supervisor = new Supervisor({
-    crew: Object.entries(counts).map(([role, count]) => ({ role: role as Role, count })),
+    counts,
     environment,
     logger,
     metrics,

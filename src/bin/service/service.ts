@@ -3,7 +3,8 @@
  * reverse, on a signal or when one of them cannot go on.
  */
 import type { Logger } from '../../observability/logger.js';
-import { dieBy } from '../signals.js';
+import { exitWithSignal, STOP_SIGNALS } from '../signals.js';
+import { explainDenied } from './data-dir.js';
 
 export interface Part {
   /** Ends its work within about `graceMs`, and gives back what it holds. */
@@ -12,18 +13,16 @@ export interface Part {
   kill(): void;
 }
 
-/** Milliseconds: Docker kills a container 10 seconds after it told it to stop. */
-export const STOP_GRACE = 8_000;
+/** Docker kills a container 10 seconds after it asked it to stop. */
+export const STOP_GRACE_MS = 8_000;
 
-/** Milliseconds within which a signal is the same one: a terminal and npm may both tell it. */
-const ECHO = 500;
-
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** Within this time a signal is a repetition: a terminal and npm may both send it. */
+const SAME_SIGNAL_MS = 500;
 
 export class Service {
   readonly #logger: Logger;
   readonly #parts: Part[] = [];
-  /** Those of {@link Service.#parts} that are to be stopped. */
+  /** Those of {@link Service.#parts} that are still to be stopped. */
   readonly #running: Part[] = [];
   readonly #failed: Promise<never>;
   #fail!: (error: unknown) => void;
@@ -47,8 +46,8 @@ export class Service {
   }
 
   /**
-   * Starts, and serves until a signal comes, by which this process then dies; a second one ends it
-   * at once.
+   * Starts, and serves until a signal comes, which then ends this process; a second signal ends it at
+   * once.
    *
    * @throws what `start` throws or a part failed with, once all is stopped.
    */
@@ -58,27 +57,27 @@ export class Service {
       await Promise.race([start(), this.#failed]);
       return await this.#failed;
     } catch (error) {
-      // A start that was broken off by a signal fails as it likes; the signal has the last word.
+      // A start that a signal interrupts may fail in any way; the signal ends the process.
       if (this.#stopping) return await new Promise<never>(() => undefined);
       await this.#stop();
-      throw error;
+      throw await explainDenied(error);
     }
   }
 
   #listenToSignals(): void {
-    let first: number | undefined;
-    for (const signal of SIGNALS) {
+    let firstAt: number | undefined;
+    for (const signal of STOP_SIGNALS) {
       process.on(signal, () => {
-        if (first !== undefined) {
-          if (performance.now() - first < ECHO) return;
+        if (firstAt !== undefined) {
+          if (performance.now() - firstAt < SAME_SIGNAL_MS) return;
           for (const part of this.#parts) part.kill();
-          dieBy(signal);
+          exitWithSignal(signal);
         }
-        first = performance.now();
+        firstAt = performance.now();
         this.#logger.info('stopping', { signal });
         void this.#stop().then(() => {
           this.#logger.info('stopped', { signal });
-          dieBy(signal);
+          exitWithSignal(signal);
         });
       });
     }
@@ -96,10 +95,19 @@ export class Service {
   async #stopParts(): Promise<void> {
     for (let part = this.#running.pop(); part; part = this.#running.pop()) {
       try {
-        await part.stop(STOP_GRACE);
+        await part.stop(STOP_GRACE_MS);
       } catch (error) {
         this.#logger.error('stop_failed', { error });
       }
     }
   }
+}
+
+/** Logs errors that nobody caught and ends the process, whose state is unknown then. */
+export function exitOnUncaughtErrors(logger: Logger): void {
+  // Unhandled rejections arrive here as well. The command line's own listener comes later.
+  process.prependListener('uncaughtException', (error, origin) => {
+    logger.error('process_crashed', { origin, error });
+    process.exit(1);
+  });
 }

@@ -1,12 +1,15 @@
 /**
- * What each process of a service runs.
+ * Starts what a process of a service runs, with its tracer.
  */
-import type { Role } from './messages.js';
-import type { RoleDependencies, RunningRole } from './role.js';
-import { startTracer } from './tracer.js';
+import type { ServiceConfig } from '../../config.js';
+import { packageVersion } from '../../lib/package-version.js';
+import type { Logger } from '../../observability/logger.js';
+import type { RunningTracer } from '../../observability/opentelemetry.js';
+import { NO_TRACER } from '../../observability/tracing.js';
+import type { Role, RoleDependencies, RunningRole } from './role.js';
 
-/** Milliseconds for the last spans: within what the supervisor grants beyond the grace. */
-const TRACES_MS = 1_000;
+/** For the last spans: shorter than what the supervisor grants beyond the grace. */
+const TRACER_STOP_TIMEOUT_MS = 1_000;
 
 export async function startRole(
   role: Role,
@@ -21,7 +24,7 @@ export async function startRole(
       try {
         await running.stop(graceMs);
       } finally {
-        await tracer.stop(TRACES_MS);
+        await tracer.stop(TRACER_STOP_TIMEOUT_MS);
       }
     },
   };
@@ -35,4 +38,15 @@ async function start(role: Role, dependencies: RoleDependencies): Promise<Runnin
   }
   const { startWorkerProcess } = await import('./worker-process.js');
   return startWorkerProcess(dependencies);
+}
+
+/** Loads OpenTelemetry only where tracing is on. */
+export async function startTracer(
+  role: Role,
+  { tracing }: Pick<ServiceConfig, 'tracing'>,
+  logger: Logger,
+): Promise<RunningTracer> {
+  if (!tracing) return { ...NO_TRACER, stop: () => Promise.resolve() };
+  const { startOpenTelemetry } = await import('../../observability/opentelemetry.js');
+  return startOpenTelemetry(tracing, { role, version: packageVersion, logger });
 }

@@ -1,43 +1,45 @@
 /**
- * Forks the processes of a service, starts again what ends by itself, and stops them all.
+ * Forks the processes of a service, restarts those that end by themselves, and stops them all.
  */
 import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { isErrorCode, OxboardError } from '../../errors.js';
+import { withGrace } from '../../lib/timeout.js';
 import type { Logger } from '../../observability/logger.js';
 import type { Metrics } from '../../observability/metrics.js';
-import type { Facts, FromChild, Role, ToChild } from './messages.js';
 import { MetricsPool, type MetricsSource } from './metrics-pool.js';
+import type { Facts, FromChild, Role, ToChild } from './role.js';
 import type { Part } from './service.js';
 
 const CHILD = fileURLToPath(new URL('child.js', import.meta.url));
 
-/** Milliseconds before a process that ended is started again; the last one from then on. */
-const RESTART_DELAYS = [200, 1_000, 2_000, 5_000, 10_000, 30_000];
-/** Milliseconds after which a process counts as one that works. */
-const STEADY = 60_000;
-/** Deaths without a word before it was ready, after which a start is given up. */
+/** Before each restart of a process in a row; the last delay from then on. */
+const RESTART_DELAYS_MS = [200, 1_000, 2_000, 5_000, 10_000, 30_000];
+/** A process that was ready for so long works: its next restart is the first again. */
+const STABLE_MS = 60_000;
+/** How often a process may end without an error before it was ever ready. */
 const START_ATTEMPTS = 3;
-/** Milliseconds that a process has, beyond the grace, to end itself once it was told to stop. */
-const STOP_MARGIN = 2_000;
+/** For a process to end, beyond the grace, before it is killed. */
+const KILL_DELAY_MS = 2_000;
 
-interface Post {
+interface ManagedProcess {
   role: Role;
   name: string;
-  process: Worker | undefined;
-  timer: NodeJS.Timeout | undefined;
-  /** Since it last worked for a while. */
-  deaths: number;
+  child: Worker | undefined;
+  restartTimer: NodeJS.Timeout | undefined;
+  /** How often it ended since it was last stable. */
+  exits: number;
   readyAt: number | undefined;
-  /** Of this start. */
+  /** The error that ended the current start. */
   failure: OxboardError | undefined;
   everReady: boolean;
   onReady: (facts: Facts) => void;
 }
 
 export interface SupervisorOptions {
-  crew: readonly { role: Role; count: number }[];
+  /** How many processes of each role. */
+  counts: Partial<Record<Role, number>>;
   /** Environment variables for the processes, besides our own. */
   environment: NodeJS.ProcessEnv;
   logger: Logger;
@@ -48,9 +50,9 @@ export interface SupervisorOptions {
 
 export class Supervisor implements Part {
   readonly #options: SupervisorOptions;
-  readonly #posts: Post[] = [];
+  readonly #processes: ManagedProcess[] = [];
   readonly #pool: MetricsPool;
-  #stopping: { graceMs: number } | undefined;
+  #stopping = false;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -60,26 +62,15 @@ export class Supervisor implements Part {
   /** Metrics of all processes and of this one. */
   readonly metrics = (): Promise<string> => this.#pool.metrics();
 
-  /** Resolves when each process was ready once, with what the first of each role told. */
+  /** Resolves when each process was ready once, with the facts of the first of each role. */
   async start(): Promise<Partial<Record<Role, Facts>>> {
-    const { crew } = this.#options;
     const facts: Partial<Record<Role, Facts>> = {};
+    const entries = Object.entries(this.#options.counts) as [Role, number][];
     await Promise.all(
-      crew.flatMap(({ role, count }) =>
+      entries.flatMap(([role, count]) =>
         Array.from({ length: count }, async (_, at) => {
-          const ready = await new Promise<Facts>((resolve) =>
-            this.#fork({
-              role,
-              name: count === 1 ? role : `${role}-${at + 1}`,
-              process: undefined,
-              timer: undefined,
-              deaths: 0,
-              readyAt: undefined,
-              failure: undefined,
-              everReady: false,
-              onReady: resolve,
-            }),
-          );
+          const name = count === 1 ? role : `${role}-${at + 1}`;
+          const ready = await new Promise<Facts>((onReady) => this.#add(role, name, onReady));
           facts[role] ??= ready;
         }),
       ),
@@ -88,46 +79,60 @@ export class Supervisor implements Part {
   }
 
   async stop(graceMs: number): Promise<void> {
-    this.#stopping = { graceMs };
+    this.#stopping = true;
     await Promise.all(
-      this.#posts.map(async ({ process: child, timer }) => {
-        clearTimeout(timer);
+      this.#processes.map(async ({ child, restartTimer }) => {
+        clearTimeout(restartTimer);
         if (!child || child.isDead()) return;
         const ended = once(child, 'exit');
-        tell(child, { type: 'stop', graceMs });
-        const deadline = setTimeout(() => child.process.kill('SIGKILL'), graceMs + STOP_MARGIN);
-        await ended;
-        clearTimeout(deadline);
+        send(child, { type: 'stop', graceMs });
+        await withGrace(graceMs + KILL_DELAY_MS, ended, () => child.process.kill('SIGKILL'));
       }),
     );
   }
 
   kill(): void {
-    for (const { process: child } of this.#posts) child?.process.kill('SIGKILL');
+    for (const { child } of this.#processes) child?.process.kill('SIGKILL');
   }
 
-  #fork(post: Post): void {
+  #add(role: Role, name: string, onReady: (facts: Facts) => void): void {
+    const managed: ManagedProcess = {
+      role,
+      name,
+      child: undefined,
+      restartTimer: undefined,
+      exits: 0,
+      readyAt: undefined,
+      failure: undefined,
+      everReady: false,
+      onReady,
+    };
+    this.#processes.push(managed);
+    this.#fork(managed);
+  }
+
+  #fork(managed: ManagedProcess): void {
     if (this.#stopping) return;
     const { environment, logger } = this.#options;
-    cluster.setupPrimary({ exec: CHILD, args: [post.role, post.name] });
+    const { role, name } = managed;
+    cluster.setupPrimary({ exec: CHILD, args: [role, name] });
     const child = cluster.fork(environment);
-    post.process = child;
-    post.readyAt = undefined;
-    post.failure = undefined;
-    if (!this.#posts.includes(post)) this.#posts.push(post);
-    const source: MetricsSource = { ask: (id) => tell(child, { type: 'metrics', id }) };
+    managed.child = child;
+    managed.readyAt = undefined;
+    managed.failure = undefined;
+    const source: MetricsSource = { ask: (id) => send(child, { type: 'metrics', id }) };
 
     child.on('message', (message: FromChild) => {
       switch (message.type) {
         case 'ready':
-          post.readyAt = performance.now();
-          post.everReady = true;
+          managed.readyAt = performance.now();
+          managed.everReady = true;
           this.#pool.add(source);
-          logger.info('process_ready', { name: post.name, pid: child.process.pid });
-          post.onReady(message.facts);
+          logger.info('process_ready', { name, pid: child.process.pid });
+          managed.onReady(message.facts);
           break;
         case 'failed':
-          post.failure = new OxboardError(
+          managed.failure = new OxboardError(
             isErrorCode(message.code) ? message.code : 'INTERNAL',
             message.message,
           );
@@ -137,48 +142,48 @@ export class Supervisor implements Part {
           break;
       }
     });
-    // A message to a process that just ended has nobody to go to.
-    child.on('error', (error) => logger.debug('process_unreachable', { name: post.name, error }));
+    // A message to a process that just ended cannot be delivered.
+    child.on('error', (error) => logger.debug('process_unreachable', { name, error }));
     child.on('exit', (status: number | null, signal: string | null) => {
-      void this.#pool.remove(source);
-      if (!this.#stopping) this.#onDeath(post, status, signal);
+      this.#pool.remove(source);
+      if (!this.#stopping) this.#onExit(managed, status, signal);
     });
   }
 
-  #onDeath(post: Post, status: number | null, signal: string | null): void {
+  #onExit(managed: ManagedProcess, status: number | null, signal: string | null): void {
     const { logger, metrics, onGivenUp } = this.#options;
-    const steady = post.readyAt !== undefined && performance.now() - post.readyAt > STEADY;
-    post.deaths = steady ? 1 : post.deaths + 1;
-    if (!post.everReady && (post.failure ?? post.deaths >= START_ATTEMPTS)) {
-      onGivenUp(post.failure ?? neverReady(post, status, signal));
+    const { name, role, readyAt, failure } = managed;
+    const wasStable = readyAt !== undefined && performance.now() - readyAt > STABLE_MS;
+    managed.exits = wasStable ? 1 : managed.exits + 1;
+    if (!managed.everReady && (failure ?? managed.exits >= START_ATTEMPTS)) {
+      onGivenUp(failure ?? neverReady(managed, status, signal));
       return;
     }
-    const delay = RESTART_DELAYS[Math.min(post.deaths, RESTART_DELAYS.length) - 1] ?? 0;
-    const { name, role } = post;
+    const delayMs = RESTART_DELAYS_MS[managed.exits - 1] ?? RESTART_DELAYS_MS.at(-1) ?? 0;
     logger.error('process_ended', {
       name,
       status,
       signal,
-      restart_in: delay / 1000,
-      ...(post.failure && { error: post.failure }),
+      restart_in: delayMs / 1000,
+      ...(failure && { error: failure }),
     });
     metrics.restarts.inc({ role });
-    post.timer = setTimeout(() => this.#fork(post), delay);
+    managed.restartTimer = setTimeout(() => this.#fork(managed), delayMs);
   }
 }
 
-function tell(child: Worker, message: ToChild): void {
+function send(child: Worker, message: ToChild): void {
   if (child.isConnected()) child.send(message);
 }
 
 function neverReady(
-  { name, deaths }: Post,
+  { name, exits }: ManagedProcess,
   status: number | null,
   signal: string | null,
 ): OxboardError {
   return new OxboardError(
     'INTERNAL',
-    `The ${name} process ended ${deaths} times before it was ready, last by ` +
-      `${signal ?? `exit status ${status ?? 'unknown'}`}. oxboard doctor tells what does not work`,
+    `The ${name} process ended ${exits} times before it was ready, last by ` +
+      `${signal ?? `exit status ${status ?? 'unknown'}`}. oxboard doctor shows what does not work`,
   );
 }

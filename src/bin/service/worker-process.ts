@@ -56,6 +56,7 @@ export async function startWorkerProcess({
   const youtube = {
     ytDlpPath: config.ytDlpPath,
     allowedHosts: config.youtubeHosts,
+    format: config.youtubeFormat,
     maxDuration: Math.min(config.maxDuration, config.youtubeMaxDuration),
     maxFileSize: config.maxFileSize,
     cacheDirectory: path.join(config.youtubeDownloadDir, 'cache'),

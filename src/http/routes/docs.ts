@@ -1,12 +1,15 @@
+/**
+ * The OpenAPI document, and a page that shows it with files of our own only.
+ */
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import type { Router } from 'express';
-import { OxboardError } from '../../errors.js';
-import { serve } from '../routing.js';
+import { z } from 'zod';
+import { defineRoute, json } from '../route.js';
 import { docsHeaders } from '../security.js';
 
 const FOLDER = path.dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
-const FILES = ['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png'];
+const START_FILE = 'start.js';
+const FILES = ['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png', START_FILE] as const;
 
 const PAGE = `<!DOCTYPE html>
 <html lang="en">
@@ -19,47 +22,87 @@ const PAGE = `<!DOCTYPE html>
   <body>
     <div id="swagger-ui"></div>
     <script src="docs/swagger-ui-bundle.js"></script>
-    <script src="docs/start.js"></script>
+    <script src="docs/${START_FILE}"></script>
   </body>
 </html>
 `;
 
-// Without "validatorUrl: null" the page would ask swagger.io about our document.
+// Without "validatorUrl: null" the page would send our document to swagger.io.
 const START = `SwaggerUIBundle({ url: 'openapi.json', dom_id: '#swagger-ui', validatorUrl: null });
 `;
 
-/** The OpenAPI document, and a page that shows it with files of ours only. */
-export function docsRoutes(router: Router, { document }: { document: object }): void {
-  serve(router, '/openapi.json', 'anyone', {
-    get: (_request, response) => {
+const getDocument = defineRoute({
+  method: 'get',
+  url: '/openapi.json',
+  access: 'anyone',
+  tag: 'Service',
+  operationId: 'document',
+  summary: 'Get this OpenAPI document.',
+  responses: {
+    '200': json(z.record(z.string(), z.unknown()), 'The document, by OpenAPI 3.1.', {
+      openapi: '3.1.1',
+      info: { title: 'OX Board Demucs', version: '0.1.0' },
+      paths: {},
+    }),
+  },
+  errors: [],
+  handler:
+    ({ document }) =>
+    ({ response }) => {
       response.json(document);
     },
-  });
+});
 
-  serve(router, '/docs', 'anyone', {
-    get: [
-      docsHeaders(),
-      (request, response) => {
-        // The page names its files relative to a path without the slash.
-        if (request.path.endsWith('/')) response.redirect(308, '../docs');
-        else response.type('html').send(PAGE);
-      },
-    ],
-  });
+const showDocs = defineRoute({
+  method: 'get',
+  url: '/docs',
+  access: 'anyone',
+  tag: 'Service',
+  operationId: 'docs',
+  summary: 'Read this document as a page.',
+  responses: {
+    '200': {
+      description: 'The page.',
+      content: { 'text/html': { schema: { type: 'string' }, example: PAGE } },
+    },
+    '308': { description: 'The path has a slash at its end: the page is at the path without it.' },
+  },
+  errors: [],
+  middleware: () => [docsHeaders()],
+  handler:
+    () =>
+    ({ request, response }) => {
+      // The page names its files relative to a path without the slash.
+      if (request.path.endsWith('/')) response.redirect(308, '../docs');
+      else response.type('html').send(PAGE);
+    },
+});
 
-  serve(router, '/docs/:file', 'anyone', {
-    get: (request, response, next) => {
-      const { file } = request.params;
-      if (file === 'start.js') {
+const getDocsFile = defineRoute({
+  method: 'get',
+  url: '/docs/:file',
+  access: 'anyone',
+  tag: 'Service',
+  operationId: 'docsFile',
+  summary: 'Get a file of the page.',
+  undocumented: true,
+  path: z.object({ file: z.enum(FILES) }),
+  responses: { '200': { description: 'The file.' } },
+  errors: [],
+  handler:
+    () =>
+    async ({ response, path: { file } }) => {
+      if (file === START_FILE) {
         response.type('js').send(START);
         return;
       }
-      if (typeof file !== 'string' || !FILES.includes(file)) {
-        throw new OxboardError('PATH_NOT_FOUND', `There is nothing at ${request.path}`);
-      }
-      response.sendFile(file, { root: FOLDER, maxAge: '1h' }, (error?: Error) => {
-        if (error && !response.headersSent) next(error);
+      await new Promise<void>((resolve, reject) => {
+        response.sendFile(file, { root: FOLDER, maxAge: '1h' }, (error?: Error) => {
+          if (error && !response.headersSent) reject(error);
+          else resolve();
+        });
       });
     },
-  });
-}
+});
+
+export const docsRoutes = [getDocument, showDocs, getDocsFile];

@@ -1,54 +1,109 @@
-import type { Router } from 'express';
-import type { z } from 'zod';
-import { OxboardError } from '../../errors.js';
-import type { Metrics } from '../../observability/metrics.js';
-import type { Jobs } from '../../jobs/ports.js';
-import { contextOf } from '../context.js';
-import { findJob, jobId, jobNotFound } from '../find-job.js';
-import { serve } from '../routing.js';
-import { listQuery, type JobDocument, type JobList } from '../schemas/jobs.js';
-import type { UrlTokens } from '../tenant.js';
-import { jobDocument } from '../views.js';
+/**
+ * Jobs: the list, one of them, and its end.
+ */
+import { z } from 'zod';
+import { findJob, jobNotFound, ofJob } from '../find-job.js';
+import { encodeJob, jobDocument, jobStatus } from '../job-document.js';
+import { completedJob } from '../job-examples.js';
+import { defineRoute, json } from '../route.js';
 
 /** The state of a job changes under its URL. */
-const FRESH = { 'Cache-Control': 'no-store' };
+const UNCACHED = { 'Cache-Control': 'no-store' };
 
-export function jobRoutes(
-  router: Router,
-  { jobs, tokens, metrics }: { jobs: Jobs; tokens: UrlTokens; metrics: Metrics },
-): void {
-  serve(router, '/jobs', 'key', {
-    get: async (request, response) => {
-      const query = parseQuery(listQuery, request.query);
-      const page = await jobs.list(contextOf(request).tenant, query);
-      const list: JobList = {
-        jobs: await Promise.all(page.jobs.map(async (job) => jobDocument(job, tokens))),
+export const jobList = z
+  .object({
+    jobs: z.array(jobDocument).meta({ description: 'Jobs of this page, newest first.' }),
+    next_cursor: z
+      .string()
+      .nullable()
+      .meta({ description: 'The cursor of the next page. Null on the last page.' }),
+  })
+  .meta({ id: 'JobList' });
+
+const listQuery = z.object({
+  status: jobStatus.optional().meta({
+    description: 'Lists jobs of this status only.',
+    examples: ['completed'],
+  }),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(100)
+    .default(20)
+    .meta({ description: 'Greatest number of jobs in the answer.', examples: [20] }),
+  cursor: z
+    .string()
+    .min(1)
+    .max(200)
+    .optional()
+    .meta({ description: 'The next_cursor of the page before.' }),
+});
+
+const listJobs = defineRoute({
+  method: 'get',
+  url: '/jobs',
+  access: 'key',
+  tag: 'Jobs',
+  operationId: 'listJobs',
+  summary: 'List jobs.',
+  description: 'The newest jobs come first. With API keys, the list has the jobs of the key only.',
+  query: listQuery,
+  responses: {
+    '200': json(jobList, 'One page of jobs.', { jobs: [completedJob], next_cursor: null }),
+  },
+  errors: ['REDIS_UNAVAILABLE'],
+  handler:
+    ({ jobs, tenants }) =>
+    async ({ response, context, query }) => {
+      const page = await jobs.list(context.tenant, query);
+      const list: z.output<typeof jobList> = {
+        jobs: await Promise.all(page.jobs.map(async (job) => encodeJob(job, tenants))),
         next_cursor: page.nextCursor ?? null,
       };
-      response.set(FRESH).json(list);
+      response.set(UNCACHED).json(list);
     },
-  });
+});
 
-  serve(router, '/jobs/:id', 'key', {
-    get: async (request, response) => {
-      const document: JobDocument = await jobDocument(await findJob(request, jobs), tokens);
-      response.set(FRESH).json(document);
+const getJob = defineRoute({
+  method: 'get',
+  url: '/jobs/:id',
+  access: 'key',
+  tag: 'Jobs',
+  operationId: 'getJob',
+  summary: 'Get the progress and the result of a job.',
+  ...ofJob,
+  responses: { '200': json(jobDocument, 'The job.', completedJob) },
+  errors: ['JOB_NOT_FOUND', 'REDIS_UNAVAILABLE'],
+  handler:
+    ({ jobs, tenants }) =>
+    async ({ response, context, path }) => {
+      const job = await findJob(path.id, context, jobs);
+      response.set(UNCACHED).json(await encodeJob(job, tenants));
     },
-    delete: async (request, response) => {
-      const done = await jobs.cancelOrRemove(jobId(request), contextOf(request).tenant);
-      if (done === undefined) throw jobNotFound();
-      if (done === 'cancelled') metrics.jobsTotal.inc({ status: 'cancelled' });
+});
+
+const deleteJob = defineRoute({
+  method: 'delete',
+  url: '/jobs/:id',
+  access: 'key',
+  tag: 'Jobs',
+  operationId: 'deleteJob',
+  summary: 'Cancel or remove a job.',
+  description:
+    'A job that has not ended is cancelled: its work stops at once, and its record stays for a ' +
+    'while. A job that has ended is removed, together with its stems.',
+  ...ofJob,
+  responses: { '204': { description: 'The job is cancelled or removed.' } },
+  errors: ['JOB_NOT_FOUND', 'REDIS_UNAVAILABLE', 'STORAGE_UNAVAILABLE'],
+  handler:
+    ({ jobs, metrics }) =>
+    async ({ response, context, path }) => {
+      const outcome = await jobs.cancelOrRemove(path.id, context.tenant);
+      if (outcome === undefined) throw jobNotFound();
+      if (outcome === 'cancelled') metrics.jobsTotal.inc({ status: 'cancelled' });
       response.status(204).end();
     },
-  });
-}
+});
 
-function parseQuery<T extends z.ZodObject>(schema: T, query: unknown): z.output<T> {
-  const result = schema.safeParse(query);
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  throw new OxboardError(
-    'REQUEST_INVALID',
-    `The query is malformed: ${String(issue?.path[0] ?? '')}: ${issue?.message ?? ''}`,
-  );
-}
+export const jobRoutes = [listJobs, getJob, deleteJob];

@@ -1,93 +1,194 @@
+/**
+ * POST /stemify: cheap checks first, then the body, then the song.
+ */
 import { rm } from 'node:fs/promises';
-import type { RequestHandler, Router } from 'express';
+import { z } from 'zod';
 import { OxboardError } from '../../errors.js';
-import type { Metrics } from '../../observability/metrics.js';
-import type { Logger } from '../../observability/logger.js';
-import { inSpan, type Tracer } from '../../observability/tracing.js';
 import type { Job } from '../../jobs/job.js';
-import { admit, type AdmissionDependencies, type SentSong } from '../admission.js';
-import { contextOf } from '../context.js';
-import { readForm, type FormSettings } from '../form.js';
-import { serve } from '../routing.js';
-import { IDEMPOTENCY_KEY } from '../schemas/stemify.js';
-import {
-  checkUploadHeaders,
-  receiveUpload,
-  type UploadedFile,
-  type UploadSettings,
-} from '../upload.js';
-import { jobUrl } from '../views.js';
+import { inSpan } from '../../observability/tracing.js';
+import { admit, type SentSong } from '../admission.js';
+import { readForm } from '../form.js';
+import { jobDocument, jobStatus, jobUrl } from '../job-document.js';
+import { completedJob } from '../job-examples.js';
+import { defineRoute, header, json } from '../route.js';
+import { stemifyForm } from '../schemas/stemify.js';
+import { checkUploadHeaders, receiveUpload, type UploadedFile } from '../upload.js';
 
-export interface StemifyDependencies extends AdmissionDependencies {
-  upload: UploadSettings;
-  form: FormSettings;
-  limit: RequestHandler;
-  metrics: Metrics;
-  tracer: Tracer;
-  logger: Logger;
-}
+export const accepted = z
+  .object({
+    job_id: z.uuid().meta({ description: 'Id of the job.' }),
+    status: jobStatus,
+    estimated_duration: z
+      .number()
+      .min(0)
+      .meta({ description: 'Seconds until the stems are there, waiting included.' }),
+    message: z.string().meta({ description: 'What happened, as a sentence.' }),
+  })
+  .meta({ id: 'Accepted' });
 
-/** POST /stemify: cheap checks first, then the body, then what it holds. */
-export function stemifyRoute(router: Router, dependencies: StemifyDependencies): void {
-  const { upload, limit, metrics, tracer, logger } = dependencies;
-  serve(router, '/stemify', 'key', {
-    post: [
-      (request, _response, next) => {
-        idempotencyKey(request.get('idempotency-key'));
-        checkUploadHeaders(request, upload.maxFileSize);
-        next();
-      },
-      limit,
-      async (request, response) => {
-        const { file, fields } = await inSpan(tracer, 'upload', {}, () =>
-          receiveUpload(request, response, upload),
-        );
-        const { id: requestId, tenant, signal } = contextOf(request);
-        try {
-          const form = readForm(fields, dependencies.form);
-          const song = chooseSong(file, form.youtubeUrl);
-          const { job, replayed } = await inSpan(
-            tracer,
-            'admission',
-            { kind: 'producer' },
-            async (span) => {
-              const admitted = await admit(
-                {
-                  song,
-                  form,
-                  tenant,
-                  requestId,
-                  trace: span.context,
-                  idempotencyKey: idempotencyKey(request.get('idempotency-key')),
-                  signal,
-                },
-                dependencies,
-              );
-              const { job, replayed } = admitted;
-              span.set({ 'oxboard.job.id': job.id, 'oxboard.job.replayed': replayed });
-              return admitted;
+const stemifyHeaders = z.object({
+  'Idempotency-Key': z
+    .string()
+    .regex(/^[\x21-\x7e]{1,255}$/, 'it has 1 to 255 printable ASCII characters without spaces')
+    .optional()
+    .meta({
+      description:
+        'Makes it safe to send the request again: the same key with the same song and options gives ' +
+        'the job that the first request made, in whatever status it is now, also failed or ' +
+        'cancelled. To try such a song again, use another key.',
+      examples: ['order-66'],
+    }),
+});
+
+const jobEnded = {
+  summary: 'A job has ended: it is completed, failed or cancelled.',
+  description:
+    'Signed by Standard Webhooks and delivered at least once. Without an answer of 2xx it is sent ' +
+    'again with the same webhook-id for up to a day; 410 ends that. Redirects are not followed.',
+  security: [],
+  requestParams: {
+    header: z.object({
+      'webhook-id': header('The job_id. Deliveries of the same job have the same id.'),
+      'webhook-timestamp': header('Time of the attempt, in seconds since 1970.'),
+      'webhook-signature': header(
+        '"v1," and the base64 of HMAC-SHA256 over id, timestamp and body, joined by dots.',
+      ),
+    }),
+  },
+  requestBody: {
+    required: true,
+    content: { 'application/json': { schema: jobDocument, example: completedJob } },
+  },
+  responses: { '204': { description: 'Any 2xx: the document was received.' } },
+};
+
+const stemify = defineRoute({
+  method: 'post',
+  url: '/stemify',
+  access: 'key',
+  tag: 'Jobs',
+  operationId: 'stemify',
+  summary: 'Separate a song.',
+  description:
+    'Send a file or a link. The answer comes at once; follow the job at its events_url, or poll ' +
+    'its Location.',
+  headers: stemifyHeaders,
+  body: {
+    required: true,
+    content: {
+      'multipart/form-data': {
+        schema: stemifyForm,
+        examples: {
+          file: {
+            summary: 'Vocals and accompaniment of a file, as MP3.',
+            value: { file: '(bytes of song.mp3)', two_stems: 'vocals', output_format: 'mp3' },
+          },
+          link: {
+            summary: 'Drums and bass of a video, in better quality.',
+            value: {
+              youtube_url: 'https://www.youtube.com/watch?v=dQw4w9WgXcQ',
+              stems: ['drums', 'bass'],
+              shifts: 2,
+              overlap: 0.5,
             },
-          );
-          if (!replayed) {
-            metrics.jobsTotal.inc({ status: 'pending' });
-            if (file) metrics.uploadBytes.observe(file.sizeBytes);
-          }
-          logger.info(replayed ? 'job_replayed' : 'job_admitted', {
-            job_id: job.id,
-            model: job.request.model,
-            source: job.request.source.kind,
-            size_bytes: job.request.source.sizeBytes,
-            audio_seconds: job.request.source.durationSeconds,
-            estimated_duration: job.estimatedSeconds,
-          });
-          response.status(202).location(jobUrl(job.id)).json(acceptance(job, replayed));
-        } finally {
-          if (file) await rm(file.path, { force: true });
-        }
+          },
+        },
       },
-    ],
-  });
-}
+    },
+  },
+  callbacks: { finished: { '{$request.body#/callback_url}': { post: jobEnded } } },
+  responses: {
+    '202': {
+      ...json(accepted, 'The song is accepted as a job.', {
+        job_id: completedJob.job_id,
+        status: 'pending',
+        estimated_duration: 96,
+        message: 'The song is accepted. Follow the job at its Location or by its events',
+      }),
+      headers: z.object({ Location: header('Path of the job.') }),
+    },
+  },
+  errors: [
+    'UPLOAD_TIMEOUT',
+    'IDEMPOTENCY_CONFLICT',
+    'FILE_TOO_LARGE',
+    'AUDIO_TOO_LONG',
+    'MEDIA_TYPE_UNSUPPORTED',
+    'INPUT_NOT_AUDIO',
+    'INPUT_EMPTY',
+    'INVALID_OPTION',
+    'YOUTUBE_HOST_NOT_ALLOWED',
+    'YOUTUBE_PLAYLIST',
+    'WEBHOOKS_DISABLED',
+    'ADDRESS_NOT_PUBLIC',
+    'MODEL_NOT_FOUND',
+    'RATE_LIMITED',
+    'REDIS_UNAVAILABLE',
+    'STORAGE_UNAVAILABLE',
+    'NO_WORKER',
+    'DISK_FULL',
+  ],
+  middleware: ({ upload, postLimit }) => [
+    (request, _response, next) => {
+      checkUploadHeaders(request, upload.maxFileSize);
+      next();
+    },
+    postLimit,
+  ],
+  handler: (dependencies) => {
+    const { upload, form: settings, metrics, tracer, logger } = dependencies;
+    return async ({ request, response, context, headers }) => {
+      const { file, fields } = await inSpan(tracer, 'upload', {}, () =>
+        receiveUpload(request, response, upload),
+      );
+      try {
+        const form = readForm(fields, settings);
+        const song = chooseSong(file, form.youtubeUrl);
+        const { job, replayed } = await inSpan(
+          tracer,
+          'admission',
+          { kind: 'producer' },
+          async (span) => {
+            const admitted = await admit(
+              {
+                song,
+                form,
+                tenant: context.tenant,
+                requestId: context.id,
+                trace: span.context,
+                idempotencyKey: headers['Idempotency-Key'],
+                signal: context.signal,
+              },
+              dependencies,
+            );
+            span.set({
+              'oxboard.job.id': admitted.job.id,
+              'oxboard.job.replayed': admitted.replayed,
+            });
+            return admitted;
+          },
+        );
+        if (!replayed) {
+          metrics.jobsTotal.inc({ status: 'pending' });
+          if (file) metrics.uploadBytes.observe(file.sizeBytes);
+        }
+        logger.info(replayed ? 'job_replayed' : 'job_admitted', {
+          job_id: job.id,
+          model: job.request.model,
+          source: job.request.source.kind,
+          size_bytes: job.request.source.sizeBytes,
+          audio_seconds: job.request.source.durationSeconds,
+          estimated_duration: job.estimatedSeconds,
+        });
+        response.status(202).location(jobUrl(job.id)).json(acceptance(job, replayed));
+      } finally {
+        if (file) await rm(file.path, { force: true });
+      }
+    };
+  },
+});
+
+export const stemifyRoutes = [stemify];
 
 function chooseSong(file: UploadedFile | undefined, youtubeUrl: string | undefined): SentSong {
   if (file && youtubeUrl !== undefined) {
@@ -104,19 +205,11 @@ function chooseSong(file: UploadedFile | undefined, youtubeUrl: string | undefin
   );
 }
 
-function idempotencyKey(given: string | undefined): string | undefined {
-  if (given === undefined || IDEMPOTENCY_KEY.test(given)) return given;
-  throw new OxboardError(
-    'REQUEST_INVALID',
-    'An Idempotency-Key has 1 to 255 printable ASCII characters without spaces',
-  );
-}
-
-const acceptance = (job: Job, replayed: boolean) => ({
+const acceptance = (job: Job, replayed: boolean): z.output<typeof accepted> => ({
   job_id: job.id,
   status: job.status,
   estimated_duration: Math.round(job.estimatedSeconds * 10) / 10,
   message: replayed
-    ? 'This Idempotency-Key has made this job before'
-    : 'The song was taken. Watch the job at its Location, or its events',
+    ? 'An earlier request with this Idempotency-Key has made this job'
+    : 'The song is accepted. Follow the job at its Location or by its events',
 });

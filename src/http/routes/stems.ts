@@ -1,15 +1,25 @@
+/**
+ * The audio of completed jobs: one stem, or all of them as an archive.
+ */
 import { createHash } from 'node:crypto';
-import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import type { Request, Response, Router } from 'express';
+import type { Response } from 'express';
+import { z } from 'zod';
 import { OxboardError } from '../../errors.js';
-import type { Jobs } from '../../jobs/ports.js';
+import type { Job, JobResult } from '../../jobs/job.js';
 import { ObjectNotFound, type Storage } from '../../storage/storage.js';
-import { contextOf } from '../context.js';
-import { downloadName } from '../file-names.js';
-import { findResult, jobNotFound } from '../find-job.js';
-import { hasAlready, requestedRange } from '../ranges.js';
-import { serve } from '../routing.js';
+import {
+  CACHING,
+  conditionalHeaders,
+  downloadName,
+  fileHeaders,
+  isUnchanged,
+  NOT_MODIFIED,
+  rangeHeaders,
+  requestedRange,
+  send,
+} from '../file-response.js';
+import { findResult, jobNotFound, jobPath, ofJob } from '../find-job.js';
+import { defineRoute, header } from '../route.js';
 import { sharedResource } from '../security.js';
 import { zipStream } from '../zip.js';
 
@@ -21,135 +31,172 @@ const MEDIA_TYPES: Record<string, string> = {
   m4a: 'audio/mp4',
 };
 
-/** Players ask for one range after the other at the place they were sent to: as long as a song is heard. */
-const SIGNED_SECONDS = 3600;
+/** Players request one range after the other at the signed URL, while a song is played. */
+const SIGNED_URL_SECONDS = 3600;
 
-/** The bytes of a stem never change, but it can be deleted: a copy is asked for before it is used. */
-const CACHING = { 'Cache-Control': 'private, no-cache' };
+const binary = (...types: string[]) =>
+  Object.fromEntries(
+    types.map((type) => [
+      type.replace(/;.*$/, ''),
+      { schema: { type: 'string' as const, format: 'binary' } },
+    ]),
+  );
+const AUDIO = binary(...Object.values(MEDIA_TYPES));
 
-export function stemRoutes(
-  router: Router,
-  {
-    jobs,
-    storage,
-    redirects,
-  }: {
-    jobs: Jobs;
-    storage: Storage;
-    /** Whether clients are sent to the storage for a stem, as far as it lets them in. */
-    redirects: boolean;
+const getStem = defineRoute({
+  method: 'get',
+  url: '/jobs/:id/stems/:stem',
+  access: 'token',
+  tag: 'Stems',
+  operationId: 'getStem',
+  summary: 'Get a stem.',
+  description: 'One range of bytes can be requested. The URL is in the document of the job.',
+  ...ofJob,
+  path: jobPath.extend({
+    stem: z.string().meta({ description: 'Name of the stem.', examples: ['vocals'] }),
+  }),
+  headers: rangeHeaders,
+  responses: {
+    '200': { description: 'The whole file.', headers: fileHeaders, content: AUDIO },
+    '206': {
+      description: 'The range that was requested.',
+      headers: fileHeaders.extend({ 'Content-Range': header('Which bytes these are.') }),
+      content: AUDIO,
+    },
+    '304': NOT_MODIFIED,
+    '307': {
+      description: 'With STORAGE_DOWNLOADS=redirect: the file is at the Location for an hour.',
+      headers: z.object({ Location: header('A signed URL of the storage.') }),
+    },
   },
-): void {
-  serve(router, '/jobs/:id/stems.zip', 'token', {
-    get: [
-      sharedResource(),
-      async (request, response) => {
-        const { job, result } = await findResult(request, jobs);
-        const stems = Object.entries(result.stems);
-        const hashes = stems.map(([name, { sha256 }]) => `${name} ${sha256}\n`).join('');
-        const etag = `"${createHash('sha256').update(hashes).digest('hex')}"`;
-        response.set({ ...CACHING, ETag: etag }).attachment(zipName(job.request.source.name));
-        response.type('application/zip');
-        if (hasAlready(request, etag)) {
-          response.status(304).end();
-          return;
-        }
-        const { signal } = contextOf(request);
-        const { stream, sizeBytes } = await zipStream(
-          stems.map(([name, stem]) => ({
-            name: `${name}.${stem.format}`,
-            sizeBytes: stem.sizeBytes,
-            open: async () => storage.read(stem.key, undefined, signal),
-          })),
-          new Date(job.finishedAt ?? job.updatedAt),
+  errors: [
+    'JOB_NOT_FOUND',
+    'STEM_NOT_FOUND',
+    'JOB_NOT_COMPLETED',
+    'RANGE_NOT_SATISFIABLE',
+    'REDIS_UNAVAILABLE',
+    'STORAGE_UNAVAILABLE',
+  ],
+  middleware: () => [sharedResource()],
+  handler:
+    ({ jobs, storage, redirects }) =>
+    async ({ request, response, context, path: { id, stem: name } }) => {
+      const { job, result } = await findResult(id, context, jobs);
+      const stem = Object.hasOwn(result.stems, name) ? result.stems[name] : undefined;
+      if (!stem) {
+        const known = Object.keys(result.stems).join(', ');
+        throw new OxboardError('STEM_NOT_FOUND', `The job has no such stem. It has: ${known}`);
+      }
+      const etag = `"${stem.sha256}"`;
+      response
+        .set({ ...CACHING, ETag: etag, 'Accept-Ranges': 'bytes' })
+        .attachment(downloadName(job, name, stem.format))
+        .set('Content-Type', MEDIA_TYPES[stem.format] ?? 'application/octet-stream');
+      if (isUnchanged(request, etag)) {
+        response.status(304).end();
+        return;
+      }
+      if (redirects && storage.signedUrl && request.method === 'GET') {
+        const url = await storage.signedUrl(stem.key, {
+          contentType: String(response.get('Content-Type')),
+          contentDisposition: String(response.get('Content-Disposition')),
+          cacheControl: CACHING['Cache-Control'],
+          seconds: SIGNED_URL_SECONDS,
+        });
+        redirect(response, url);
+        return;
+      }
+      const size = stem.sizeBytes;
+      const range = requestedRange(request, size, etag);
+      if (range === 'unsatisfiable') {
+        response.set('Content-Range', `bytes */${String(size)}`);
+        throw new OxboardError(
+          'RANGE_NOT_SATISFIABLE',
+          `The stem has ${String(size)} bytes, and none in that range`,
         );
-        response.set('Content-Length', String(sizeBytes));
-        await send(request, response, stream);
-      },
-    ],
-  });
-
-  serve(router, '/jobs/:id/stems/:stem', 'token', {
-    get: [
-      sharedResource(),
-      async (request, response) => {
-        const { job, result } = await findResult(request, jobs);
-        const name = String(request.params.stem);
-        const stem = Object.hasOwn(result.stems, name) ? result.stems[name] : undefined;
-        if (!stem) {
-          const known = Object.keys(result.stems).join(', ');
-          throw new OxboardError('STEM_NOT_FOUND', `The job has no such stem. It has: ${known}`);
-        }
-        const etag = `"${stem.sha256}"`;
+      }
+      const { start, end } = range ?? { start: 0, end: size - 1 };
+      if (range) {
         response
-          .set({ ...CACHING, ETag: etag, 'Accept-Ranges': 'bytes' })
-          .attachment(downloadName(job.request.source.name, name, stem.format))
-          .set('Content-Type', MEDIA_TYPES[stem.format] ?? 'application/octet-stream');
-        if (hasAlready(request, etag)) {
-          response.status(304).end();
-          return;
-        }
-        if (redirects && storage.signedUrl && request.method === 'GET') {
-          const url = await storage.signedUrl(stem.key, {
-            contentType: String(response.get('Content-Type')),
-            contentDisposition: String(response.get('Content-Disposition')),
-            cacheControl: CACHING['Cache-Control'],
-            seconds: SIGNED_SECONDS,
-          });
-          redirect(response, url);
-          return;
-        }
-        const size = stem.sizeBytes;
-        const range = requestedRange(request, size, etag);
-        if (range === 'unsatisfiable') {
-          response.set('Content-Range', `bytes */${String(size)}`);
-          throw new OxboardError(
-            'RANGE_NOT_SATISFIABLE',
-            `The stem has ${String(size)} bytes, and none in that range`,
-          );
-        }
-        const { start, end } = range ?? { start: 0, end: size - 1 };
-        if (range) {
-          response
-            .status(206)
-            .set('Content-Range', `bytes ${String(start)}-${String(end)}/${String(size)}`);
-        }
-        response.set('Content-Length', String(end - start + 1));
-        if (request.method === 'HEAD') {
-          response.end();
-          return;
-        }
-        const stream = await storage
-          .read(stem.key, range, contextOf(request).signal)
-          .catch((error: unknown) => {
-            // Removed in the moment between.
-            throw error instanceof ObjectNotFound ? jobNotFound() : error;
-          });
-        await send(request, response, stream);
-      },
-    ],
-  });
-}
+          .status(206)
+          .set('Content-Range', `bytes ${String(start)}-${String(end)}/${String(size)}`);
+      }
+      response.set('Content-Length', String(end - start + 1));
+      if (request.method === 'HEAD') {
+        response.end();
+        return;
+      }
+      const stream = await storage.read(stem.key, range, context.signal).catch((error: unknown) => {
+        // It was removed a moment ago.
+        throw error instanceof ObjectNotFound ? jobNotFound() : error;
+      });
+      await send(response, stream, context);
+    },
+});
 
-/** What it says of the stem itself is the storage's to say. */
+const getStems = defineRoute({
+  method: 'get',
+  url: '/jobs/:id/stems.zip',
+  access: 'token',
+  tag: 'Stems',
+  operationId: 'getStems',
+  summary: 'Get all stems as a ZIP archive.',
+  description: 'The archive is made while it is sent. The stems in it are not compressed.',
+  ...ofJob,
+  headers: conditionalHeaders,
+  responses: {
+    '200': {
+      description: 'The archive.',
+      headers: fileHeaders,
+      content: binary('application/zip'),
+    },
+    '304': NOT_MODIFIED,
+  },
+  errors: ['JOB_NOT_FOUND', 'JOB_NOT_COMPLETED', 'REDIS_UNAVAILABLE', 'STORAGE_UNAVAILABLE'],
+  middleware: () => [sharedResource()],
+  handler:
+    ({ jobs, storage }) =>
+    async ({ request, response, context, path: { id } }) => {
+      const { job, result } = await findResult(id, context, jobs);
+      const etag = zipEtag(result);
+      response.set({ ...CACHING, ETag: etag }).attachment(downloadName(job, 'stems', 'zip'));
+      response.type('application/zip');
+      if (isUnchanged(request, etag)) {
+        response.status(304).end();
+        return;
+      }
+      const { stream, sizeBytes } = await openZip(job, result, storage, context.signal);
+      response.set('Content-Length', String(sizeBytes));
+      if (request.method === 'HEAD') {
+        stream.destroy();
+        response.end();
+        return;
+      }
+      await send(response, stream, context);
+    },
+});
+
+export const stemRoutes = [getStems, getStem];
+
+/** The headers about the stem are sent by the storage. */
 function redirect(response: Response, url: string): void {
   for (const name of ['Content-Type', 'Content-Disposition', 'ETag', 'Accept-Ranges'])
     response.removeHeader(name);
   response.set({ Location: url, 'Cache-Control': 'no-store' }).status(307).end();
 }
 
-const zipName = (song: string): string => downloadName(song, 'stems', 'zip');
-
-async function send(request: Request, response: Response, stream: Readable): Promise<void> {
-  if (request.method === 'HEAD') {
-    stream.destroy();
-    response.end();
-    return;
-  }
-  try {
-    await pipeline(stream, response);
-  } catch (error) {
-    // One who stops listening to a song is no error.
-    if (!contextOf(request).signal.aborted) throw error;
-  }
+function zipEtag({ stems }: JobResult): string {
+  const hash = createHash('sha256');
+  for (const [name, { sha256 }] of Object.entries(stems)) hash.update(`${name} ${sha256}\n`);
+  return `"${hash.digest('hex')}"`;
 }
+
+const openZip = async (job: Job, { stems }: JobResult, storage: Storage, signal: AbortSignal) =>
+  zipStream(
+    Object.entries(stems).map(([name, stem]) => ({
+      name: `${name}.${stem.format}`,
+      sizeBytes: stem.sizeBytes,
+      open: async () => storage.read(stem.key, undefined, signal),
+    })),
+    new Date(job.finishedAt ?? job.updatedAt),
+  );

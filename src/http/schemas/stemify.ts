@@ -3,34 +3,16 @@
  */
 import { z } from 'zod';
 import 'zod-openapi';
-import { jobOptions, type JobOptions } from '../../options.js';
-import { jobStatus } from './jobs.js';
+import { jobOptions, separatedName, type JobOptions } from '../../options.js';
+
+/** The form's name of an option. */
+export const fieldOf = (option: string): string =>
+  option === 'format' ? 'output_format' : separatedName(option, '_');
 
 /** Fields of the form that are options, and which. */
-export const OPTION_OF_FIELD = {
-  output_format: 'format',
-  bit_depth: 'bitDepth',
-  bitrate: 'bitrate',
-  sample_rate: 'sampleRate',
-  stems: 'stems',
-  two_stems: 'twoStems',
-  other_method: 'otherMethod',
-  clip_mode: 'clipMode',
-  shifts: 'shifts',
-  overlap: 'overlap',
-  segment: 'segment',
-  seed: 'seed',
-} as const satisfies Record<string, keyof JobOptions>;
-
-/** Fields that are numbers, though a form holds only texts. */
-export const NUMERIC_FIELDS: readonly string[] = [
-  'bitrate',
-  'sample_rate',
-  'shifts',
-  'overlap',
-  'segment',
-  'seed',
-];
+export const OPTION_OF_FIELD: ReadonlyMap<string, keyof JobOptions> = new Map(
+  jobOptions.keyof().options.map((option) => [fieldOf(option), option]),
+);
 
 export const modelName = z.string().min(1).max(100);
 
@@ -48,14 +30,9 @@ export const stemifyForm = z
         'A link to a video with the song, instead of a file; to a host of YOUTUBE_ALLOWED_HOSTS',
     }),
     model: modelName.optional().meta({ description: "One of /models; without it, the service's" }),
-    ...(Object.fromEntries(
-      Object.entries(OPTION_OF_FIELD).map(([field, option]) => [field, jobOptions.shape[option]]),
-    ) as {
-      [F in keyof typeof OPTION_OF_FIELD]: (typeof jobOptions.shape)[(typeof OPTION_OF_FIELD)[F]];
-    }),
-    stems: jobOptions.shape.stems.meta({
-      description: 'Names of stems, between commas or in fields of their own; without it, all',
-    }),
+    ...Object.fromEntries(
+      [...OPTION_OF_FIELD].map(([field, option]) => [field, jobOptions.shape[option]]),
+    ),
     callback_url: z
       .string()
       .max(2048)
@@ -72,25 +49,3 @@ export const stemifyForm = z
   });
 
 export const FIELD_NAMES = Object.keys(stemifyForm.shape);
-
-export const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
-
-export const stemifyHeaders = z.object({
-  'Idempotency-Key': z
-    .string()
-    .regex(IDEMPOTENCY_KEY)
-    .optional()
-    .meta({ description: 'The same key with the same song and options gives the same job' }),
-});
-
-export const accepted = z
-  .object({
-    job_id: z.uuid(),
-    status: jobStatus,
-    estimated_duration: z
-      .number()
-      .min(0)
-      .meta({ description: 'Seconds until the stems are there, waiting included' }),
-    message: z.string(),
-  })
-  .meta({ id: 'Accepted' });

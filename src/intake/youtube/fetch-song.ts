@@ -23,6 +23,8 @@ export interface YoutubeSettings {
   ytDlpPath: string | undefined;
   /** See parseYoutubeUrl and openGuard. */
   allowedHosts: readonly string[];
+  /** Format selection of yt-dlp; undefined: see runYtDlp. */
+  format?: string | undefined;
   /** Seconds. */
   maxDuration: number;
   /** Bytes. */
@@ -69,7 +71,7 @@ export async function fetchSong(
   settings: YoutubeSettings,
   { directory, signal, onProgress }: FetchOptions,
 ): Promise<FetchedSong> {
-  const { allowedHosts, cacheDirectory, maxFileSize } = settings;
+  const { allowedHosts, cacheDirectory, format, maxFileSize } = settings;
   const url = parseYoutubeUrl(link, allowedHosts);
   const { path: binary } = await findYtDlp(settings.ytDlpPath);
   await mkdir(cacheDirectory, { recursive: true });
@@ -87,7 +89,11 @@ export async function fetchSong(
       cacheDirectory,
       proxy: guard.url,
       // Nothing on YouTube is to be read as a page of some other site.
-      flags: { ...(isYoutube(url) && { useExtractors: 'youtube.*' }), ...flags },
+      flags: {
+        ...(format !== undefined && { format }),
+        ...(isYoutube(url) && { useExtractors: 'youtube.*' }),
+        ...flags,
+      },
       signal: AbortSignal.any(signals),
     });
   const age = async () => {

@@ -2,12 +2,13 @@
 import { createLogger } from '../../../src/observability/logger.js';
 import { startPrivateRedis } from '../../../src/bin/service/private-redis.js';
 
-const [, , dataDir = ''] = process.argv;
+const [, , dataDir = '', startTimeoutMs = '60000'] = process.argv;
 const logger = createLogger({ environment: 'production', logLevel: 'info' });
 try {
-  const redis = await startPrivateRedis({ dataDir, logger }, (error) => {
-    process.send?.({ givenUp: String(error) });
-  });
+  const redis = await startPrivateRedis(
+    { dataDir, logger, startTimeoutMs: Number(startTimeoutMs) },
+    (error) => process.send?.({ givenUp: String(error) }),
+  );
   process.send?.({ url: redis.url });
   process.on('message', () => {
     void redis.stop(0).then(() => process.exit());

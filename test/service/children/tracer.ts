@@ -4,7 +4,7 @@
  */
 import { createRequire } from 'node:module';
 import '../../../src/bin/service/api-process.js';
-import { startTracer } from '../../../src/bin/service/tracer.js';
+import { startTracer } from '../../../src/bin/service/start-role.js';
 import '../../../src/bin/service/worker-process.js';
 import { readServiceConfig } from '../../../src/config.js';
 import { createLogger } from '../../../src/observability/logger.js';

@@ -1,0 +1,21 @@
+/**
+ * All routes, in the order of the OpenAPI document.
+ */
+import type { Route } from '../route.js';
+import { docsRoutes } from './docs.js';
+import { eventRoutes } from './events.js';
+import { healthRoutes } from './health.js';
+import { jobRoutes } from './jobs.js';
+import { modelRoutes } from './models.js';
+import { stemifyRoutes } from './stemify.js';
+import { stemRoutes } from './stems.js';
+
+export const routes: readonly Route[] = [
+  ...stemifyRoutes,
+  ...jobRoutes,
+  ...stemRoutes,
+  ...eventRoutes,
+  ...modelRoutes,
+  ...healthRoutes,
+  ...docsRoutes,
+];

@@ -1,0 +1,101 @@
+/**
+ * What options mean for a given model: whether it can do what they ask, and how much work that is.
+ */
+import { OxboardError } from './errors.js';
+import {
+  DEFAULT_OVERLAP,
+  invalidOption,
+  type JobOptions,
+  type OutputOptions,
+  type SeparateOptions,
+} from './options.js';
+
+/** Lengths are in sample frames, as in model.json. */
+export interface ModelShape {
+  sampleRate: number;
+  /** Longest input of the networks. */
+  segment: number;
+  /** Shortest input of the networks: a shorter one is padded to it. */
+  minLength: number;
+}
+
+/** How a song is cut into segments. */
+type Segmentation = Pick<SeparateOptions, 'segment' | 'overlap'>;
+
+/**
+ * Refuses what the model cannot do. The command line, the service and the engine all ask here, so
+ * that the same wrong option gives the same sentence everywhere.
+ *
+ * @throws OxboardError INVALID_OPTION
+ */
+export function checkModelOptions(
+  options: Segmentation & Pick<SeparateOptions, 'stems'> & Pick<OutputOptions, 'twoStems'>,
+  model: Pick<ModelShape, 'sampleRate' | 'segment'> & { name: string; sources: readonly string[] },
+): void {
+  const { stems, twoStems } = options;
+  if (stems !== undefined && twoStems !== undefined) {
+    throw new OxboardError('INVALID_OPTION', 'Choose stems or two stems, not both');
+  }
+  const { sources } = model;
+  const checkSource = (option: string, source: string) => {
+    if (sources.includes(source)) return;
+    throw invalidOption(option, `one of ${sources.join(', ')}`, source, sources);
+  };
+  for (const stem of stems ?? []) checkSource('stems', stem);
+  if (twoStems !== undefined) checkSource('twoStems', twoStems);
+
+  const { segment, overlap = DEFAULT_OVERLAP } = options;
+  const { frames, stride } = segmentFrames(options, model);
+  if (frames <= model.segment && stride >= 1) return;
+  const shortest = Math.ceil(1 / (1 - overlap));
+  if (segment === undefined || shortest > model.segment) {
+    throw invalidOption('overlap', 'number that leaves a step of at least one sample', overlap);
+  }
+  const from = String(Math.ceil((shortest / model.sampleRate) * 1e5) / 1e5);
+  const to = (model.segment / model.sampleRate).toFixed(2);
+  throw invalidOption(
+    'segment',
+    `number of seconds from ${from} up to ${to} (${model.name})`,
+    segment,
+  );
+}
+
+/** Sample frames of a segment and from one to the next, each cut to an integer as in demucs.apply. */
+export function segmentFrames(
+  { segment, overlap = DEFAULT_OVERLAP }: Segmentation,
+  model: Pick<ModelShape, 'sampleRate' | 'segment'>,
+): { frames: number; stride: number } {
+  const frames = segment === undefined ? model.segment : Math.trunc(segment * model.sampleRate);
+  return { frames, stride: Math.trunc((1 - overlap) * frames) };
+}
+
+/** The longest random shift, in sample frames: half a second, as in demucs.apply. */
+export const maxShift = (sampleRate: number): number => Math.trunc(0.5 * sampleRate);
+
+/** Seconds of input below which a network gets no faster: the calls themselves take time. */
+const CALL_SECONDS = 0.25;
+
+/**
+ * The work of a separation, in seconds of a long song that is separated with default options. It
+ * counts what the networks are fed with: every shift runs over the whole song, segments overlap,
+ * and one that is shorter than the network takes is padded.
+ *
+ * @param options that passed {@link checkModelOptions}.
+ */
+export function workSeconds(
+  options: Segmentation & Pick<JobOptions, 'shifts'>,
+  model: ModelShape,
+  songSeconds: number,
+): number {
+  const { sampleRate } = model;
+  const { shifts } = options;
+  const { frames, stride } = segmentFrames(options, model);
+  const shortest = Math.max(model.minLength, Math.min(model.segment, CALL_SECONDS * sampleRate));
+  const length = songSeconds * sampleRate + (shifts > 0 ? maxShift(sampleRate) : 0);
+  const segments = Math.ceil(length / stride);
+  const whole = length < frames ? 0 : Math.floor((length - frames) / stride) + 1;
+  // The segments that reach beyond the end of the song get shorter by one stride each.
+  const tail = length - (stride * (whole + segments - 1)) / 2;
+  const fed = whole * Math.max(frames, shortest) + (segments - whole) * Math.max(tail, shortest);
+  return (Math.max(shifts, 1) * fed * (1 - DEFAULT_OVERLAP)) / sampleRate;
+}
