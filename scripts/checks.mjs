@@ -27,13 +27,14 @@ export function packageBin(name, bin = name) {
 }
 
 const cache = join(stateDir, 'cache');
+// Looked up when they are run: set-up installs them.
 const programs = {
-  prettier: [
+  prettier: () => [
     packageBin('prettier'),
     ...['--cache', '--cache-location', join(cache, 'prettier'), '--log-level', 'warn', '.'],
   ],
-  eslint: [packageBin('eslint'), '.'],
-  tsc: [packageBin('typescript', 'tsc'), '--noEmit'],
+  eslint: () => [packageBin('eslint'), '.'],
+  tsc: () => [packageBin('typescript', 'tsc'), '--noEmit'],
 };
 
 /** Runs a command and gives all that it said, for commands that run at the same time. */
@@ -49,7 +50,7 @@ function listen(command, args) {
   });
 }
 
-const node = (program, ...args) => listen(process.execPath, [...programs[program], ...args]);
+const node = (program, ...args) => listen(process.execPath, [...programs[program](), ...args]);
 
 const cppSources = () => filesUnder(join(root, 'native')).filter((file) => /\.(cpp|h)$/.test(file));
 
