@@ -1,7 +1,8 @@
 /**
  * From an upload or a link to a job: everything that can be known before a worker is asked is checked here.
  */
-import { createHash, randomInt, randomUUID } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
+import { sha256Hex } from '../lib/hash.js';
 import { probe, type ProbedInput } from '../audio/probe.js';
 import { resolveEncoding } from '../audio/formats.js';
 import { OxboardError } from '../errors.js';
@@ -223,5 +224,5 @@ function fingerprint(song: string, { model, options, callbackUrl }: Form): strin
   const canonical = Object.entries({ ...options, model, song, callbackUrl })
     .filter(([, value]) => value !== undefined)
     .sort(([a], [b]) => (a < b ? -1 : 1));
-  return createHash('sha256').update(JSON.stringify(canonical)).digest('hex');
+  return sha256Hex(JSON.stringify(canonical));
 }

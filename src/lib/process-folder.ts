@@ -2,10 +2,10 @@
  * Folders that bear the name of the process that made them, so that those of a process that was
  * killed can be told from those of one that lives.
  */
-import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
+import { sha256Hex } from './hash.js';
 
 /** Makes a folder of this process in `parent`, which exists. */
 export async function makeProcessFolder(parent: string): Promise<string> {
@@ -69,7 +69,7 @@ const HOST_NAMESPACE = 'pid:[4026531836]';
 export function nameMachine({ hostname, namespace, machineId, bootId }: MachineFacts): string {
   const lasting = namespace === HOST_NAMESPACE && /^[0-9a-f]{32}$/.test(machineId);
   const facts = [hostname, namespace, lasting ? machineId : bootId];
-  return createHash('sha256').update(facts.join('\n')).digest('hex').slice(0, 12);
+  return sha256Hex(facts.join('\n')).slice(0, 12);
 }
 
 /** Which machine, or container, this is: a process id means another process elsewhere. */

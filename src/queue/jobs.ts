@@ -1,7 +1,7 @@
 /**
  * The queue as the API sees it.
  */
-import { createHash } from 'node:crypto';
+import { sha256Hex } from '../lib/hash.js';
 import { OxboardError } from '../errors.js';
 import type { Logger } from '../observability/logger.js';
 import type { Storage } from '../storage/storage.js';
@@ -47,7 +47,7 @@ export function createJobs(
         options: canonicalOptions(request),
         upload: link ? `${downloadsOf(id)}/` : source.key,
         idempotency: idempotency && {
-          hash: hash(`${tenant}\n${idempotency.key}`),
+          hash: sha256Hex(`${tenant}\n${idempotency.key}`),
           fingerprint: idempotency.fingerprint,
         },
       });
@@ -113,5 +113,3 @@ function aheadMs(lane: Lane, queued: Record<Lane, Queued>): number {
   const between = Math.min(other.count, queued[lane].count * share);
   return queued[lane].ms + (other.count === 0 ? 0 : (other.ms / other.count) * between);
 }
-
-const hash = (text: string): string => createHash('sha256').update(text).digest('hex');

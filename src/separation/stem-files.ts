@@ -1,13 +1,11 @@
 /**
  * From the stems' spools to encoded files in the workspace.
  */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { pipeline } from 'node:stream/promises';
 import type { ClipMode } from '../audio/clip.js';
 import { encode, resample, type EncodedFile } from '../audio/encode.js';
 import { encodedSize, type Encoding } from '../audio/formats.js';
 import { BYTES_PER_SAMPLE, type PcmFormat } from '../audio/pcm.js';
+import { sha256OfFile } from '../lib/hash.js';
 import type { Spool } from '../audio/spool.js';
 import type { StemTags } from '../audio/tags.js';
 import type { Workspace } from './workspace.js';
@@ -45,10 +43,9 @@ export function encodeStems(
       ditherSeed: index,
       signal,
     });
-    const sha256 = createHash('sha256');
-    await pipeline(createReadStream(file), sha256, { signal });
+    const sha256 = await sha256OfFile(file, { signal });
     onStem?.();
-    return { ...encoded, file, sha256: sha256.digest('hex') };
+    return { ...encoded, file, sha256 };
   });
   return together(jobs, outer);
 }

@@ -2,7 +2,6 @@
  * A bucket of an object store as storage: Amazon S3, or what speaks its protocol. An upload becomes an
  * object when its last byte is there, so nothing unfinished is ever seen.
  */
-import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
@@ -22,6 +21,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import pLimit from 'p-limit';
+import { sha256Hex } from '../lib/hash.js';
 import { OxboardError } from '../errors.js';
 import { checkKey, checkPrefix, isKey } from './keys.js';
 import { resumingStream } from './resuming-stream.js';
@@ -133,7 +133,7 @@ export class S3Storage implements Storage {
   }
 
   async localFile(key: string, directory: string, signal?: AbortSignal): Promise<string> {
-    const file = path.join(directory, createHash('sha256').update(key).digest('hex'));
+    const file = path.join(directory, sha256Hex(key));
     try {
       await pipeline(await this.read(key, undefined, signal), createWriteStream(file));
     } catch (error) {

@@ -1,10 +1,9 @@
 /**
  * From a link to a song in the storage: one try.
  */
-import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { randomUUID } from 'node:crypto';
 import { stat } from 'node:fs/promises';
-import { pipeline } from 'node:stream/promises';
+import { sha256OfFile } from '../lib/hash.js';
 import { writeError } from '../audio/write-errors.js';
 import { probe } from '../audio/probe.js';
 import { OxboardError } from '../errors.js';
@@ -70,8 +69,7 @@ async function downloadInto(
   const durationSeconds = await lengthOf(song.path, signal);
   if (durationSeconds !== null) checkLength(durationSeconds);
   const { size: sizeBytes } = await stat(song.path);
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(song.path), hash, { signal });
+  const sha256 = await sha256OfFile(song.path, { signal });
   // A new name for each attempt: one whose worker seems to be dead may still end later.
   const key = `${downloadsOf(jobId)}/${randomUUID()}`;
   await retry(() => storage.putFile(key, song.path, signal), {
@@ -80,7 +78,7 @@ async function downloadInto(
     onRetry: (error) => logger.warn('song_not_stored', { error }),
     signal,
   });
-  return { key, name: song.name, sha256: hash.digest('hex'), sizeBytes, durationSeconds };
+  return { key, name: song.name, sha256, sizeBytes, durationSeconds };
 }
 
 async function lengthOf(file: string, signal: AbortSignal): Promise<number | null> {

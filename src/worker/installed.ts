@@ -1,7 +1,7 @@
 /**
  * The installed models as a worker announces them.
  */
-import { createHash } from 'node:crypto';
+import { sha256Hex } from '../lib/hash.js';
 import { OxboardError } from '../errors.js';
 import type { InstalledModel } from '../models/archive.js';
 import { defaultModel, listModels, type LibraryOptions } from '../models/library.js';
@@ -10,7 +10,7 @@ import type { Speeds } from './speeds.js';
 
 /** Of what model.json says, the checksums of its files included; spacing does not count. */
 export const modelHash = ({ description }: InstalledModel): string =>
-  createHash('sha256').update(JSON.stringify(description)).digest('hex');
+  sha256Hex(JSON.stringify(description));
 
 /**
  * The model for jobs that name none. A configured one that is still being pulled is stood in for by the

@@ -3,11 +3,12 @@
  * kept in files: one for each model and runtime, so that workers that share the data folder never
  * overwrite what another has measured about another model.
  */
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import pLimit from 'p-limit';
 import { z } from 'zod';
+import { sha256Hex } from '../lib/hash.js';
 
 /** Weight of what is known when a job is added: about the last five jobs count. */
 const MEMORY = 0.8;
@@ -73,7 +74,7 @@ export class Speeds {
   }
 
   #file(modelHash: string): string {
-    const key = createHash('sha256').update(`${modelHash} ${this.#runtime}`).digest('hex');
+    const key = sha256Hex(`${modelHash} ${this.#runtime}`);
     return path.join(this.#directory, `${key}.json`);
   }
 }

@@ -1,9 +1,9 @@
 /**
  * Finished stems in the storage, where the next worker finds them when this one dies.
  */
-import { createHash } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import { z } from 'zod';
+import { sha256Hex } from '../lib/hash.js';
 import type { Logger } from '../observability/logger.js';
 import type { CheckpointPart, Checkpoints, KeptPart } from '../separation/checkpoints.js';
 import type { Storage } from '../storage/storage.js';
@@ -29,7 +29,7 @@ export function checkpointPrefix(
   jobId: string,
   { runtime, modelHash }: { runtime: string; modelHash: string },
 ): string {
-  const hash = createHash('sha256').update(`${runtime} ${modelHash}`).digest('hex');
+  const hash = sha256Hex(`${runtime} ${modelHash}`);
   return `${checkpointsOf(jobId)}/${hash.slice(0, 32)}`;
 }
 

@@ -1,9 +1,9 @@
 /**
  * The audio of completed jobs: one stem, or all of them as an archive.
  */
-import { createHash } from 'node:crypto';
 import type { Response } from 'express';
 import { z } from 'zod';
+import { sha256Hex } from '../../lib/hash.js';
 import { OxboardError } from '../../errors.js';
 import type { Job, JobResult } from '../../jobs/job.js';
 import { ObjectNotFound, type Storage } from '../../storage/storage.js';
@@ -186,9 +186,8 @@ function redirect(response: Response, url: string): void {
 }
 
 function zipEtag({ stems }: JobResult): string {
-  const hash = createHash('sha256');
-  for (const [name, { sha256 }] of Object.entries(stems)) hash.update(`${name} ${sha256}\n`);
-  return `"${hash.digest('hex')}"`;
+  const lines = Object.entries(stems).map(([name, { sha256 }]) => `${name} ${sha256}\n`);
+  return `"${sha256Hex(lines.join(''))}"`;
 }
 
 const openZip = async (job: Job, { stems }: JobResult, storage: Storage, signal: AbortSignal) =>
