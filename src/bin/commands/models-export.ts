@@ -18,12 +18,12 @@ export async function exportModel(
   repository: string,
   modelsDir: string,
 ): Promise<void> {
+  const { runPython } = await importPython();
   await checkArguments(name, repository, modelsDir);
-  const status = await runScript('MODEL_EXPORT_FAILED', async () => {
-    const { runPython } = await importPython();
-    const folders = ['--repo', path.resolve(repository), '--out', modelsDir];
-    return runPython(['-m', 'oxboard_export', name, ...folders]);
-  });
+  const folders = ['--repo', path.resolve(repository), '--out', modelsDir];
+  const status = await runScript('MODEL_EXPORT_FAILED', () =>
+    runPython(['-m', 'oxboard_export', name, ...folders]),
+  );
   if (status !== 0) {
     throw new OxboardError('MODEL_EXPORT_FAILED', `${name} was not exported; the reason is above`);
   }
