@@ -171,7 +171,13 @@ describe('serve', () => {
     });
     const id = posted.body.job_id;
     await untilCompleted(service, id);
-    const lines = service.logs().filter((line) => line.job_id === id);
+    const logged = () => service.logs().filter((line) => line.job_id === id);
+    // The worker logs the end after clients can see it.
+    await until(
+      () => logged().some(({ event }) => event === 'job_completed'),
+      'the log of the end',
+    );
+    const lines = logged();
     const by = (name: string) => lines.filter((line) => line.process?.startsWith(name));
     assert.ok(by('api').length > 0);
     assert.ok(by('worker').length > 1);
