@@ -174,7 +174,7 @@ describe('a job that no worker takes', () => {
     const sweeper = createSweeper(connection, settings);
     const job = await admit();
     assert.equal((await sweeper.sweep()).unserved, 0, 'it may wait a little');
-    await connection.send(['HINCRBY', `oxboard:job:${job.id}`, 'queuedAt', '-600001']);
+    await connection.send(['HINCRBY', `${PREFIX}job:${job.id}`, 'queuedAt', '-600001']);
     assert.equal((await sweeper.sweep()).unserved, 1);
     assert.equal((await api.jobs.get(job.id, TENANT))?.error?.code, 'NO_WORKER');
     assert.deepEqual(await objects(), []);
