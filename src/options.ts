@@ -218,7 +218,6 @@ export type SeparateOptions = z.input<typeof separateOptions>;
 export type StreamOptions = z.input<typeof streamOptions>;
 /** Options of how stems are written to files. */
 export type OutputOptions = z.input<typeof outputOptions>;
-export type OtherMethod = (typeof OTHER_METHODS)[number];
 export type ResolvedSeparateOptions = z.output<typeof separateOptions>;
 export type ResolvedStreamOptions = z.output<typeof streamOptions>;
 export type ResolvedOutputOptions = z.output<typeof outputOptions>;

@@ -77,7 +77,7 @@ const youtubeSource = described(
   'A song behind a link; what is known only of a file is null until the download',
 );
 
-export const jobSourceSchema = z.discriminatedUnion('kind', [uploadSource, youtubeSource]);
+const jobSourceSchema = z.discriminatedUnion('kind', [uploadSource, youtubeSource]);
 
 export const jobRequestSchema = z.object({
   source: jobSourceSchema,
@@ -186,10 +186,7 @@ export const jobEventSchema = jobSchema
 export type JobStatus = (typeof JOB_STATUSES)[number];
 export type JobStage = (typeof JOB_STAGES)[number];
 export type WebhookStatus = (typeof WEBHOOK_STATUSES)[number];
-export type UploadSource = z.output<typeof uploadSource>;
 export type PricedModel = z.output<typeof pricedModel>;
-export type YoutubeSource = z.output<typeof youtubeSource>;
-export type JobSource = z.output<typeof jobSourceSchema>;
 /** What a job is to do: admission has checked it and filled in every default. */
 export type JobRequest = z.output<typeof jobRequestSchema>;
 export type StemResult = z.output<typeof stemResultSchema>;
