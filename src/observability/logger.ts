@@ -33,9 +33,6 @@ export function withLogContext<T>(fields: LogFields, work: () => T): T {
   return context.run({ ...context.getStore(), ...fields }, work);
 }
 
-/** The fields of {@link withLogContext} here, to carry them elsewhere. */
-export const logContext = (): Readonly<LogFields> => context.getStore() ?? {};
-
 /**
  * @param fields part of every line, such as which process it is.
  */

@@ -4,20 +4,16 @@
 import { createApi } from '../../http/app.js';
 import { encodeJob } from '../../http/job-document.js';
 import { createTenants } from '../../http/tenants.js';
-import { createDispatcher } from '../../queue/dispatcher.js';
 import { createJobs } from '../../queue/jobs.js';
 import { observeQueue } from '../../queue/observation.js';
-import { connectQueue } from '../../queue/connection.js';
-import { createSweeper } from '../../queue/sweeper.js';
 import { createDeliveries } from '../../queue/deliveries.js';
 import { createWorkers } from '../../queue/workers.js';
-import { openStorage } from '../../storage/open.js';
 import { createDeliverer } from '../../webhooks/deliverer.js';
 import { createSender } from '../../webhooks/sender.js';
 import { withGrace } from '../../lib/timeout.js';
 import { packageVersion } from '../../lib/package-version.js';
-import { requireRedisUrl } from './environment.js';
 import { listen } from './ports.js';
+import { openQueue } from './open-queue.js';
 import type { RoleDependencies, RunningRole } from './role.js';
 
 /** A shorter key may be guessed by trying, against a signed URL that has leaked. */
@@ -30,12 +26,10 @@ export async function startApiProcess({
   metrics,
   tracer,
 }: RoleDependencies): Promise<RunningRole> {
-  const redisUrl = requireRedisUrl(config, 'api');
-  const { redisDb, jobTtl } = config;
-  const storage = await openStorage(config);
-  const redis = await connectQueue({ redisUrl, redisDb }, logger);
-  const dispatcher = createDispatcher(redis, logger);
-  const downloadDispatcher = createDispatcher(redis, logger, 'downloads');
+  const { redis, dispatcher, downloadDispatcher, storage, jobTtl, sweeper } = await openQueue(
+    'api',
+    { config, logger, metrics },
+  );
   const tenants = createTenants(config);
   const api = createApi({
     config,
@@ -56,14 +50,6 @@ export async function startApiProcess({
   await listen(server, { host: config.host, port: config.port, variable: 'PORT' });
 
   // Records and files expire also while no worker runs.
-  const sweeper = createSweeper(redis, {
-    dispatcher,
-    downloadDispatcher,
-    storage,
-    jobTtl,
-    logger,
-    metrics,
-  });
   sweeper.start();
   const observation = observeQueue(redis, metrics, logger);
   const { webhookSecret: secret, webhookAllowPrivate: allowPrivate } = config;

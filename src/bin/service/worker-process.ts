@@ -6,16 +6,12 @@ import { fetchSong } from '../../intake/youtube/fetch-song.js';
 import { createClaims } from '../../queue/claims.js';
 import { startDownloader } from '../../worker/downloader.js';
 import { createDownloads } from '../../queue/downloads.js';
-import { createDispatcher } from '../../queue/dispatcher.js';
 import { createJanitor } from '../../queue/janitor.js';
 import { observeQueue } from '../../queue/observation.js';
-import { connectQueue } from '../../queue/connection.js';
-import { createSweeper } from '../../queue/sweeper.js';
 import { startWorker } from '../../worker/worker.js';
 import { createWorkers } from '../../queue/workers.js';
-import { openStorage } from '../../storage/open.js';
 import { startAutoPull } from './auto-pull.js';
-import { requireRedisUrl } from './environment.js';
+import { openQueue } from './open-queue.js';
 import type { RoleDependencies, RunningRole } from './role.js';
 
 /** @throws what Redis, storage and startWorker throw. */
@@ -25,21 +21,11 @@ export async function startWorkerProcess({
   metrics,
   tracer,
 }: RoleDependencies): Promise<RunningRole> {
-  const redisUrl = requireRedisUrl(config, 'worker');
-  const { redisDb, jobTtl } = config;
-  const storage = await openStorage(config);
-  const redis = await connectQueue({ redisUrl, redisDb }, logger);
-  const dispatcher = createDispatcher(redis, logger);
-  const downloadDispatcher = createDispatcher(redis, logger, 'downloads');
+  const { redis, dispatcher, downloadDispatcher, storage, jobTtl, sweeper } = await openQueue(
+    'worker',
+    { config, logger, metrics },
+  );
   const claims = createClaims(redis, { dispatcher, jobTtl, logger, metrics });
-  const sweeper = createSweeper(redis, {
-    dispatcher,
-    downloadDispatcher,
-    storage,
-    jobTtl,
-    logger,
-    metrics,
-  });
   const janitor = createJanitor(redis, { storage, logger });
   const pull = await startAutoPull({ config, logger });
   const worker = await startWorker({
