@@ -2,6 +2,7 @@
  * Clients of the AWS SDK, bounded in time and in connections.
  */
 import { S3Client } from '@aws-sdk/client-s3';
+import pLimit from 'p-limit';
 
 const ATTEMPTS = 4;
 
@@ -32,7 +33,7 @@ export function createS3Client(
 ): S3Client {
   // The SDK is pinned, and runs on the Node versions that the package asks for.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
-  return new S3Client({
+  const client = new S3Client({
     maxAttempts: ATTEMPTS,
     followRegionRedirects: true,
     requestHandler: {
@@ -52,6 +53,25 @@ export function createS3Client(
       requestChecksumCalculation: 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',
     }),
+  });
+  limitRequests(client, maxSockets);
+  return client;
+}
+
+/**
+ * Lets a request wait for a free connection before it starts. The SDK counts such a wait as time to
+ * connect: without this limit, a burst of requests fails although the store answers.
+ */
+function limitRequests(client: S3Client, atOnce: number): void {
+  const limit = pLimit(atOnce);
+  const middleware =
+    <Args, Output>(next: (args: Args) => Promise<Output>) =>
+    (args: Args) =>
+      limit(() => next(args));
+  client.middlewareStack.addRelativeTo(middleware, {
+    name: 'limitRequests',
+    relation: 'after',
+    toMiddleware: 'retryMiddleware',
   });
 }
 
