@@ -11,7 +11,7 @@ function counts(output) {
 }
 
 await runSuites(async (tally) => {
-  await setup({ testTools: ['curl'] });
+  await setup({ testTools: ['curl', 'libfluidsynth3'] });
   const python = await ensurePython({ log: console.log });
   heading('Python');
   const { ok, output } = await follow(

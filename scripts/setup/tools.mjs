@@ -22,6 +22,14 @@ const testTools = [
   { name: 'doctest-dev', brew: 'doctest', there: () => header('doctest/doctest.h') },
   { name: 'clang-format', there: () => Boolean(clangFormat()) },
   { name: 'curl', there: () => has('curl') },
+  {
+    name: 'libfluidsynth3',
+    brew: 'fluid-synth',
+    there: () =>
+      process.platform === 'darwin'
+        ? has('fluidsynth')
+        : outputOf('ldconfig', '-p').includes('libfluidsynth.so'),
+  },
 ];
 
 /** Formatting differs between releases, so the one that the sources are formatted with goes first. */
