@@ -52,7 +52,11 @@ export const ERROR_CODES = {
     httpStatus: 415,
     meaning: 'The input holds no audio that can be decoded',
   },
-  INPUT_NOT_FINITE: { exitStatus: 1, meaning: 'The input holds NaN or Inf samples' },
+  INPUT_NOT_FINITE: {
+    exitStatus: 1,
+    httpStatus: 415,
+    meaning: 'The input holds NaN or Inf samples',
+  },
   INPUT_EMPTY: { exitStatus: 1, httpStatus: 415, meaning: 'The input holds no samples' },
   INPUT_CHANGED: { exitStatus: 1, meaning: 'The source gave other audio on its second reading' },
   FFMPEG_MISSING: { exitStatus: 1, meaning: 'ffmpeg or ffprobe is not installed' },

@@ -6,7 +6,13 @@ import { access, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { OxboardError } from '../errors.js';
 import { displayPath } from '../lib/display-path.js';
-import { FfmpegFailure, ffmpegText, inputArguments } from './ffmpeg.js';
+import { FfmpegFailure, ffmpegText, inputArguments, runFfmpeg } from './ffmpeg.js';
+import { pcmBlocks, peakOf } from './pcm.js';
+
+/** More channels than this ffmpeg cannot mix. */
+const MAX_CHANNELS = 64;
+/** Containers of plain samples: ffprobe counts the bytes, so without a duration there are none. */
+const PLAIN_CONTAINERS = ['wav', 'w64', 'aiff', 'au'];
 
 /** The first audio stream of a file. Cover art is a video stream and is passed over. */
 export interface ProbedInput {
@@ -84,6 +90,15 @@ export async function probe(file: string, signal?: AbortSignal): Promise<ProbedI
   const audio = audioStream.safeParse(first);
   if (!audio.success) throw notAudio(file, 'it has no usable audio stream');
   const stream = audio.data;
+  if (stream.channels > MAX_CHANNELS) {
+    throw notAudio(
+      file,
+      `it has ${String(stream.channels)} channels; up to ${String(MAX_CHANNELS)} can be read`,
+    );
+  }
+  const plain =
+    PLAIN_CONTAINERS.includes(format.format_name) && stream.codec_name.startsWith('pcm_');
+  if (plain && stream.duration === undefined) throw emptyInput(file);
   const [cover] = streams.flatMap((candidate) => coverStream.safeParse(candidate).data ?? []);
   return {
     path: file,
@@ -103,6 +118,34 @@ export async function probe(file: string, signal?: AbortSignal): Promise<ProbedI
       height: cover.height,
     },
   };
+}
+
+/**
+ * Decodes a file of floating-point samples, the only kind that can hold NaN and Inf. Any other kind
+ * is not read.
+ *
+ * @throws OxboardError INPUT_NOT_FINITE, INPUT_NOT_AUDIO or FFMPEG_MISSING; `signal.reason`.
+ */
+export async function checkFinite(input: ProbedInput, signal?: AbortSignal): Promise<void> {
+  if (!/^pcm_f\d/.test(input.codec)) return;
+  const bytes = runFfmpeg({
+    args: [
+      ...inputArguments(input.path),
+      '-map', '0:a:0', '-c:a', 'pcm_f32le', '-f', 'f32le', 'pipe:1',
+    ], // prettier-ignore
+    signal,
+  });
+  try {
+    for await (const block of pcmBlocks(bytes, input.channelCount)) {
+      if (Number.isFinite(peakOf(block))) continue;
+      throw new OxboardError(
+        'INPUT_NOT_FINITE',
+        `${displayPath(input.path)} holds NaN or Inf. Repair it, for example by converting it to 16 bit`,
+      );
+    }
+  } catch (error) {
+    throw error instanceof FfmpegFailure ? notAudio(input.path, error.reason) : error;
+  }
 }
 
 export function notAudio(file: string, reason: string): OxboardError {

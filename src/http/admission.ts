@@ -3,7 +3,7 @@
  */
 import { randomInt, randomUUID } from 'node:crypto';
 import { sha256Hex } from '../lib/hash.js';
-import { probe, type ProbedInput } from '../audio/probe.js';
+import { checkFinite, probe, type ProbedInput } from '../audio/probe.js';
 import { resolveEncoding } from '../audio/formats.js';
 import { OxboardError } from '../errors.js';
 import { checkModelOptions } from '../model-options.js';
@@ -171,12 +171,12 @@ async function probeSong(
   file: UploadedFile,
   { maxDuration, signal }: { maxDuration: number; signal: AbortSignal },
 ): Promise<ProbedInput> {
-  const patience = AbortSignal.timeout(PROBE_MS);
-  const input = await probe(file.path, AbortSignal.any([signal, patience])).catch(
-    (error: unknown) => {
-      throw aboutUpload(error, file, patience.aborted && !signal.aborted);
-    },
-  );
+  const timeout = AbortSignal.timeout(PROBE_MS);
+  const either = AbortSignal.any([signal, timeout]);
+  const explain = (error: unknown): never => {
+    throw aboutUpload(error, file, timeout.aborted && !signal.aborted);
+  };
+  const input = await probe(file.path, either).catch(explain);
   const { durationSeconds } = input;
   if (durationSeconds !== undefined && durationSeconds > maxDuration) {
     throw new OxboardError(
@@ -185,6 +185,7 @@ async function probeSong(
         `${String(maxDuration)} s`,
     );
   }
+  await checkFinite(input, either).catch(explain);
   return input;
 }
 
@@ -197,6 +198,12 @@ function aboutUpload(error: unknown, file: UploadedFile, tooSlow: boolean): unkn
   if (!(error instanceof OxboardError)) return error;
   if (error.code === 'INPUT_EMPTY') {
     return new OxboardError('INPUT_EMPTY', `${name} holds no audio: it is empty`);
+  }
+  if (error.code === 'INPUT_NOT_FINITE') {
+    return new OxboardError(
+      'INPUT_NOT_FINITE',
+      `${name} holds NaN or Inf. Repair it, for example by converting it to 16 bit`,
+    );
   }
   if (error.code === 'INPUT_NOT_AUDIO') {
     const reason = /\(.*\)$/s.exec(error.message)?.[0] ?? '';

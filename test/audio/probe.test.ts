@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import { probe } from '../../src/audio/probe.js';
-import { makeAudio, temporaryFolder } from '../support/audio.js';
+import { checkFinite, probe } from '../../src/audio/probe.js';
+import { makeAudio, temporaryFolder, wavFile } from '../support/audio.js';
 
 const code = (expected: string) => (error: unknown) => {
   assert.equal((error as { code?: string }).code, expected);
@@ -59,6 +59,49 @@ describe('probe', () => {
       await assert.rejects(probe(file), code('INPUT_NOT_AUDIO'));
     });
   }
+
+  it('tells a WAV file without samples, whatever length its header claims', async (context) => {
+    const file = path.join(temporaryFolder(context), 'a.wav');
+    for (const dataBytes of [0, 100_000]) {
+      writeFileSync(file, wavFile(Buffer.alloc(0), { dataBytes }));
+      await assert.rejects(probe(file), code('INPUT_EMPTY'));
+    }
+    // A length of 0 with samples after it is what a recorder leaves that was switched off.
+    writeFileSync(file, wavFile(Buffer.alloc(44_100 * 4, 1), { dataBytes: 0 }));
+    assert.equal((await probe(file)).durationSeconds, 1);
+  });
+
+  it('refuses more channels than ffmpeg can mix', async (context) => {
+    const file = path.join(temporaryFolder(context), 'a.wav');
+    writeFileSync(file, wavFile(Buffer.alloc(2 * 64 * 100), { channels: 64 }));
+    assert.equal((await probe(file)).channelCount, 64);
+    for (const channels of [65, 255]) {
+      writeFileSync(file, wavFile(Buffer.alloc(2 * channels * 100), { channels }));
+      await assert.rejects(probe(file), code('INPUT_NOT_AUDIO'));
+    }
+  });
+
+  it('finds NaN and Inf anywhere in a file of floating-point samples', async (context) => {
+    const file = path.join(temporaryFolder(context), 'a.wav');
+    const check = async (samples: Float32Array | Float64Array) => {
+      const bytes = new Uint8Array(samples.buffer);
+      const bits = samples.BYTES_PER_ELEMENT * 8;
+      writeFileSync(file, wavFile(bytes, { bits, format: 3 }));
+      await checkFinite(await probe(file));
+    };
+    await check(new Float32Array(100_000).fill(0.5));
+    await check(new Float64Array(100_000).fill(0.5));
+    for (const [value, at] of [
+      [NaN, 0],
+      [Infinity, 99_999],
+      [-Infinity, 50_000],
+    ] as const) {
+      await assert.rejects(
+        check(new Float32Array(100_000).fill(value, at, at + 1)),
+        code('INPUT_NOT_FINITE'),
+      );
+    }
+  });
 
   it('refuses a video without sound', async (context) => {
     const file = path.join(temporaryFolder(context), 'silent.mp4');

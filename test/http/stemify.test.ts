@@ -20,7 +20,7 @@ import {
   takeJob,
   type TestApi,
 } from '../support/api.js';
-import { makeAudio, temporaryFolder } from '../support/audio.js';
+import { makeAudio, temporaryFolder, wavFile } from '../support/audio.js';
 import { assertProblem, call } from '../support/contract.js';
 import { recordingLogger } from '../support/logs.js';
 import { startRedis } from '../support/redis.js';
@@ -218,6 +218,20 @@ void describe('a song that is posted', () => {
     assert.match(text, /^"song.mp3" cannot be decoded as audio \(.+\)$/);
     assertProblem(await send(form(Buffer.alloc(0), {}, 'song.mp3')), 415, 'INPUT_EMPTY');
     assertProblem(await send(form(Buffer.alloc(5000), {}, 'a\nb.mp3')), 415, 'INPUT_NOT_AUDIO');
+
+    assertProblem(await send(form(wavFile(Buffer.alloc(0)))), 415, 'INPUT_EMPTY');
+    const many = wavFile(Buffer.alloc(255 * 2 * 1000), { channels: 255 });
+    assert.match(
+      assertProblem(await send(form(many)), 415, 'INPUT_NOT_AUDIO'),
+      /255 channels; up to 64/,
+    );
+    const samples = new Float32Array(88_200);
+    samples[50_000] = NaN;
+    const notFinite = wavFile(new Uint8Array(samples.buffer), { bits: 32, format: 3 });
+    assert.match(
+      assertProblem(await send(form(notFinite)), 415, 'INPUT_NOT_FINITE'),
+      /^"song.wav" holds NaN or Inf. Repair it/,
+    );
 
     // What it would become is known from its header.
     const detail = assertProblem(

@@ -33,6 +33,27 @@ export function makeAudio(
   return file;
 }
 
+/** A WAV file written by hand, so that its header may say anything. @param format 1: PCM, 3: float. */
+export function wavFile(
+  samples: Uint8Array,
+  { channels = 2, bits = 16, format = 1, dataBytes = samples.length } = {},
+): Buffer {
+  const header = Buffer.alloc(44);
+  header.write('RIFF', 0, 'latin1');
+  header.writeUInt32LE(36 + dataBytes, 4);
+  header.write('WAVEfmt ', 8, 'latin1');
+  header.writeUInt32LE(16, 16);
+  header.writeUInt16LE(format, 20);
+  header.writeUInt16LE(channels, 22);
+  header.writeUInt32LE(44_100, 24);
+  header.writeUInt32LE((44_100 * channels * bits) / 8, 28);
+  header.writeUInt16LE((channels * bits) / 8, 32);
+  header.writeUInt16LE(bits, 34);
+  header.write('data', 36, 'latin1');
+  header.writeUInt32LE(dataBytes, 40);
+  return Buffer.concat([header, samples]);
+}
+
 /** A file as ffmpeg decodes it: planar, at its own rate unless another is asked for. */
 export function readAudio(file: string, channels = 2, sampleRate?: number): Float32Array[] {
   const rate = sampleRate ? ['-ar', String(sampleRate)] : [];

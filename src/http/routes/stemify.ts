@@ -116,6 +116,7 @@ const stemify = defineRoute({
     'MEDIA_TYPE_UNSUPPORTED',
     'INPUT_NOT_AUDIO',
     'INPUT_EMPTY',
+    'INPUT_NOT_FINITE',
     'INVALID_OPTION',
     'YOUTUBE_HOST_NOT_ALLOWED',
     'YOUTUBE_PLAYLIST',
