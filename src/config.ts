@@ -358,6 +358,12 @@ const STORAGE = table({
     default: '86400',
     text: 'Seconds for which a job and its stems are kept after it ends.',
   },
+  JOB_MAX_WAIT: {
+    key: 'jobMaxWait',
+    schema: seconds('seconds'),
+    default: '604800',
+    text: 'Longest time in seconds that a job may wait for a worker; after it the job fails. Only time in which a worker runs counts: while the service or all workers are down, nothing is added.',
+  },
   REDIS_URL: {
     key: 'redisUrl',
     schema: z

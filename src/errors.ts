@@ -126,9 +126,16 @@ export const ERROR_CODES = {
   RATE_LIMITED: { exitStatus: 1, httpStatus: 429, meaning: 'More jobs than API_RATE_LIMIT allows' },
   REDIS_UNAVAILABLE: { exitStatus: 1, httpStatus: 503, meaning: 'Redis does not answer' },
   STORAGE_UNAVAILABLE: { exitStatus: 1, httpStatus: 503, meaning: 'The storage does not answer' },
-  NO_WORKER: { exitStatus: 1, httpStatus: 503, meaning: 'No worker has announced its models yet' },
+  NO_WORKER: {
+    exitStatus: 1,
+    httpStatus: 503,
+    meaning: 'No worker took the job in time, or none has announced its models yet',
+  },
   SHUTTING_DOWN: { exitStatus: 1, httpStatus: 503, meaning: 'The service is being stopped' },
-  ATTEMPTS_EXHAUSTED: { exitStatus: 1, meaning: 'The job ended its worker on every attempt' },
+  ATTEMPTS_EXHAUSTED: {
+    exitStatus: 1,
+    meaning: 'Workers ended again and again while they worked on the job',
+  },
 
   YOUTUBE_HOST_NOT_ALLOWED: {
     exitStatus: 1,

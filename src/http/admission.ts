@@ -28,6 +28,8 @@ export interface AdmissionRequest {
   song: SentSong;
   form: Form;
   tenant: string;
+  /** With whom its jobs take turns. */
+  client: string;
   requestId: string;
   trace: TraceContext | undefined;
   idempotencyKey: string | undefined;
@@ -131,7 +133,7 @@ async function admitLink(
  * @param song what tells it from others that the client sends.
  */
 async function admission(
-  { form, tenant, requestId, trace, idempotencyKey }: AdmissionRequest,
+  { form, tenant, client, requestId, trace, idempotencyKey }: AdmissionRequest,
   jobs: Jobs,
   model: WorkerModel,
   songSeconds: number,
@@ -140,6 +142,7 @@ async function admission(
   const cost = costSeconds(form.options, model, songSeconds);
   return {
     tenant,
+    client,
     costSeconds: cost,
     estimatedSeconds: cost + (await jobs.waitSeconds(cost)),
     requestId,

@@ -4,6 +4,8 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Request, RequestHandler, Response } from 'express';
+import { ipKeyGenerator } from 'express-rate-limit';
+import { sha256Hex } from '../lib/hash.js';
 import { withLogContext, type Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
 import { NO_TRACER, type Span, type Tracer } from '../observability/tracing.js';
@@ -14,6 +16,8 @@ export interface RequestContext {
   id: string;
   /** Whose jobs it may see. Reading it on a route that is open to anyone is a defect. */
   readonly tenant: string;
+  /** With whom its jobs take turns: the tenant or, without API keys, a hash of the address. */
+  readonly client: string;
   /** Finds the tenant. @throws OxboardError when the request does not show what `access` asks for. */
   authorize: (access: Access) => Promise<void>;
   /** As the schemas of the route give them. */
@@ -70,6 +74,9 @@ export function requestContext({
       get tenant() {
         if (tenant === undefined) throw new Error('The request was not authorized');
         return tenant;
+      },
+      get client() {
+        return tenants.keyed ? context.tenant : clientOf(request.ip);
       },
       async authorize(access) {
         tenant = await tenantOfRequest(request, access, tenants);
@@ -169,6 +176,10 @@ function endRequestSpan(
   });
   span.end();
 }
+
+/** An IPv6 client has a whole network of addresses, which is one client. */
+const clientOf = (address = ''): string =>
+  sha256Hex(`oxboard client\n${ipKeyGenerator(address)}`).slice(0, 32);
 
 const single = (header: string | string[] | undefined): string | undefined =>
   Array.isArray(header) ? header.join(',') : header;

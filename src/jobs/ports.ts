@@ -20,6 +20,8 @@ import type {
 export interface Admission {
   id: string;
   tenant: string;
+  /** Jobs of different clients take turns within a lane. */
+  client: string;
   request: JobRequest;
   /** Seconds of work that it is expected to cost; decides the lane. */
   costSeconds: number;
@@ -145,8 +147,8 @@ export type Revocation = 'cancelled' | 'lost';
 /** What a worker does with jobs. */
 export interface Claims {
   /**
-   * The next job, by lane weights and age; counts the attempt. Undefined when nothing waits. A job
-   * equal to one that runs now is passed over until that has ended.
+   * The next job, by lane weights, turns of clients and age; counts the attempt. Undefined when nothing
+   * waits. A job equal to one that runs now is passed over until that has ended.
    *
    * @param runtime what besides model and options decides the bytes: device kind, threads, versions.
    */
@@ -166,8 +168,24 @@ export interface Claims {
    */
   complete(claim: Claim, result: JobResult, usedModel?: string): Promise<boolean>;
   fail(lease: Lease, failure: JobFailure): Promise<boolean>;
-  /** Back to its lane, in front; the attempt does not count. */
-  handBack(lease: Lease): Promise<boolean>;
+  /**
+   * Back to its lane, in front; the attempt does not count.
+   *
+   * @param outage why no job can go on at the moment: then the job stays away from its lane for a while,
+   * and it fails with this error when it has waited too long.
+   */
+  handBack(lease: Lease, outage?: JobFailure): Promise<boolean>;
+  /** Back to its lane as if the worker was lost, because the work does not go on. */
+  giveUp(lease: Lease): Promise<boolean>;
+  /** Tells how far the checkpoints of the job reach: losses of workers before that no longer count. */
+  checkpointed(lease: Lease, checkpoint: CheckpointPosition): Promise<boolean>;
+}
+
+export interface CheckpointPosition {
+  /** What the checkpoints belong to; only those of one series can be compared. */
+  series: string;
+  /** Where they end, in sample frames. */
+  frames: number;
 }
 
 /** A job whose song is to be downloaded. */
@@ -177,8 +195,11 @@ export interface DownloadClaim extends Lease {
 }
 
 /** What a downloader does with jobs: as with {@link Claims}, with attempts of their own. */
-export interface Downloads extends Pick<Claims, 'renew' | 'onRevoked' | 'progress' | 'fail'> {
-  /** The oldest job whose song is still behind a link; undefined when there is none. */
+export interface Downloads extends Pick<
+  Claims,
+  'renew' | 'onRevoked' | 'progress' | 'fail' | 'handBack' | 'giveUp'
+> {
+  /** The next job whose song is still behind a link; undefined when there is none. */
   claim(workerId: string): Promise<DownloadClaim | undefined>;
   /**
    * The song is in the storage: the job goes into the lane of its model.
@@ -192,8 +213,6 @@ export interface Downloads extends Pick<Claims, 'renew' | 'onRevoked' | 'progres
     song: DownloadedSong,
     { costSeconds, progress }: { costSeconds: number; progress: number },
   ): Promise<boolean>;
-  /** Back to its lane, in front; the attempt does not count. */
-  handBack(lease: Lease): Promise<boolean>;
 }
 
 /** What became of a link. */

@@ -10,7 +10,7 @@ import type { Claims, Dispatcher, Revocation } from '../jobs/ports.js';
 import { decodeJob } from '../jobs/record.js';
 import type { QueueConnection } from './connection.js';
 import { PREFIX } from './keys.js';
-import { MAX_ATTEMPTS, SHORT_SHARE, TIMING, type Timing } from '../jobs/timing.js';
+import { MAX_ATTEMPTS, MAX_LOSSES, SHORT_SHARE, TIMING, type Timing } from '../jobs/timing.js';
 
 export interface ClaimsDependencies {
   dispatcher: Dispatcher;
@@ -29,6 +29,7 @@ export function createClaims(
 ): Claims {
   const { scripts } = connection;
   const ttlMs = jobTtl * 1000;
+  const limits = { maxAttempts: MAX_ATTEMPTS, maxLosses: MAX_LOSSES, ttlMs };
   const listeners = new Map<string, Set<(why: Revocation) => void>>();
   let subscribing: Promise<unknown> | undefined;
 
@@ -61,10 +62,9 @@ export function createClaims(
           runtime,
           token,
           leaseMs: timing.leaseMs,
-          maxAttempts: MAX_ATTEMPTS,
+          ...limits,
           shortShare: SHORT_SHARE,
           agingMs: timing.agingMs,
-          ttlMs,
         });
         void dispatcher.wake(reply.woken);
         if (reply.outcome === 'none') return undefined;
@@ -128,8 +128,19 @@ export function createClaims(
       );
     },
 
-    async handBack({ job, token }) {
-      return settled(await scripts.handBack({ id: job.id, token }));
+    async handBack({ job, token }, outage) {
+      const { outageDelayMs: delayMs } = timing;
+      const reason = outage && JSON.stringify(outage);
+      return settled(await scripts.handBack({ id: job.id, token, outage: reason, delayMs }));
+    },
+
+    async giveUp({ job, token }) {
+      return settled(await scripts.giveUp({ id: job.id, token, ...limits }));
+    },
+
+    async checkpointed({ job, token }, { series, frames }) {
+      const { holds } = await scripts.checkpoint({ id: job.id, token, series, frames });
+      return holds;
     },
   };
 }

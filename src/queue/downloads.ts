@@ -8,7 +8,7 @@ import type { JobRequest } from '../jobs/job.js';
 import type { Claims, Dispatcher, Downloads } from '../jobs/ports.js';
 import { decodeJob } from '../jobs/record.js';
 import type { QueueConnection } from './connection.js';
-import { MAX_ATTEMPTS, TIMING, type Timing } from '../jobs/timing.js';
+import { MAX_ATTEMPTS, MAX_LOSSES, TIMING, type Timing } from '../jobs/timing.js';
 
 export interface DownloadsDependencies {
   /** For what all claims have in common. */
@@ -31,6 +31,7 @@ export function createDownloads(
     onRevoked: (claim, listener) => claims.onRevoked(claim, listener),
     progress: (claim, now) => claims.progress(claim, now),
     fail: (claim, failure) => claims.fail(claim, failure),
+    giveUp: (claim) => claims.giveUp(claim),
 
     async claim(workerId) {
       const token = randomUUID();
@@ -39,6 +40,7 @@ export function createDownloads(
         token,
         leaseMs: timing.leaseMs,
         maxAttempts: MAX_ATTEMPTS,
+        maxLosses: MAX_LOSSES,
         ttlMs: jobTtl * 1000,
       });
       return record && { job: decodeJob(record), token, attempt };
@@ -64,10 +66,10 @@ export function createDownloads(
       return woken !== undefined;
     },
 
-    async handBack({ job, token }) {
-      const { woken } = await scripts.handBack({ id: job.id, token });
-      void downloadDispatcher.wake(woken ?? 0);
-      return woken !== undefined;
+    async handBack(claim, outage) {
+      const held = await claims.handBack(claim, outage);
+      if (held && !outage) void downloadDispatcher.wake(1);
+      return held;
     },
   };
 }

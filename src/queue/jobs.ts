@@ -42,6 +42,7 @@ export function createJobs(
         record: encodeJob(admittedJob(admission)),
         lane: link ? 'downloads' : laneOf(costSeconds),
         model: request.model,
+        client: admission.client,
         costMs: costMs(costSeconds),
         audio: source.sha256,
         options: canonicalOptions(request),

@@ -23,6 +23,7 @@ interface Held {
 /** What becomes of jobs whose workers were lost. */
 interface AttemptLimits {
   maxAttempts: number;
+  maxLosses: number;
   ttlMs: number;
 }
 
@@ -57,6 +58,7 @@ export interface QueueScripts {
     record: JobRecord;
     lane: Lane | 'downloads';
     model: string;
+    client: string;
     costMs: number;
     audio: string | null;
     options: string;
@@ -116,7 +118,9 @@ export interface QueueScripts {
     args: Held & { ttlMs: number; resultId: string; result: string; shared: boolean },
   ): Promise<Settled>;
   fail(args: Held & { ttlMs: number; error: string }): Promise<Settled>;
-  handBack(args: Held): Promise<Settled>;
+  handBack(args: Held & { outage: string | undefined; delayMs: number }): Promise<Settled>;
+  giveUp(args: Held & AttemptLimits): Promise<Settled>;
+  checkpoint(args: Held & { series: string; frames: number }): Promise<{ holds: boolean }>;
 
   // What downloaders do with jobs.
   claimDownload(
@@ -149,7 +153,7 @@ export interface QueueScripts {
   ): Promise<{ state?: WebhookStatus }>;
 
   // Maintenance.
-  sweep(args: AttemptLimits & { maxWaitMs: number; limit: number }): Promise<{
+  sweep(args: AttemptLimits & { maxWaitMs: number; gapMs: number; limit: number }): Promise<{
     requeued: number;
     failed: number;
     removed: number;

@@ -7,10 +7,12 @@ import type { Metrics } from '../observability/metrics.js';
 import type { Storage } from '../storage/storage.js';
 import type { Dispatcher } from '../jobs/ports.js';
 import type { QueueConnection } from './connection.js';
-import { MAX_ATTEMPTS } from '../jobs/timing.js';
+import { MAX_ATTEMPTS, MAX_LOSSES } from '../jobs/timing.js';
 import { emptyTrash } from './trash.js';
 
 const INTERVAL_MS = 2_000;
+/** After a longer time without a sweep the service was down. */
+const LONGEST_GAP_MS = 10_000;
 /** At most so many jobs of each kind in one sweep. */
 const BATCH_SIZE = 100;
 /** Wake-ups that may wait: enough until the next sweep, and no more than are soon received. */
@@ -48,8 +50,8 @@ export interface SweeperDependencies {
   logger: Logger;
   metrics?: Pick<Metrics, 'jobsTotal' | 'errorsTotal'> | undefined;
   intervalMs?: number;
-  /** Seconds that a job may wait for a worker; without it, as long as a record is kept. */
-  maxWait?: number;
+  /** Seconds that a job may wait for a worker; time without any worker does not count. */
+  maxWait: number;
 }
 
 export function createSweeper(
@@ -62,7 +64,7 @@ export function createSweeper(
     logger,
     metrics,
     intervalMs = INTERVAL_MS,
-    maxWait = jobTtl,
+    maxWait,
   }: SweeperDependencies,
 ): Sweeper {
   let timer: NodeJS.Timeout | undefined;
@@ -71,8 +73,10 @@ export function createSweeper(
   async function sweep(): Promise<Swept> {
     const swept = await connection.scripts.sweep({
       maxAttempts: MAX_ATTEMPTS,
+      maxLosses: MAX_LOSSES,
       ttlMs: jobTtl * 1000,
       maxWaitMs: maxWait * 1000,
+      gapMs: LONGEST_GAP_MS,
       limit: BATCH_SIZE,
     });
     const { requeued, failed, restored, unserved, removed, queued } = swept;

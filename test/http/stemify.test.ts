@@ -307,6 +307,19 @@ void describe('a song that is posted', () => {
   });
 });
 
+void describe('clients without API keys', () => {
+  it('take turns, each with its address or IPv6 network', async (context) => {
+    const api = await startApi(context, { config: { trustProxy: true } });
+    const from = (address: string, seed: string) =>
+      submit(api, { seed, shifts: '1' }, undefined, { 'x-forwarded-for': address });
+    const first = [await from('2001:db8::1', '1'), await from('2001:db8::2', '2')];
+    const other = await from('192.0.2.1', '3');
+    const order: string[] = [];
+    for (let count = 0; count < 3; count++) order.push((await takeJob(api)).job.id);
+    assert.deepEqual(order, [first[0], other, first[1]]);
+  });
+});
+
 void describe('a song for a service that cannot take it', () => {
   it('is told when no worker has ever announced its models', async (context) => {
     const api = await startApi(context, { worker: null });

@@ -142,6 +142,44 @@ describe('a claim', () => {
     assert.equal(await one.claim(), undefined);
   });
 
+  it('that moved a checkpoint makes up for workers that were lost before it', async () => {
+    const job = await admit();
+    const lose = async (frames: number | undefined, outcome: 'requeued' | 'failed') => {
+      const claim = await claimed(frail);
+      if (frames !== undefined) {
+        assert.equal(await frail.claims.checkpointed(claim, { series: 'one', frames }), true);
+      }
+      await loseWorker(outcome);
+      assert.equal(await frail.claims.checkpointed(claim, { series: 'one', frames: 9 }), false);
+    };
+    for (let count = 0; count < 2; count++) await lose(undefined, 'requeued');
+    await lose(1, 'requeued');
+    await lose(undefined, 'requeued');
+    await lose(2, 'requeued');
+    for (let count = 0; count < 2; count++) {
+      await lose(2, count === 0 ? 'requeued' : 'failed');
+    }
+    const { error } = await get(job);
+    assert.equal(error?.code, 'ATTEMPTS_EXHAUSTED');
+    assert.match(error.message, /3 workers .* same point .*: choose a shorter segment/);
+  });
+
+  it('is not given more than 20 times, whatever progress it makes', async () => {
+    const job = await admit();
+    for (let frames = 1; frames <= 20; frames++) {
+      const claim = await claimed(one);
+      assert.equal(claim.job.attempts, frames);
+      await one.claims.checkpointed(claim, { series: 'one', frames });
+      assert.equal(await one.claims.giveUp(claim), true);
+      assert.equal(await one.claims.giveUp(claim), false, 'it is void now');
+    }
+    assert.equal(await one.claim(), undefined);
+    const { status, error } = await get(job);
+    assert.equal(status, 'failed');
+    assert.equal(error?.code, 'ATTEMPTS_EXHAUSTED');
+    assert.match(error.message, /all 20 attempts .* Send it again/);
+  });
+
   it('lasts while it is renewed, and a job handed back has lost no attempt', async () => {
     const job = await admit();
     const claim = await claimed(one);
@@ -214,6 +252,63 @@ describe('the lanes', () => {
       order.slice(0, 3),
       long.map(({ id }) => id),
     );
+  });
+
+  it('give each client its turn', async () => {
+    const of = (client: string, costSeconds = 30) => admit({ client, costSeconds });
+    const order: string[] = [];
+    const names = new Map<string, string>();
+    const take = async () => {
+      const { job } = await claimed(one);
+      order.push(names.get(job.id)!);
+    };
+    for (let count = 1; count <= 30; count++) names.set((await of('a')).id, `a${String(count)}`);
+    await take();
+    names.set((await of('b', 3)).id, 'b1');
+    await take();
+    assert.deepEqual(order, ['a1', 'b1'], "the job of a new client is claimed before a's second");
+
+    for (const client of ['c', 'd', 'e']) {
+      for (const at of [1, 2]) names.set((await of(client)).id, `${client}${String(at)}`);
+    }
+    for (let count = 0; count < 8; count++) await take();
+    assert.deepEqual(order.slice(2), ['a2', 'c1', 'd1', 'e1', 'a3', 'c2', 'd2', 'e2']);
+  });
+
+  it('let nobody wait for more than a turn of each client, however many clients come', async () => {
+    const old = [await admit({ client: 'old' }), await admit({ client: 'old' })];
+    assert.equal((await claimed(one)).job.id, old[0]!.id);
+    for (let count = 0; count < 5; count++) await admit({ client: `early-${String(count)}` });
+    let claims = 0;
+    for (let found = false; !found; claims++) {
+      found = (await claimed(one)).job.id === old[1]!.id;
+      await admit({ client: `late-${String(claims)}` });
+    }
+    assert.equal(claims, 6);
+  });
+
+  it('take no turn of a new client for the age of the jobs of another', async () => {
+    const strict = await queue.join({ agingMs: 20 });
+    const old = [
+      await admit({ client: 'a', costSeconds: 500 }),
+      await admit({ client: 'a', costSeconds: 500 }),
+    ];
+    await until(() => Date.now() - old.at(-1)!.createdAt > 100);
+    const young = await admit({ client: 'b', costSeconds: 3 });
+    const ids = [(await claimed(strict)).job.id, (await claimed(strict)).job.id];
+    assert.ok(ids.includes(young.id));
+  });
+
+  it('give the models of one client their jobs in order', async () => {
+    await api.workers.announce(worker('big', { models: [model('big'), model('toy')] }));
+    const ids: string[] = [];
+    for (const name of ['toy', 'big', 'toy', 'big', 'big', 'toy']) {
+      ids.push((await admit({ options: { model: name } })).id);
+    }
+    const order: string[] = [];
+    for (const _ of ids) order.push((await claimed(one, 'big')).job.id);
+    assert.deepEqual(order, ids);
+    await api.workers.withdraw('big');
   });
 
   it('give a worker only jobs for models that it has', async () => {

@@ -25,10 +25,11 @@ const link = (): Admission => {
 };
 const loseRecord = (id: string) => send(['DEL', `${PREFIX}job:${id}`]);
 const leavesNothing = async (id: string) => {
-  const sets = ['leases', 'leases:downloads', 'downloads', 'expiry', 'webhooks', 'lane:short:toy'];
-  for (const key of sets) {
-    assert.equal(await send(['ZSCORE', `${PREFIX}${key}`, id]), null, `${id} is still in ${key}`);
+  for (const key of (await send(['KEYS', `${PREFIX}*`])) as string[]) {
+    if ((await send(['TYPE', key])) !== 'zset' || key.includes(':tenant:')) continue;
+    assert.equal(await send(['ZSCORE', key, id]), null, `${id} is still in ${key}`);
   }
+  assert.equal(await send(['HGET', `${PREFIX}places`, id]), null);
 };
 
 afterEach(async () => {
@@ -37,12 +38,17 @@ afterEach(async () => {
     await api.jobs.cancelOrRemove(id, TENANT);
   }
   assert.deepEqual(await api.jobs.counts(), { pending: 0, processing: 0 });
-  const queued = (await send(['HVALS', `${PREFIX}queued`])) as string[];
-  assert.ok(
-    queued.every((value) => value === '0'),
-    `still queued: ${queued.join(' ')}`,
-  );
-  assert.equal(await send(['EXISTS', `${PREFIX}queued:costs`]), 0);
+  for (const pattern of [
+    'queued',
+    'places',
+    'lane:*',
+    'queue:*',
+    'waiting:*',
+    'delayed',
+    'leases*',
+  ]) {
+    assert.deepEqual(await send(['KEYS', `${PREFIX}${pattern}`]), []);
+  }
 });
 
 describe('a job that costs nothing', () => {
@@ -151,7 +157,8 @@ describe('a job in no lane', () => {
   it('is queued again by a sweep', async () => {
     const job = await admit();
     const download = (await api.jobs.admit(link())).job;
-    await send(['DEL', `${PREFIX}lane:short:toy`, `${PREFIX}downloads`, `${PREFIX}queued`]);
+    for (const key of (await send(['KEYS', `${PREFIX}lane:*`])) as string[])
+      await send(['DEL', key]);
     assert.equal(await one.claim(), undefined);
     assert.equal((await one.sweeper.sweep()).restored, 2);
     assert.equal((await one.sweeper.sweep()).restored, 0);
@@ -195,7 +202,15 @@ describe('arguments that do not fit', () => {
     const before = (await send(['DBSIZE'])) as number;
     await assert.rejects(api.jobs.admit(admission({ costSeconds: NaN })), /argument: costMs/);
     const record = { id: 'x', tenant: TENANT };
-    const more = { lane: 'short', model: 'toy', costMs: 1, audio: null, options: '', upload: '' };
+    const more = {
+      lane: 'short',
+      client: '',
+      model: 'toy',
+      costMs: 1,
+      audio: null,
+      options: '',
+      upload: '',
+    };
     await assert.rejects(
       scripts.admit({ ...more, record, idempotency: undefined } as never),
       /argument: record/,
@@ -221,7 +236,7 @@ describe('data of another schema version', () => {
     await connection.send(['SET', SCHEMA_KEY, '7']);
     await assert.rejects(connectQueue(settings, quiet), {
       code: 'INVALID_ENVIRONMENT',
-      message: /version 7.*reads version 1.*REDIS_DB/,
+      message: /version 7.*reads version 2.*REDIS_DB/,
     });
     await connection.close();
   });

@@ -92,7 +92,7 @@ describe('a job with a link', () => {
       model: MODEL,
       ...song(job.id),
     });
-    assert.equal(await api.connection.send(['HGET', `${PREFIX}queued`, 'long:ms']), '400000');
+    assert.equal(await api.connection.send(['HGET', `${PREFIX}queued`, 'long']), '400000');
 
     const work = await claimed(one);
     assert.equal(work.job.id, job.id);
@@ -170,7 +170,7 @@ describe('a job with a link', () => {
 
   it('fails when nobody downloads songs for too long', async () => {
     const job = await admit();
-    await api.connection.send(['HSET', `${PREFIX}job:${job.id}`, 'queuedAt', '1']);
+    await api.connection.send(['HSET', `${PREFIX}served`, 'ms', String(2 * 3_600_000)]);
     assert.equal((await one.sweeper.sweep()).unserved, 1);
     assert.equal((await get(job)).error?.code, 'NO_WORKER');
   });

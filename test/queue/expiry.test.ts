@@ -156,30 +156,78 @@ describe('records', () => {
     assert.deepEqual(await listed(), []);
     assert.deepEqual(await objects(), []);
     const keys = (await api.connection.send(['KEYS', '*'])) as string[];
-    const lasting =
-      /^(number|turn|queued|queued:models|workers|workers:live|workers:known|bee:.*)$/;
+    const lasting = /^(number|turn|turns:.*|served|workers|workers:live|workers:known|bee:.*)$/;
     assert.deepEqual(
       keys.filter((key) => key !== SCHEMA_KEY && !lasting.test(key.slice(PREFIX.length))),
       [],
     );
-    const queued = (await api.connection.send(['HVALS', `${PREFIX}queued`])) as string[];
-    assert.deepEqual([...new Set(queued)], ['0']);
   });
 });
 
 describe('a job that no worker takes', () => {
-  it('fails when its time is over, and leaves no upload', async () => {
-    const { connection, dispatcher } = one;
-    const settings = { dispatcher, storage, jobTtl: 3600, maxWait: 600, logger: quiet };
-    const sweeper = createSweeper(connection, settings);
+  const MAX_WAIT_MS = 600_000;
+  const { connection, dispatcher } = one;
+  const settings = { dispatcher, storage, jobTtl: 1, maxWait: MAX_WAIT_MS / 1000, logger: quiet };
+  const sweeper = createSweeper(connection, settings);
+  const served = `${PREFIX}served`;
+  const errorOf = async ({ id }: Job) => (await api.jobs.get(id, TENANT))?.error;
+  /** As if so much time had passed since the last sweep. */
+  const sleep = (ms: number) => connection.send(['HINCRBY', served, 'at', String(-ms)]);
+  /** As if workers had been there for so much longer. */
+  const serve = (ms: number) => connection.send(['HINCRBY', served, 'ms', String(ms)]);
+
+  it('fails when its time is over, says what to do, and leaves no upload', async () => {
     const job = await admit();
-    assert.equal((await sweeper.sweep()).unserved, 0, 'it may wait a little');
-    await connection.send(['HINCRBY', `${PREFIX}job:${job.id}`, 'queuedAt', '-600001']);
+    await sweeper.sweep();
+    await serve(MAX_WAIT_MS / 2);
+    const later = await admit();
+    assert.equal((await sweeper.sweep()).unserved, 0, 'it may wait, also longer than JOB_TTL');
+    await serve(MAX_WAIT_MS / 2);
     assert.equal((await sweeper.sweep()).unserved, 1);
-    assert.equal((await api.jobs.get(job.id, TENANT))?.error?.code, 'NO_WORKER');
+    const { code, message } = (await errorOf(job))!;
+    assert.equal(code, 'NO_WORKER');
+    assert.match(message, /600 s \(JOB_MAX_WAIT\).*[Ss]end it again/);
+    assert.equal((await claimed(one)).job.id, later.id);
+    await api.jobs.cancelOrRemove(later.id, TENANT);
+    await sweeper.sweep();
     assert.deepEqual(await objects(), []);
-    assert.equal(await one.claim(), undefined);
+  });
+
+  it('does not fail after a time without workers or without a service', async () => {
+    const job = await admit();
+    await sweeper.sweep();
+    await sleep(10 * MAX_WAIT_MS);
+    assert.equal((await sweeper.sweep()).unserved, 0, 'nothing ran');
+    await api.workers.withdraw('worker');
+    const before = await connection.send(['HGET', served, 'ms']);
+    for (let count = 0; count < 3; count++) {
+      await sleep(5_000);
+      await sweeper.sweep();
+    }
+    assert.equal(await connection.send(['HGET', served, 'ms']), before, 'no worker ran');
+    await api.workers.announce(worker('worker'));
+    await sleep(5_000);
+    await sweeper.sweep();
+    assert.ok(Number(await connection.send(['HGET', served, 'ms'])) >= Number(before) + 5_000);
+    assert.equal(await statusOf(api, job), 'pending');
     await api.jobs.cancelOrRemove(job.id, TENANT);
+  });
+
+  it('waits anew after a worker had it, but not after an outage, whose error it gets', async () => {
+    const outage = { code: 'DISK_FULL', message: 'There is not enough space on the disk' };
+    const job = await admit();
+    await serve(MAX_WAIT_MS - 60_000);
+    await one.claims.handBack(await claimed(one));
+    await serve(MAX_WAIT_MS - 60_000);
+    assert.equal((await sweeper.sweep()).unserved, 0);
+    assert.equal(await one.claims.handBack(await claimed(one), outage), true);
+    assert.equal(await one.claim(), undefined, 'it stays away from its lane for a while');
+    assert.equal((await sweeper.sweep()).restored, 0);
+    await serve(60_000);
+    assert.equal(await statusOf(api, job), 'processing');
+    await connection.send(['ZADD', `${PREFIX}delayed`, '1', job.id]);
+    assert.equal((await sweeper.sweep()).unserved, 1);
+    assert.deepEqual(await errorOf(job), outage);
   });
 });
 

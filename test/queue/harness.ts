@@ -72,6 +72,7 @@ export function admission(
   return {
     id,
     tenant: TENANT,
+    client: 'client',
     costSeconds: 10,
     estimatedSeconds: 10,
     requestId: 'request',
@@ -112,8 +113,15 @@ export async function startQueue(
   {
     timing = {},
     jobTtl = 3600,
+    maxWait = 3600,
     ...redisOptions
-  }: { timing?: Partial<Timing>; jobTtl?: number; tcp?: boolean; args?: string[] } = {},
+  }: {
+    timing?: Partial<Timing>;
+    jobTtl?: number;
+    maxWait?: number;
+    tcp?: boolean;
+    args?: string[];
+  } = {},
 ) {
   const leaving: (() => Promise<void>)[] = [];
   // Before the hooks that end Redis and remove the folder.
@@ -146,8 +154,7 @@ export async function startQueue(
       downloads: createDownloads(connection, { ...shared, claims, timing: ourTiming }),
       jobs: createJobs(connection, shared),
       workers: createWorkers(connection),
-      // Tests of other things are not to be disturbed by waits that are too long.
-      sweeper: createSweeper(connection, { ...shared, maxWait: 3600 }),
+      sweeper: createSweeper(connection, { ...shared, maxWait }),
       claim: (workerId = 'worker'): Promise<Claim | undefined> => claims.claim(workerId, RUNTIME),
     };
   }

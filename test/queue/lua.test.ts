@@ -7,7 +7,7 @@ import { SCRIPT_SOURCES } from '../../src/queue/scripts.js';
 /** What Redis and Lua offer to scripts, as far as ours need it. */
 const KNOWN = new Set([
   ...['ARGV', 'cjson', 'redis', 'error', 'ipairs', 'math', 'next', 'pairs', 'string', 'table'],
-  ...['tonumber', 'tostring', 'type', 'unpack'],
+  ...['pcall', 'tonumber', 'tostring', 'type', 'unpack'],
 ]);
 
 describe('the scripts', () => {

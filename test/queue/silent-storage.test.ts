@@ -35,7 +35,7 @@ const storage = new Proxy(queue.storage, {
       : () => silence,
 });
 const { connection, dispatcher } = member;
-const common = { dispatcher, storage, jobTtl: 3600, logger: quiet };
+const common = { dispatcher, storage, jobTtl: 3600, maxWait: 3600, logger: quiet };
 
 // Each of these would wait for ever if it waited for the storage.
 describe('a storage that hangs', { timeout: HANG_MS }, () => {

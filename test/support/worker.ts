@@ -58,6 +58,7 @@ export async function composeWorker(settings: WorkerSettings) {
     dispatcher,
     storage,
     jobTtl: JOB_TTL,
+    maxWait: JOB_TTL,
     logger,
     intervalMs: 250,
   });
@@ -181,6 +182,7 @@ export async function startService(context: Context, place: WorkerSettings['plac
       const { job } = await jobs.admit({
         id,
         tenant: TENANT,
+        client: TENANT,
         request: {
           source: {
             kind: 'upload',

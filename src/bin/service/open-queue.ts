@@ -18,12 +18,12 @@ export async function openQueue(
   { config, logger, metrics }: Omit<RoleDependencies, 'tracer'>,
 ) {
   const redisUrl = requireRedisUrl(config, role);
-  const { redisDb, jobTtl } = config;
+  const { redisDb, jobTtl, jobMaxWait: maxWait } = config;
   const storage = await openStorage(config);
   const redis = await connectQueue({ redisUrl, redisDb }, logger);
   const dispatcher = createDispatcher(redis, logger);
   const downloadDispatcher = createDispatcher(redis, logger, 'downloads');
   const shared = { dispatcher, downloadDispatcher, storage, jobTtl, logger };
-  const sweeper = createSweeper(redis, { ...shared, metrics });
+  const sweeper = createSweeper(redis, { ...shared, metrics, maxWait });
   return { ...shared, redis, sweeper };
 }

@@ -155,6 +155,7 @@ const stemify = defineRoute({
                 song,
                 form,
                 tenant: context.tenant,
+                client: context.client,
                 requestId: context.id,
                 trace: span.context,
                 idempotencyKey: headers['Idempotency-Key'],

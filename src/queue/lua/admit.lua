@@ -7,7 +7,8 @@ end
 local function is_idempotency(value) return is_texts(value) and value.hash and value.fingerprint end
 expect({
   record = is_record,
-  lane = one_of('short', 'long', 'downloads'),
+  lane = one_of(unpack(LANES)),
+  client = is_text,
   model = is_text,
   costMs = is_count,
   audio = optional(is_text),
@@ -29,6 +30,7 @@ local at = now()
 local number = call('INCR', P .. 'number')
 for name, value in pairs(args.record) do call('HSET', job_key(id), name, value) end
 call('HSET', job_key(id), 'number', number, 'lane', args.lane, 'model', args.model,
+  'client', args.client, 'waitsSince', served_ms(),
   'costMs', args.costMs, 'audio', args.audio or '', 'options', args.options, 'upload', args.upload,
   'downloadAttempts', 0, 'createdAt', at, 'updatedAt', at, 'queuedAt', at)
 call('ZADD', P .. 'tenant:all:' .. args.record.tenant, number, id)

@@ -1,22 +1,25 @@
--- Gives a downloader the oldest job whose song is still behind a link. Returns its record and which
+-- Gives a downloader the next job whose song is still behind a link: clients take turns. Returns its record and which
 -- attempt it is.
 expect({
   worker = is_text,
   token = is_text,
   leaseMs = is_count,
   maxAttempts = is_count,
+  maxLosses = is_count,
   ttlMs = is_count,
 })
 only_with_memory()
 local at = now()
 for _ = 1, 100 do
-  local id = first_of(P .. 'downloads')
-  if not id then return reply({}) end
+  local first = head('downloads', ANY_MODEL)
+  if not first then return reply({}) end
+  local id = first.id
+  take(first)
   local job = read(id, 'downloadAttempts', 'status', 'startedAt')
   if tonumber(job.downloadAttempts) >= args.maxAttempts then
-    fail_exhausted(id, at, args.ttlMs)
+    fail_exhausted(id, at, args.ttlMs, args.maxLosses)
   else
-    dequeue(id)
+    end_turn(first, { ANY_MODEL })
     call('ZADD', leases_of(id), at + args.leaseMs, id)
     call('HSET', job_key(id), 'token', args.token, 'worker', args.worker, 'stage', 'downloading',
       'progress', 0, 'startedAt', job.startedAt or at, 'updatedAt', at)

@@ -7,35 +7,42 @@ expect({
   token = is_text,
   leaseMs = is_count,
   maxAttempts = is_count,
+  maxLosses = is_count,
   -- Short jobs for each long one while both wait.
   shortShare = is_count,
   -- Neither lane falls behind the other by more.
   agingMs = is_count,
   ttlMs = is_count,
 })
-local worker = call('HGET', P .. 'workers', args.worker)
+local worker = decoded(call('HGET', P .. 'workers', args.worker))
 if not worker then return reply({ outcome = 'none', woken = 0 }) end
 only_with_memory()
-local models = cjson.decode(worker).models
+local models, names = worker.models, {}
+for at, model in ipairs(models) do names[at] = model.name end
 local at = now()
 local woken = 0
 
 -- The first job of a lane among the models that the worker has.
-local function head(lane)
-  local first
+local function first_in(lane)
+  local first, hash
   for _, model in ipairs(models) do
-    local id, number = first_of(lane_key(lane, model.name))
-    if id and (not first or number < first.number) then
-      first = { id = id, number = number, model = model }
+    local candidate = head(lane, model.name)
+    if candidate and (not first or candidate.turn < first.turn
+      or candidate.turn == first.turn and candidate.number < first.number) then
+      first, hash = candidate, model.hash
     end
   end
-  if first then first.createdAt = tonumber(read(first.id, 'createdAt').createdAt) end
+  if first then
+    first.hash = hash
+    first.createdAt = tonumber(read(first.id, 'createdAt').createdAt)
+  end
   return first
 end
 
--- Which of the two lanes has its turn.
+-- Which of the two lanes has its turn. Age counts only between jobs of one client: nobody has to wait
+-- until the old jobs of another are done.
 local function choose(short, long)
-  local behind = short.createdAt - long.createdAt
+  local behind = short.client == long.client and short.createdAt - long.createdAt or 0
   if behind > args.agingMs then return long end
   if -behind > args.agingMs then return short end
   local turn = tonumber(call('GET', P .. 'turn') or '0')
@@ -43,29 +50,31 @@ local function choose(short, long)
 end
 
 for _ = 1, 100 do
-  local short, long = head('short'), head('long')
+  local short, long = first_in('short'), first_in('long')
   local both = short and long
   local chosen = both and choose(short, long) or short or long
   if not chosen then return reply({ outcome = 'none', woken = woken }) end
 
-  local id, model = chosen.id, chosen.model
-  local job = read(id, 'audio', 'options', 'tenant', 'attempts', 'status', 'startedAt', 'lane',
-    'queuedAt', 'downloaded')
+  local id = chosen.id
+  local job = read(id, 'audio', 'options', 'tenant', 'attempts', 'status', 'startedAt', 'queuedAt',
+    'downloaded')
   local key = redis.sha1hex(table.concat(
-    { job.audio, job.options, model.name, model.hash, job.tenant, args.runtime }, '\n'))
+    { job.audio or '', job.options, chosen.model, chosen.hash, job.tenant, args.runtime }, '\n'))
   local result_id = call('GET', P .. 'cache:' .. key)
   local result = result_id and call('GET', P .. 'result:' .. result_id)
   local other = call('GET', P .. 'running:' .. key)
   local lease = other and call('ZSCORE', P .. 'leases', other)
   if not result and lease and tonumber(lease) > at then
-    dequeue(id)
+    take(chosen)
     call('SADD', P .. 'parked:' .. key, id)
     call('HSET', job_key(id), 'cacheKey', key)
   elseif tonumber(job.attempts) >= args.maxAttempts then
-    woken = woken + fail_exhausted(id, at, args.ttlMs)
+    take(chosen)
+    woken = woken + fail_exhausted(id, at, args.ttlMs, args.maxLosses)
   else
     if both then call('INCR', P .. 'turn') end
-    dequeue(id)
+    take(chosen)
+    end_turn(chosen, names)
     call('ZADD', P .. 'leases', at + args.leaseMs, id)
     call('HSET', job_key(id), 'token', args.token, 'worker', args.worker, 'cacheKey', key,
       'stage', 'loading', 'progress', job.downloaded or 0, 'startedAt', job.startedAt or at,
@@ -85,9 +94,9 @@ for _ = 1, 100 do
       woken = woken,
       record = record(id),
       cacheKey = key,
-      modelHash = model.hash,
+      modelHash = chosen.hash,
       result = result or nil,
-      lane = job.lane,
+      lane = chosen.lane,
       waitedMs = at - tonumber(job.queuedAt),
     })
   end

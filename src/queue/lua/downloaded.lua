@@ -17,10 +17,10 @@ if why_void(id, args.token) then return reply({}) end
 even_without_memory()
 local at = now()
 call('ZREM', leases_of(id), id)
-call('HDEL', job_key(id), 'token', 'worker')
+call('HDEL', job_key(id), 'token', 'worker', 'losses')
 call('HSET', job_key(id), 'request', args.request, 'audio', args.audio, 'lane', args.lane,
   'costMs', args.costMs, 'song', args.song, 'downloaded', args.progress, 'progress', args.progress,
-  'stage', 'waiting', 'updatedAt', at, 'queuedAt', at)
+  'stage', 'waiting', 'updatedAt', at, 'queuedAt', at, 'waitsSince', served_ms())
 enqueue(id)
 emit(id, at)
 return reply({ woken = 1 })

@@ -2,13 +2,13 @@
 -- the announcements of the live workers.
 expect({})
 local function queued(lane)
-  local counts = call('HMGET', P .. 'queued', lane .. ':count', lane .. ':ms')
-  return { count = tonumber(counts[1] or '0'), ms = tonumber(counts[2] or '0') }
+  local ms = tonumber(call('HGET', P .. 'queued', lane) or '0')
+  return { count = call('ZCARD', P .. 'waiting:' .. lane), ms = math.max(0, ms) }
 end
 local running, running_ms = 0, 0
 for _, id in ipairs(call('ZRANGE', P .. 'leases', 0, -1)) do
-  local job = read(id, 'costMs', 'progress')
-  if job.costMs then
+  if has_record(id) then
+    local job = read(id, 'costMs', 'progress')
     running = running + 1
     running_ms = running_ms + tonumber(job.costMs) * (1 - tonumber(job.progress) / 100)
   end

@@ -11,12 +11,17 @@ Keys, after the prefix:
     job:<id>                 HASH    the record
     tenant:<status>:<name>   ZSET    ids of a tenant by their number; status `all` has every job
     status:<status>          SET     ids that are pending or processing
-    lane:<lane>:<model>      ZSET    ids that wait, by their number: a job that comes back is in front
-    queued                   HASH    how many wait in each lane, and their cost in milliseconds
-    queued:costs             HASH    cost in milliseconds of each id in a lane
-    queued:models            SET     models that jobs have waited for
+    lane:<lane>:<model>      ZSET    clients with jobs that wait there, by their turn: see enqueue
+    queue:<lane>:<model>:<client>    ids of a client that wait there, by their number: a job that comes
+                             ZSET    back is in front
+    places                   HASH    where each id waits: lane, model, client and cost, as JSON
+    waiting:<lane>           ZSET    ids that wait in a lane, by the served time at which they began to
+    queued                   HASH    cost in milliseconds of all that waits in each lane
+    turns:<lane>             STRING  counts the claims from a lane
     turn                     STRING  counts the claims made while both lanes waited
-    downloads                ZSET    ids whose song is still behind a link, by their number
+    delayed                  ZSET    ids that an outage sent back, by when they return to their lanes
+    served                   HASH    `ms`: the served time, for how long there have been workers;
+                                     `at`: until when that was counted
     leases                   ZSET    ids that are worked on, by when their lease ends
     leases:downloads         ZSET    the same for ids that are being downloaded
     running:<cache key>      STRING  the id that computes that result
@@ -38,11 +43,16 @@ Fields of a record that are not in the schema of jobs/job.ts, because only the s
 
     number                   order of admission
     lane, model, costMs      where it waits, and its cost; lane `downloads` until its song is there
+    client                   with whom it takes turns: hash of an address, or tenant
     audio, options           hash of the song and canonical options, for the cache key
     upload                   key or prefix in the storage of what was uploaded or downloaded
     song, downloaded         key of the downloaded song, and the progress it brought
-    queuedAt                 when it began to wait
+    queuedAt                 when it was put into its lane
+    waitsSince               the served time at which it began to wait; an outage does not change it
+    outage                   why its last attempt could not go on, as JSON, if that was an outage
     downloadAttempts         as `attempts`, for downloads
+    losses                   workers lost in a row without progress between them
+    checkpoint               the farthest checkpoint: its series and its end in frames
     token, worker            of the claim that holds it
     cacheKey                 of the result that it computes or waits for
     resultId, resultKey      its result, and the cache key of that
@@ -123,16 +133,52 @@ local function read(id, ...)
   return job
 end
 
--- What every script may rely on in a record.
-local REQUIRED = { 'id', 'tenant', 'status', 'stage', 'progress', 'attempts', 'number', 'lane', 'model',
-  'costMs', 'options', 'downloadAttempts', 'createdAt', 'updatedAt', 'queuedAt' }
+-- JSON as a value; nil for a text that is none.
+local function decoded(text)
+  local fits, value = pcall(cjson.decode, text)
+  return fits and type(value) == 'table' and value or nil
+end
 
--- A record that lacks a field counts as gone.
+local STATUSES = one_of('pending', 'processing', 'completed', 'failed', 'cancelled')
+local LANES = { 'short', 'long', 'downloads' }
+local function is_integer(text) return #text <= 15 and string.match(text, '^%d+$') end
+
+-- What every script may rely on in a record.
+local REQUIRED = {
+  id = is_text,
+  tenant = is_text,
+  status = STATUSES,
+  stage = is_text,
+  progress = function(text) return is_percent(tonumber(text)) end,
+  attempts = is_integer,
+  number = is_integer,
+  lane = one_of(unpack(LANES)),
+  model = is_text,
+  client = is_text,
+  costMs = is_integer,
+  options = is_text,
+  downloadAttempts = is_integer,
+  createdAt = is_integer,
+  updatedAt = is_integer,
+  queuedAt = is_integer,
+  waitsSince = is_integer,
+}
+local REQUIRED_NAMES = {}
+for name in pairs(REQUIRED) do REQUIRED_NAMES[#REQUIRED_NAMES + 1] = name end
+
+-- A record with a field that is missing or does not fit counts as gone.
 local function has_record(id)
-  for _, value in ipairs(call('HMGET', job_key(id), unpack(REQUIRED))) do
-    if not value then return false end
+  local job = read(id, unpack(REQUIRED_NAMES))
+  for name, fits in pairs(REQUIRED) do
+    if not (job[name] and fits(job[name])) then return false end
   end
   return true
+end
+
+-- Whether a job waits or is worked on.
+local function is_active(id)
+  local status = read(id, 'status').status
+  return status == 'pending' or status == 'processing'
 end
 
 -- Redis out of memory refuses the first write of a script if that could take memory, but no write
@@ -142,7 +188,17 @@ local function even_without_memory() call('PERSIST', P .. 'leases') end
 -- The opposite: it changes nothing, but is refused without memory, and the script with it.
 local function only_with_memory() call('SETRANGE', P .. 'memory', 0, '') end
 
+-- Any downloader takes any job.
+local ANY_MODEL = '*'
+
 local function lane_key(lane, model) return P .. 'lane:' .. lane .. ':' .. model end
+
+local function queue_key(lane, model, client)
+  return P .. 'queue:' .. lane .. ':' .. model .. ':' .. client
+end
+
+-- Milliseconds for which there have been workers. Jobs wait by this clock: time without one is no wait.
+local function served_ms() return tonumber(call('HGET', P .. 'served', 'ms') or '0') end
 
 -- A job whose song is not there yet is in a lane of its own, with leases and attempts of its own.
 local function is_download(id) return read(id, 'lane').lane == 'downloads' end
@@ -151,40 +207,52 @@ local function leases_of(id) return P .. (is_download(id) and 'leases:downloads'
 
 local function attempts_field(id) return is_download(id) and 'downloadAttempts' or 'attempts' end
 
-local function enqueue(id)
-  local job = read(id, 'lane', 'model', 'number', 'costMs')
-  if job.lane == 'downloads' then
-    call('ZADD', P .. 'downloads', job.number, id)
-  elseif call('ZADD', lane_key(job.lane, job.model), job.number, id) == 1 then
-    call('SADD', P .. 'queued:models', job.model)
-    call('HSET', P .. 'queued:costs', id, job.costMs)
-    call('HINCRBY', P .. 'queued', job.lane .. ':count', 1)
-    call('HINCRBY', P .. 'queued', job.lane .. ':ms', job.costMs)
-  end
+local function leave_queue(lane, model, client, id)
+  local queue = queue_key(lane, model, client)
+  call('ZREM', queue, id)
+  if call('EXISTS', queue) == 0 then call('ZREM', lane_key(lane, model), client) end
 end
 
-local function leave_lane(lane, model, id)
-  if call('ZREM', lane_key(lane, model), id) == 0 then return end
-  local cost = tonumber(call('HGET', P .. 'queued:costs', id) or '0')
-  call('HDEL', P .. 'queued:costs', id)
-  call('HINCRBY', P .. 'queued', lane .. ':count', -1)
-  -- A difference: the negative of a cost of 0 is -0, which HINCRBY refuses.
-  call('HINCRBY', P .. 'queued', lane .. ':ms', 0 - cost)
+local function place_of(id)
+  local place = decoded(call('HGET', P .. 'places', id))
+  local fits = place and is_text(place.lane) and is_text(place.model) and is_text(place.client)
+    and is_count(place.costMs)
+  return fits and place or nil
 end
 
 local function dequeue(id)
-  local job = read(id, 'lane', 'model')
-  if job.lane == 'downloads' then call('ZREM', P .. 'downloads', id)
-  else leave_lane(job.lane, job.model, id) end
+  call('ZREM', P .. 'delayed', id)
+  local place = place_of(id)
+  call('HDEL', P .. 'places', id)
+  if not place then return end
+  leave_queue(place.lane, place.model, place.client, id)
+  local waiting = P .. 'waiting:' .. place.lane
+  -- A difference: the negative of a cost of 0 is -0, which HINCRBY refuses.
+  if call('ZREM', waiting, id) == 1 then call('HINCRBY', P .. 'queued', place.lane, 0 - place.costMs) end
+  if call('EXISTS', waiting) == 0 then call('HDEL', P .. 'queued', place.lane) end
+end
+
+-- Puts a job into its lane. Clients take turns there: one that was served at turn t is behind all that
+-- were served before. One that had nothing there comes before it, and behind those that were served
+-- earlier: it is in [t - 1, t), by its number.
+local function enqueue(id)
+  dequeue(id)
+  local job = read(id, 'lane', 'model', 'client', 'number', 'costMs', 'waitsSince')
+  local lane, client, number = job.lane, job.client, tonumber(job.number)
+  local model = lane == 'downloads' and ANY_MODEL or job.model
+  local turn = tonumber(call('GET', P .. 'turns:' .. lane) or '0')
+  call('ZADD', lane_key(lane, model), 'NX', turn - 1 + number % 2 ^ 20 / 2 ^ 20, client)
+  call('ZADD', queue_key(lane, model, client), number, id)
+  call('ZADD', P .. 'waiting:' .. lane, job.waitsSince, id)
+  call('HINCRBY', P .. 'queued', lane, job.costMs)
+  call('HSET', P .. 'places', id, cjson.encode(
+    { lane = lane, model = model, client = client, costMs = tonumber(job.costMs) }))
 end
 
 -- Drops an id whose record is gone, evicted or deleted by hand, from wherever it could block others.
 local function forget(id)
-  for _, model in ipairs(call('SMEMBERS', P .. 'queued:models')) do
-    leave_lane('short', model, id)
-    leave_lane('long', model, id)
-  end
-  for _, ids in ipairs({ 'downloads', 'leases', 'leases:downloads', 'expiry', 'webhooks' }) do
+  dequeue(id)
+  for _, ids in ipairs({ 'leases', 'leases:downloads', 'expiry', 'webhooks' }) do
     call('ZREM', P .. ids, id)
   end
   call('SREM', P .. 'status:pending', id)
@@ -212,6 +280,39 @@ local function first_of(key)
     local entry = call('ZRANGE', key, 0, 0, 'WITHSCORES')
     if not entry[1] then return nil end
     if with_record(key, { entry[1] })[1] then return entry[1], tonumber(entry[2]) end
+  end
+end
+
+-- The first job of a lane for a model: the oldest of the client whose turn it is.
+local function head(lane, model)
+  local clients = lane_key(lane, model)
+  while true do
+    local entry = call('ZRANGE', clients, 0, 0, 'WITHSCORES')
+    local client = entry[1]
+    if not client then return nil end
+    local id, number = first_of(queue_key(lane, model, client))
+    if not id then
+      call('ZREM', clients, client)
+    elseif is_active(id) and not read(id, 'token').token then
+      return { id = id, number = number, lane = lane, model = model, client = client,
+        turn = tonumber(entry[2]) }
+    else
+      leave_queue(lane, model, client, id)
+    end
+  end
+end
+
+-- Takes the first job of a lane out of it.
+local function take(first)
+  leave_queue(first.lane, first.model, first.client, first.id)
+  dequeue(first.id)
+end
+
+-- The client of that job has had its turn, for all of these models.
+local function end_turn(first, models)
+  local turn = call('INCR', P .. 'turns:' .. first.lane)
+  for _, model in ipairs(models) do
+    call('ZADD', lane_key(first.lane, model), 'XX', turn, first.client)
   end
 end
 
@@ -300,9 +401,8 @@ local function finish(id, status, at, ttl, trash)
   if status ~= 'completed' then release_result(id, trash) end
   discard_inputs(id, trash)
   call('ZADD', P .. 'expiry', at + ttl, id)
-  local webhook = read(id, 'webhook').webhook
+  local webhook = decoded(read(id, 'webhook').webhook)
   if webhook then
-    webhook = cjson.decode(webhook)
     webhook.nextAttemptAt = at
     call('ZADD', P .. 'webhooks', at, id)
     call('HSET', job_key(id), 'webhook', cjson.encode(webhook))
@@ -311,16 +411,33 @@ local function finish(id, status, at, ttl, trash)
   return woken
 end
 
--- Puts a job back into its lane, without a claim. Returns how many jobs wait now because of it.
-local function requeue(id, at)
+-- Ends the claim on a job that has not ended. Returns how many others it woke.
+local function release(id, at)
   call('ZREM', leases_of(id), id)
   local woken = end_running(id)
   call('HDEL', job_key(id), 'token', 'worker')
   release_result(id, {})
   call('HSET', job_key(id), 'stage', 'waiting', 'updatedAt', at, 'queuedAt', at)
+  return woken
+end
+
+-- Puts a job back into its lane, without a claim. Returns how many jobs wait now because of it.
+local function requeue(id, at)
+  local woken = release(id, at)
+  call('HSET', job_key(id), 'waitsSince', served_ms())
   enqueue(id)
   emit(id, at)
   return woken + 1
+end
+
+-- The same after an outage: the job is put back later, and has waited all the time.
+local function delay(id, at, delay_ms, outage)
+  local woken = release(id, at)
+  dequeue(id)
+  call('HSET', job_key(id), 'outage', outage)
+  call('ZADD', P .. 'delayed', at + delay_ms, id)
+  emit(id, at)
+  return woken
 end
 
 local function fail(id, at, ttl, code, message)
@@ -330,9 +447,26 @@ end
 
 local function attempts_of(id) return tonumber(read(id, attempts_field(id))[attempts_field(id)]) end
 
-local function fail_exhausted(id, at, ttl)
-  return fail(id, at, ttl, 'ATTEMPTS_EXHAUSTED',
-    attempts_of(id) .. ' workers in a row ended while they worked on this job')
+local function losses_of(id) return tonumber(read(id, 'losses').losses or '0') or 0 end
+
+local function fail_exhausted(id, at, ttl, max_losses)
+  local losses = losses_of(id)
+  return fail(id, at, ttl, 'ATTEMPTS_EXHAUSTED', losses >= max_losses and
+    losses .. ' workers in a row ended at the same point of this job. They may lack the memory for it: ' ..
+      'choose a shorter segment or a smaller model. The logs of the workers tell more' or
+    'Workers ended or stopped during all ' .. attempts_of(id) .. ' attempts at this job, though it made ' ..
+      'progress. Send it again when the service is stable. The logs of the workers tell more')
+end
+
+-- The worker of a job was lost, or is stuck: the job goes back to its lane unless it has no attempt left.
+-- Returns how many jobs wait now because of it, and whether the job goes on.
+local function lose(id, at, limits)
+  local losses = losses_of(id) + 1
+  call('HSET', job_key(id), 'losses', losses)
+  if losses >= limits.maxLosses or attempts_of(id) >= limits.maxAttempts then
+    return fail_exhausted(id, at, limits.ttlMs, limits.maxLosses), false
+  end
+  return requeue(id, at), true
 end
 
 -- Why a claim is void: the record has another token, or none; nil while it holds.
@@ -379,7 +513,9 @@ end
 local function live_workers(at)
   local live = {}
   for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'workers:live', at, '+inf')) do
-    live[#live + 1] = call('HGET', P .. 'workers', id) or nil
+    local announcement = call('HGET', P .. 'workers', id)
+    local worker = decoded(announcement)
+    if worker and is_count(worker.concurrency) then live[#live + 1] = announcement end
   end
   return live
 end

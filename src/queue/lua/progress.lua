@@ -17,5 +17,5 @@ local progress = math.max(before, args.progress)
 local same_stage = job.stage == args.stage
 if same_stage and progress == before then return reply({ holds = true }) end
 call('HSET', job_key(id), 'stage', args.stage, 'progress', progress, 'updatedAt', at)
-if not same_stage or at - tonumber(job.lastEventAt) >= args.eventMs then emit(id, at) end
+if not same_stage or at - (tonumber(job.lastEventAt) or 0) >= args.eventMs then emit(id, at) end
 return reply({ holds = true })

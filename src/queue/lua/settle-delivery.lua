@@ -13,13 +13,13 @@ expect({
 })
 local id, state = args.id, args.state
 local job = read(id, 'webhook', 'webhookToken', 'finishedAt')
-local webhook = job.webhook and cjson.decode(job.webhook)
+local webhook = decoded(job.webhook)
 if not webhook or webhook.status ~= 'pending' then return reply({}) end
 -- A delivery that succeeded counts, even when another process has taken over meanwhile.
 if job.webhookToken ~= args.token and state ~= 'delivered' then return reply({}) end
 even_without_memory()
 local next_at = now() + args.delayMs
-if state == 'pending' and next_at > tonumber(job.finishedAt) + args.forMs then state = 'failed' end
+if state == 'pending' and next_at > (tonumber(job.finishedAt) or 0) + args.forMs then state = 'failed' end
 webhook.status = state
 webhook.lastStatus = args.status or cjson.null
 webhook.lastError = args.error or cjson.null

@@ -2,55 +2,81 @@
 -- that no worker takes. Returns how many of each, and what the dispatchers have to know.
 expect({
   maxAttempts = is_count,
+  maxLosses = is_count,
   ttlMs = is_count,
   maxWaitMs = is_count,
+  -- Longest time between two sweeps that counts as served.
+  gapMs = is_count,
   -- At most so many of each kind at once.
   limit = is_count,
 })
+even_without_memory()
 local at = now()
 local requeued, failed, removed, unserved, restored = 0, 0, 0, 0, 0
+local workers, slots = live_workers(at), 0
+for _, worker in ipairs(workers) do slots = slots + cjson.decode(worker).concurrency end
+
+local since = tonumber(call('HGET', P .. 'served', 'at') or '') or at
+if #workers > 0 and at > since then
+  call('HSET', P .. 'served', 'ms', served_ms() + math.min(at - since, args.gapMs))
+end
+call('HSET', P .. 'served', 'at', at)
 
 for _, leases in ipairs({ P .. 'leases', P .. 'leases:downloads' }) do
   for _, id in ipairs(due(leases, at, args.limit)) do
-    even_without_memory()
-    revoke(id, 'lost')
-    if attempts_of(id) >= args.maxAttempts then
-      fail_exhausted(id, at, args.ttlMs)
-      failed = failed + 1
-    else
-      requeue(id, at)
-      requeued = requeued + 1
+    call('ZREM', leases, id)
+    if is_active(id) then
+      revoke(id, 'lost')
+      local _, goes_on = lose(id, at, args)
+      if goes_on then requeued = requeued + 1 else failed = failed + 1 end
     end
   end
 end
 
 for _, id in ipairs(due(P .. 'expiry', at, args.limit)) do
-  even_without_memory()
-  remove(id, {})
-  removed = removed + 1
+  call('ZREM', P .. 'expiry', id)
+  if not is_active(id) then
+    remove(id, {})
+    removed = removed + 1
+  end
 end
 
-local function fail_unserved(lane, what)
-  for _, id in ipairs(with_record(lane, call('ZRANGE', lane, 0, args.limit - 1))) do
-    if at - tonumber(read(id, 'queuedAt').queuedAt) < args.maxWaitMs then break end
-    even_without_memory()
-    fail(id, at, args.ttlMs, 'NO_WORKER', 'No worker that ' .. what .. ' took the job in time')
-    unserved = unserved + 1
+local function has_waited_too_long(id)
+  return served_ms() - tonumber(read(id, 'waitsSince').waitsSince) >= args.maxWaitMs
+end
+local function fail_unserved(id)
+  local outage = read(id, 'outage').outage
+  if outage and decoded(outage) then
+    call('HSET', job_key(id), 'error', outage)
+    finish(id, 'failed', at, args.ttlMs, {})
+  else
+    fail(id, at, args.ttlMs, 'NO_WORKER', 'No worker took the job within ' .. args.maxWaitMs / 1000 ..
+      ' s (JOB_MAX_WAIT). Send it again later; the service needs more workers')
+  end
+  unserved = unserved + 1
+end
+for _, lane in ipairs(LANES) do
+  local waiting = P .. 'waiting:' .. lane
+  for _, id in ipairs(due(waiting, served_ms() - args.maxWaitMs, args.limit)) do
+    if is_active(id) and has_waited_too_long(id) then fail_unserved(id)
+    else call('ZREM', waiting, id) end
   end
 end
-for _, model in ipairs(call('SMEMBERS', P .. 'queued:models')) do
-  for _, lane in ipairs({ 'short', 'long' }) do
-    fail_unserved(lane_key(lane, model), 'has the model')
+for _, id in ipairs(due(P .. 'delayed', at, args.limit)) do
+  call('ZREM', P .. 'delayed', id)
+  if is_active(id) and not read(id, 'token').token then
+    if has_waited_too_long(id) then fail_unserved(id) else enqueue(id) end
   end
 end
-fail_unserved(P .. 'downloads', 'downloads songs')
 
 -- Whether something will take up a job that has not ended: it is in a lane, worked on, or parked until
 -- an equal job that is worked on has ended.
 local function is_reachable(id)
-  local job = read(id, 'lane', 'model', 'cacheKey')
-  local lane = job.lane == 'downloads' and P .. 'downloads' or lane_key(job.lane, job.model)
-  if call('ZSCORE', lane, id) or call('ZSCORE', leases_of(id), id) then return true end
+  local job, place = read(id, 'lane', 'cacheKey'), place_of(id)
+  if place and place.lane == job.lane and call('ZSCORE', P .. 'waiting:' .. place.lane, id)
+    and call('ZSCORE', queue_key(place.lane, place.model, place.client), id)
+    and call('ZSCORE', lane_key(place.lane, place.model), place.client) then return true end
+  if call('ZSCORE', leases_of(id), id) or call('ZSCORE', P .. 'delayed', id) then return true end
   if not job.cacheKey or call('SISMEMBER', P .. 'parked:' .. job.cacheKey, id) == 0 then return false end
   local runner = call('GET', P .. 'running:' .. job.cacheKey)
   return runner and call('ZSCORE', P .. 'leases', runner)
@@ -60,25 +86,23 @@ for _, status in ipairs({ 'pending', 'processing' }) do
   for _, id in ipairs(call('SRANDMEMBER', P .. 'status:' .. status, args.limit)) do
     if not has_record(id) then
       forget(id)
+    elseif not is_active(id) then
+      call('SREM', P .. 'status:' .. status, id)
     elseif not is_reachable(id) then
-      even_without_memory()
       requeue(id, at)
       restored = restored + 1
     end
   end
 end
 
-local queued = call('HMGET', P .. 'queued', 'short:count', 'long:count')
-local workers, slots = live_workers(at), 0
-for _, worker in ipairs(workers) do slots = slots + cjson.decode(worker).concurrency end
 return reply({
   requeued = requeued,
   failed = failed,
   removed = removed,
   unserved = unserved,
   restored = restored,
-  queued = tonumber(queued[1] or '0') + tonumber(queued[2] or '0'),
-  downloads = call('ZCARD', P .. 'downloads'),
+  queued = call('ZCARD', P .. 'waiting:short') + call('ZCARD', P .. 'waiting:long'),
+  downloads = call('ZCARD', P .. 'waiting:downloads'),
   slots = slots,
   workers = #workers,
 })
