@@ -57,6 +57,8 @@ const ALLOWED: Record<string, string[]> = {
     // What a callback URL may be; what posts to it is no part of the API.
     'webhooks/callback-url',
   ],
+  // Types alone: it runs in browsers.
+  client: ['http'],
   index: ['errors', 'options', 'models', 'engine'],
 };
 
@@ -148,6 +150,14 @@ void test('the AWS SDK is loaded for a bucket as storage, and not otherwise', ()
     [],
     'others import it when it is asked for',
   );
+});
+
+void test('the client is whole without the service', () => {
+  const values = /^(?:import|export) (?!type )[^;]*? from '(?:\.\.\/|node:)/m;
+  const users = files.filter(
+    (file) => partOf(file) === 'client' && values.test(readFileSync(file, 'utf8')),
+  );
+  assert.deepEqual(users.map(nameOf), []);
 });
 
 void test('only native.ts loads the binary', () => {

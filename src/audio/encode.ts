@@ -118,11 +118,17 @@ function header({ frames, sampleRate, channelCount }: Spool, encoding: Encoding)
   return encoding.format === 'wav' && bytes > LONGEST_WAV_BYTES ? ['-rf64', 'always'] : [];
 }
 
-function rawInput(format: string, sampleRate: number, channelCount: number): string[] {
+/** Arguments for raw samples, from standard input or a file. */
+export function rawInput(
+  format: string,
+  sampleRate: number,
+  channelCount: number,
+  from = 'pipe:0',
+): string[] {
   return [
     // With several inputs ffmpeg 5 sleeps 10 ms whenever its queue of eight packets is empty.
     '-thread_queue_size', '0',
-    '-f', format, '-ar', String(sampleRate), '-ac', String(channelCount), '-i', 'pipe:0',
+    '-f', format, '-ar', String(sampleRate), '-ac', String(channelCount), '-i', from,
   ]; // prettier-ignore
 }
 

@@ -3,6 +3,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { constants, setPriority } from 'node:os';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { OxboardError } from '../errors.js';
@@ -51,6 +52,8 @@ export interface FfmpegRun {
   args: readonly string[];
   /** Bytes for its standard input. */
   input?: AsyncIterable<Uint8Array>;
+  /** Runs it at low priority. */
+  background?: boolean;
   signal?: AbortSignal | undefined;
 }
 
@@ -61,7 +64,7 @@ export interface FfmpegRun {
  * @throws FfmpegFailure when it ends with an error, OxboardError FFMPEG_MISSING, `signal.reason`.
  */
 export async function* runFfmpeg(run: FfmpegRun): AsyncGenerator<Uint8Array, void, undefined> {
-  const { tool = 'ffmpeg', args, input, signal } = run;
+  const { tool = 'ffmpeg', args, input, background, signal } = run;
   signal?.throwIfAborted();
   const child = spawn(
     tool,
@@ -86,6 +89,7 @@ export async function* runFfmpeg(run: FfmpegRun): AsyncGenerator<Uint8Array, voi
     await once(child, 'spawn').catch((error: unknown) => {
       throw isCode(error, 'ENOENT') ? missing(tool) : error;
     });
+    if (background) lowerPriority(child.pid);
     // An early end of ffmpeg breaks the pipe; its exit status then tells more than EPIPE.
     const fed = pipeline(input ?? [], child.stdin).catch((error: unknown) => {
       if (isCode(error, 'EPIPE') || isCode(error, 'ERR_STREAM_PREMATURE_CLOSE')) return;
@@ -120,6 +124,15 @@ export async function ffmpegText(run: FfmpegRun): Promise<string> {
 export async function ffmpegFile(run: FfmpegRun): Promise<void> {
   const output = runFfmpeg(run);
   while (!(await output.next()).done);
+}
+
+/** A process that has ended already has no priority. */
+function lowerPriority(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch (error) {
+    if (!isCode(error, 'ERR_SYSTEM_ERROR')) throw error;
+  }
 }
 
 function isCode(error: unknown, code: string): boolean {

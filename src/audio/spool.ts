@@ -144,12 +144,19 @@ export class SpoolWriter {
     return { path: this.#path, start: this.#offsetOf(firstFrame), end };
   }
 
+  /** What was written until now, to be read while more is written. */
+  async soFar(): Promise<Spool> {
+    const { sampleRate, channelCount } = this.#format;
+    const spool = new Spool(this.#path, sampleRate, channelCount, this.#frames, this.#peak);
+    await this.#extend();
+    return spool;
+  }
+
   /** Closes the file; what was written can be read from here on. */
   async finish(): Promise<Spool> {
-    await this.#extend();
+    const spool = await this.soFar();
     await this.close();
-    const { sampleRate, channelCount } = this.#format;
-    return new Spool(this.#path, sampleRate, channelCount, this.#frames, this.#peak);
+    return spool;
   }
 
   close(): Promise<void> {

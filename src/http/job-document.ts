@@ -11,17 +11,20 @@ import {
   type JobEvent,
   type JobResult,
   type JobWebhook,
+  type Place,
+  type Playback,
   type StemResult,
 } from '../jobs/job.js';
+import { CHUNK_FRAMES, CHUNK_SCALE, chunkCount, MIXTURE } from '../audio/chunk-format.js';
 import { FORMATS } from '../options.js';
 import { formOf } from './form.js';
 import { API_BASE } from './route.js';
 import type { UrlTokens } from './tenants.js';
 import { documentOf, member, membersOf, time, timeOrNull } from './wire.js';
 
-/** Makes the path of something that belongs to the job. */
+/** Makes the path of something that belongs to the job, with a query. */
 interface WithUrls {
-  urlOf: (what: string) => string;
+  urlOf: (what: string, query?: Record<string, string>) => string;
 }
 
 export const jobStatus = z.enum(JOB_STATUSES).meta({ id: 'JobStatus' });
@@ -82,7 +85,8 @@ const stem = documentOf<StemResult & WithUrls & { name: string }>()('Stem', {
   ),
 });
 
-const result = documentOf<JobResult & WithUrls & { cached: boolean }>()('Result', {
+type ResultSource = JobResult & WithUrls & { cached: boolean };
+const resultSummaryMembers = {
   stems: member(
     z.record(z.string(), stem.schema).meta({ description: 'The stems by name.' }),
     ({ stems, urlOf }: JobResult & WithUrls) =>
@@ -105,6 +109,10 @@ const result = documentOf<JobResult & WithUrls & { cached: boolean }>()('Result'
       }),
     }),
   ),
+};
+const resultSummary = documentOf<ResultSource>()('ResultSummary', resultSummaryMembers);
+const result = documentOf<ResultSource>()('Result', {
+  ...resultSummaryMembers,
   manifest: member(
     z.record(z.string(), z.unknown()).meta({
       description: 'What made this result: model, options, versions and device.',
@@ -141,8 +149,122 @@ const webhook = documentOf<JobWebhook>()('Webhook', {
   ),
 });
 
-const job = documentOf<Job & WithUrls>()('Job', {
+const place = {
+  queue_position: member(
+    z.int().min(1).nullable().meta({
+      description: 'Estimated place in the queue; the next job has 1. Null unless pending.',
+    }),
+    ({ place: at }: { place?: Place | undefined }) => at?.position ?? null,
+  ),
+  eta_seconds: member(
+    seconds.nullable().meta({
+      description:
+        'Estimated seconds until a worker begins the job. Null unless pending, and while the song ' +
+        'behind a link is not downloaded.',
+    }),
+    ({ place: at }: { place?: Place | undefined }) => at?.etaSeconds ?? null,
+  ),
+};
+
+/** What can be played of a job: while it runs, and of its result. */
+interface PlaybackSource extends WithUrls {
+  playback: Playback;
+  chunksReady: number;
+  gainOf: (stem: string) => number | null;
+}
+
+const playback = documentOf<PlaybackSource>()('Playback', {
+  sample_rate: member(
+    z.int().min(1).meta({ description: 'Sample rate of the chunks in Hz.' }),
+    ({ playback: { sampleRate } }: PlaybackSource) => sampleRate,
+  ),
+  chunk_frames: member(
+    z.int().meta({ description: 'Sample frames of a chunk. The last one is shorter.' }),
+    () => CHUNK_FRAMES,
+  ),
+  scale: member(
+    z.number().meta({ description: 'Samples of chunks and peaks are multiplied by it.' }),
+    () => CHUNK_SCALE,
+  ),
+  chunks_ready: member(
+    count.meta({ description: 'Chunks of each stem that are there, from 0 on.' }),
+    ({ chunksReady }: PlaybackSource) => chunksReady,
+  ),
+  chunks_total: member(
+    count.nullable().meta({ description: 'Chunks of each stem. Null until the song is decoded.' }),
+    ({ playback: { frames } }: PlaybackSource) => frames && chunkCount(frames),
+  ),
+  generation: member(
+    z.int().min(1).meta({
+      description: 'Grows when the job begins anew with other chunks: those before are void.',
+    }),
+    ({ playback: { generation } }: PlaybackSource) => generation,
+  ),
+  stems: member(
+    z
+      .record(
+        z.string(),
+        z
+          .object({
+            chunk_url: z.string().meta({
+              description: 'Path of a chunk. Replace {n} by its number, from 0 on.',
+            }),
+            peaks_url: z.string().meta({
+              description:
+                'Path of the peaks for a waveform. Add from=P for those from pixel P on.',
+            }),
+            gain: z
+              .number()
+              .nullable()
+              .meta({
+                description:
+                  'Factor by which the file of the stem is quieter than its chunks (clip mode ' +
+                  'rescale). Null until the job is completed.',
+              }),
+          })
+          .meta({ id: 'PlayableStem' }),
+      )
+      .meta({ description: 'The stems of the result by name, and the song itself as "mixture".' }),
+    ({ playback: { stems, generation }, gainOf, urlOf }: PlaybackSource) =>
+      Object.fromEntries(
+        stems.map((name) => {
+          const path = `stems/${encodeURIComponent(name)}`;
+          const query = { generation: String(generation) };
+          return [
+            name,
+            {
+              chunk_url: urlOf(`${path}/chunks/{n}`, query),
+              peaks_url: urlOf(`${path}/peaks`),
+              gain: gainOf(name),
+            },
+          ];
+        }),
+      ),
+  ),
+});
+
+/** Of what the job's result is, or will be made of. */
+function playableOf(job: Job): Pick<PlaybackSource, 'playback' | 'chunksReady'> | undefined {
+  const { result: made, playback: making, chunksReady } = job;
+  if (made?.playback)
+    return { playback: made.playback, chunksReady: chunkCount(made.playback.frames) };
+  return making ? { playback: making, chunksReady } : undefined;
+}
+
+/** 1 for the mixture, which has no clip mode. */
+const gainIn = (made: JobResult | null, stem: string): number | null =>
+  made && (stem === MIXTURE ? 1 : (made.stems[stem]?.gain ?? null));
+
+const summaryMembers = {
   job_id: member(z.uuid().meta({ description: 'Id of the job.' }), ({ id }: Job) => id),
+  name: member(
+    z.string().meta({
+      description:
+        'Name of the uploaded file. For a link it is the link until the download has ended, then ' +
+        'the title with an extension.',
+    }),
+    ({ request }: Job) => request.source.name,
+  ),
   ...state,
   created_at: time('When the job was posted.', ({ createdAt }: Job) => createdAt),
   updated_at: time('When the job last changed.', ({ updatedAt }: Job) => updatedAt),
@@ -156,14 +278,6 @@ const job = documentOf<Job & WithUrls>()('Job', {
       description: 'Seconds from posting to the end, waiting included, as estimated when posted.',
     }),
     ({ estimatedSeconds }: Job) => estimatedSeconds,
-  ),
-  file_name: member(
-    z.string().meta({
-      description:
-        'Name of the uploaded file. For a link it is the link until the download has ended, then ' +
-        'the title with an extension.',
-    }),
-    ({ request }: Job) => request.source.name,
   ),
   youtube_url: member(
     z.string().nullable().meta({ description: 'The link. Null for an uploaded file.' }),
@@ -187,27 +301,71 @@ const job = documentOf<Job & WithUrls>()('Job', {
   ),
   events_url: url('its progress as server-sent events', () => 'events'),
   ws_url: url('its progress by WebSocket', () => 'ws'),
-  result: member(
-    result.schema.nullable().meta({ description: 'Null until the job is completed.' }),
-    ({ result: made, cached, urlOf }: Job & WithUrls) =>
-      made && result.encode({ ...made, cached, urlOf }),
-  ),
   webhook: member(
     webhook.schema.nullable().meta({ description: 'Null without callback_url.' }),
     ({ webhook: told }: Job) => told && webhook.encode(told),
   ),
+  ...place,
+};
+
+const NO_RESULT = { description: 'Null until the job is completed.' };
+
+const summary = documentOf<Job & WithUrls>()('JobSummary', {
+  ...summaryMembers,
+  result: member(
+    resultSummary.schema.nullable().meta(NO_RESULT),
+    ({ result: made, cached, urlOf }: Job & WithUrls) =>
+      made && resultSummary.encode({ ...made, cached, urlOf }),
+  ),
 });
+
+const job = documentOf<Job & WithUrls>()('Job', {
+  ...summaryMembers,
+  result: member(
+    result.schema.nullable().meta(NO_RESULT),
+    ({ result: made, cached, urlOf }: Job & WithUrls) =>
+      made && result.encode({ ...made, cached, urlOf }),
+  ),
+  playback: member(
+    playback.schema.nullable().meta({
+      description:
+        'What can be played, also while the job runs. Null until a worker has loaded the model, and ' +
+        'when the job has ended without a result.',
+    }),
+    (source: Job & WithUrls) => {
+      const playable = playableOf(source);
+      const gainOf = (stem: string) => gainIn(source.result, stem);
+      return playable ? playback.encode({ ...playable, gainOf, urlOf: source.urlOf }) : null;
+    },
+  ),
+});
+
+/** A job in a list. */
+export const jobSummary = summary.schema;
+export type JobSummary = z.output<typeof jobSummary>;
 
 export const jobDocument = job.schema;
 export type JobDocument = z.output<typeof jobDocument>;
 
 export const jobUrl = (id: string): string => `${API_BASE}/jobs/${id}`;
 
-/** @param tokens makes the tokens of the URLs, for clients that cannot set headers. */
-export async function encodeJob(record: Job, tokens: UrlTokens): Promise<JobDocument> {
+/**
+ * @param tokens makes the tokens of the URLs, for clients that cannot set headers.
+ */
+export const encodeJob = async (record: Job, tokens: UrlTokens): Promise<JobDocument> =>
+  job.encode(await withUrls(record, tokens));
+
+/** As {@link encodeJob}, for a list. */
+export const encodeSummary = async (record: Job, tokens: UrlTokens): Promise<JobSummary> =>
+  summary.encode(await withUrls(record, tokens));
+
+async function withUrls(record: Job, tokens: UrlTokens): Promise<Job & WithUrls> {
   const token = await tokens.sign(record);
-  const query = token === undefined ? '' : `?token=${token}`;
-  return job.encode({ ...record, urlOf: (what) => `${jobUrl(record.id)}/${what}${query}` });
+  const urlOf: WithUrls['urlOf'] = (what, query) => {
+    const all = new URLSearchParams({ ...query, ...(token !== undefined && { token }) }).toString();
+    return `${jobUrl(record.id)}/${what}${all === '' ? '' : `?${all}`}`;
+  };
+  return { ...record, urlOf };
 }
 
 const message = documentOf<JobEvent & { jobId: string }>()('JobMessage', {
@@ -224,6 +382,11 @@ const message = documentOf<JobEvent & { jobId: string }>()('JobMessage', {
   ),
   ...membersOf(z.object({ jobId: z.uuid().meta({ description: 'Id of the job.' }) })),
   ...state,
+  chunks_ready: member(
+    count.meta({ description: 'Chunks of each stem that can be played; see playback of the job.' }),
+    ({ chunksReady }: JobEvent) => chunksReady,
+  ),
+  ...place,
   timestamp: time('When it happened.', ({ at }: JobEvent) => at),
 });
 

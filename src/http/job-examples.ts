@@ -1,7 +1,7 @@
 /**
  * Examples of documents in the OpenAPI document.
  */
-import type { JobDocument, JobMessage } from './job-document.js';
+import type { JobDocument, JobMessage, JobSummary } from './job-document.js';
 
 const JOB_ID = '0b0c6f3e-6a3f-4c57-9a34-5d0c8f4c2a17';
 const JOB_URL = `/api/v1/jobs/${JOB_ID}`;
@@ -16,8 +16,15 @@ const stemExample = (name: string, sizeBytes: number, sha256: string) => ({
   sha256,
 });
 
+const playableExample = (name: string, gain: number) => ({
+  chunk_url: `${JOB_URL}/stems/${name}/chunks/{n}?generation=1`,
+  peaks_url: `${JOB_URL}/stems/${name}/peaks`,
+  gain,
+});
+
 export const completedJob: JobDocument = {
   job_id: JOB_ID,
+  name: 'song.mp3',
   status: 'completed',
   stage: 'done',
   progress: 100,
@@ -28,7 +35,6 @@ export const completedJob: JobDocument = {
   finished_at: '2026-01-15T12:01:34.250Z',
   attempts: 1,
   estimated_duration: 96,
-  file_name: 'song.mp3',
   youtube_url: null,
   duration_seconds: 182.4,
   model: 'htdemucs',
@@ -69,6 +75,28 @@ export const completedJob: JobDocument = {
     manifest: { model: 'htdemucs', device: 'cpu', threads: 2, seed: 3_735_928_559 },
   },
   webhook: null,
+  queue_position: null,
+  eta_seconds: null,
+  playback: {
+    sample_rate: 44_100,
+    chunk_frames: 441_000,
+    scale: 0.25,
+    chunks_ready: 19,
+    chunks_total: 19,
+    generation: 1,
+    stems: {
+      vocals: playableExample('vocals', 0.93),
+      no_vocals: playableExample('no_vocals', 1),
+      mixture: playableExample('mixture', 1),
+    },
+  },
+};
+
+/** The same job in a list. */
+export const summaryOf = ({ playback: _, result, ...job }: JobDocument): JobSummary => {
+  if (!result) return { ...job, result };
+  const { manifest: __, ...summary } = result;
+  return { ...job, result: summary };
 };
 
 export const jobProgress: JobMessage = {
@@ -79,6 +107,9 @@ export const jobProgress: JobMessage = {
   stage: 'separating',
   progress: 41.5,
   error: null,
+  chunks_ready: 6,
+  queue_position: null,
+  eta_seconds: null,
   timestamp: '2026-01-15T12:00:31.200Z',
 };
 
@@ -90,5 +121,8 @@ export const jobCompleted: JobMessage = {
   stage: 'done',
   progress: 100,
   error: null,
+  chunks_ready: 19,
+  queue_position: null,
+  eta_seconds: null,
   timestamp: '2026-01-15T12:01:34.250Z',
 };

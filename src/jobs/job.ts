@@ -96,6 +96,17 @@ export const stemResultSchema = z.object({
   sampleRate: described(count, 'Samples per second'),
   channels: count,
   sha256,
+  gain: described(z.number(), 'Factor by which clip mode rescale lowered the stem; else 1'),
+});
+
+const playbackSchema = z.object({
+  generation: described(
+    z.int().min(1),
+    'Grows whenever the job begins anew where its chunks would differ from those before',
+  ),
+  sampleRate: described(count, 'Of the model, in samples per second'),
+  stems: described(z.array(z.string()).min(1), 'Names of what has chunks; the mixture is the last'),
+  frames: described(count.nullable(), 'Length of the song; null until it was decoded'),
 });
 
 export const jobResultSchema = z.object({
@@ -113,6 +124,10 @@ export const jobResultSchema = z.object({
   manifest: described(
     z.custom<object>((value) => typeof value === 'object' && value !== null),
     'What made the result',
+  ),
+  playback: described(
+    playbackSchema.extend({ frames: count }).nullable(),
+    'The chunks, which are all there',
   ),
 });
 
@@ -171,17 +186,30 @@ export const jobSchema = z.object({
   request: jobRequestSchema,
   error: described(jobFailureSchema.nullable(), 'Why the job failed'),
   result: jobResultSchema.nullable(),
+  playback: described(
+    playbackSchema.extend({ resultId: described(z.string(), 'Id of the result') }).nullable(),
+    'The chunks of a result that is being made; null before a worker has the model, and after the end',
+  ),
+  chunksReady: described(count, 'Chunks of each stem that are published of that result'),
   cached: described(z.boolean(), 'Whether the result was there already'),
   webhook: described(jobWebhookSchema.nullable(), 'Null when the client asked for none'),
 });
 
 /** A change of a job as listeners get it. */
 export const jobEventSchema = jobSchema
-  .pick({ status: true, stage: true, progress: true, error: true })
+  .pick({ status: true, stage: true, progress: true, error: true, chunksReady: true })
   .extend({
     id: described(z.string(), 'Grows from one event to the next, for Last-Event-ID'),
     at: time,
   });
+
+/** Where a pending job is in the queue. */
+export interface Place {
+  /** The next job has 1. */
+  position: number;
+  /** Estimated seconds until a worker begins the job; null while its song is to be downloaded. */
+  etaSeconds: number | null;
+}
 
 export type JobStatus = (typeof JOB_STATUSES)[number];
 export type JobStage = (typeof JOB_STAGES)[number];
@@ -193,8 +221,11 @@ export type StemResult = z.output<typeof stemResultSchema>;
 export type JobResult = z.output<typeof jobResultSchema>;
 export type JobFailure = z.output<typeof jobFailureSchema>;
 export type JobWebhook = z.output<typeof jobWebhookSchema>;
-export type Job = z.output<typeof jobSchema>;
-export type JobEvent = z.output<typeof jobEventSchema>;
+/** A job; one that is read while it is pending has a place. */
+export type Job = z.output<typeof jobSchema> & { place?: Place | undefined };
+export type Playback = z.output<typeof playbackSchema>;
+/** An event; pending jobs have a place. */
+export type JobEvent = z.output<typeof jobEventSchema> & { place?: Place | undefined };
 
 export const isFinished = ({ status }: Pick<Job, 'status'>): boolean =>
   status === 'completed' || status === 'failed' || status === 'cancelled';

@@ -44,6 +44,8 @@ export const admittedJob = ({
   request,
   error: null,
   result: null,
+  playback: null,
+  chunksReady: 0,
   cached: false,
   webhook:
     callbackUrl === undefined

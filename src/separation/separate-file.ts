@@ -15,6 +15,7 @@ import { OxboardError } from '../errors.js';
 import { checkModelOptions } from '../model-options.js';
 import type { ResolvedOutputOptions, SeparateOptions } from '../options.js';
 import type { Checkpoints } from './checkpoints.js';
+import type { ChunkSink } from './chunks.js';
 import { checkTemplate, folderName, stemPath, trackName } from './output-names.js';
 import { encodeStems, spaceNeeded, type EncodedStem } from './stem-files.js';
 import { planStems, type StemPlan } from './stem-plan.js';
@@ -44,6 +45,8 @@ export interface FileRequest {
   checkLength?: (seconds: number) => void;
   /** Where finished stems are kept meanwhile, to go on from there after an interruption. */
   checkpoints?: Checkpoints | undefined;
+  /** Where finished stems are published meanwhile, chunk by chunk. */
+  chunks?: ChunkSink | undefined;
   /** Paths that earlier files of the same run have taken. */
   taken?: Set<string>;
   signal?: AbortSignal | undefined;
@@ -103,6 +106,7 @@ export async function separateFile(request: FileRequest): Promise<FileResult> {
         seconds,
         silent,
         checkpoints: request.checkpoints !== undefined,
+        chunks: request.chunks !== undefined,
       }),
     );
     const cover = encoding.cover
@@ -121,7 +125,7 @@ export async function separateFile(request: FileRequest): Promise<FileResult> {
         ...(signal && { signal }),
         onProgress: ({ fraction }) => onProgress?.({ stage: 'separating', fraction, audioSeconds }),
       },
-      request.checkpoints,
+      request,
     );
     await rm(mixture.path);
 

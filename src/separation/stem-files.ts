@@ -1,6 +1,7 @@
 /**
  * From the stems' spools to encoded files in the workspace.
  */
+import { CHUNK_FRAMES } from '../audio/chunk-format.js';
 import type { ClipMode } from '../audio/clip.js';
 import { encode, resample, type EncodedFile } from '../audio/encode.js';
 import { encodedSize, type Encoding } from '../audio/formats.js';
@@ -9,6 +10,9 @@ import { sha256OfFile } from '../lib/hash.js';
 import type { Spool } from '../audio/spool.js';
 import type { StemTags } from '../audio/tags.js';
 import type { Workspace } from './workspace.js';
+
+/** 24 bits; FLAC is hardly ever larger. */
+const BYTES_PER_CHUNK_SAMPLE = 3;
 
 export interface EncodedStem extends EncodedFile {
   /** Where it lies in the workspace. */
@@ -51,20 +55,31 @@ export function encodeStems(
 }
 
 /**
- * The most bytes that stems take on the disk at one time: as spools (twice with checkpoints), and
- * then encoded too. The stems of a silent song are silent, and spools of silence take nothing.
+ * The most bytes that stems take on the disk at one time: as spools (twice with checkpoints), as
+ * chunks together with the mixture, and then encoded too. The stems of a silent song are silent, and spools of silence take nothing.
  */
 export function spaceNeeded(
   stemCount: number,
   encoding: Encoding,
   { sampleRate, channelCount }: PcmFormat,
-  { seconds, silent, checkpoints }: { seconds: number; silent: boolean; checkpoints: boolean },
+  {
+    seconds,
+    silent,
+    checkpoints,
+    chunks,
+  }: { seconds: number; silent: boolean; checkpoints: boolean; chunks: boolean },
 ): number {
   const spool = (rate: number) => (silent ? 0 : seconds * rate * channelCount * BYTES_PER_SAMPLE);
   const resampled = encoding.sampleRate === sampleRate ? 0 : spool(encoding.sampleRate);
   const encoded = encodedSize(encoding, channelCount, seconds);
   const kept = checkpoints ? spool(sampleRate) : 0;
-  return stemCount * (spool(sampleRate) + kept + resampled + encoded);
+  // Those of the whole song, and one as it goes to the encoder.
+  const published =
+    chunks && !silent
+      ? (seconds * sampleRate * BYTES_PER_CHUNK_SAMPLE + CHUNK_FRAMES * BYTES_PER_SAMPLE) *
+        channelCount
+      : 0;
+  return stemCount * (spool(sampleRate) + kept + resampled + encoded) + (stemCount + 1) * published;
 }
 
 /** Runs jobs at once. When one fails the others are stopped and waited for: none may write on. */

@@ -5,6 +5,7 @@ import { interleave } from '../audio/pcm.js';
 import { SpoolReader, SpoolWriter, type Spool } from '../audio/spool.js';
 import type { StreamOptions } from '../options.js';
 import type { AudioSource } from '../engine/audio-source.js';
+import { ChunkPublisher, type ChunkSink } from './chunks.js';
 import { CheckpointSchedule, keptBlocks, type Checkpoints } from './checkpoints.js';
 import { NullTest } from './null-test.js';
 import type { StemOutput, StemPlan } from './stem-plan.js';
@@ -43,12 +44,16 @@ export async function separateToSpools(
   plan: StemPlan,
   workspace: Workspace,
   options: StreamOptions,
-  checkpoints?: Checkpoints,
+  {
+    checkpoints,
+    chunks,
+  }: { checkpoints?: Checkpoints | undefined; chunks?: ChunkSink | undefined },
 ): Promise<SeparatedStems> {
   const nullTest = plan.complete ? new NullTest() : undefined;
   const needsMixture = plan.complete || plan.outputs.some(({ fromMixture }) => fromMixture);
   const reader = await SpoolReader.open(mixture);
   const writers: SpoolWriter[] = [];
+  let publisher: ChunkPublisher | undefined;
   let position = 0;
   const append = async (
     frames: number,
@@ -59,10 +64,14 @@ export async function separateToSpools(
     nullTest?.add(song, outputs);
     await Promise.all(writers.map((writer, index) => writer.write(outputs[index] as Float32Array)));
     position += frames;
+    publisher?.advance();
   };
   try {
     for (const index of plan.outputs.keys()) {
       writers.push(await SpoolWriter.create(workspace.path(`${String(index)}.f32`), mixture));
+    }
+    if (chunks) {
+      publisher = await ChunkPublisher.open({ sink: chunks, mixture, writers, workspace });
     }
     let schedule: CheckpointSchedule | undefined;
     if (checkpoints) {
@@ -78,10 +87,12 @@ export async function separateToSpools(
       await append(frames, (song) => plan.outputs.map((output) => mix(output, song, sources)));
       await schedule?.keepIfDue();
     }
+    await publisher?.finish();
     const { manifest = {} } = stream;
     const spools = await Promise.all(writers.map((writer) => writer.finish()));
     return { spools, nullTestDb: nullTest?.decibels ?? null, manifest };
   } finally {
+    await publisher?.close();
     await Promise.all([reader, ...writers].map((file) => file.close()));
   }
 }

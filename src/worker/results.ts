@@ -24,10 +24,10 @@ export async function storeResult(
   let audioSeconds = 0;
   try {
     for (const [name, stem] of Object.entries(output.stems)) {
-      const { format, sizeBytes, durationSeconds, sampleRate, channels, sha256 } = stem;
+      const { format, sizeBytes, durationSeconds, sampleRate, channels, sha256, gain } = stem;
       const key = `${keyOf(id)}/${name}${path.extname(stem.path)}`;
       await storage.putFile(key, stem.path, signal);
-      stems[name] = { key, format, sizeBytes, durationSeconds, sampleRate, channels, sha256 };
+      stems[name] = { key, format, sizeBytes, durationSeconds, sampleRate, channels, sha256, gain };
       audioSeconds = durationSeconds;
     }
   } catch (error) {
@@ -41,6 +41,7 @@ export async function storeResult(
     realtimeFactor: audioSeconds / workSeconds,
     nullTestDb,
     manifest,
+    playback: null,
   };
 }
 

@@ -268,11 +268,11 @@ void describe('a form', () => {
     };
     for (const [name, shown] of Object.entries(names)) {
       const id = await submit(api, {}, name);
-      const { file_name: given } = (await call(api, `/jobs/${id}`)).as(jobDocument);
+      const { name: given } = (await call(api, `/jobs/${id}`)).as(jobDocument);
       assert.equal(given, shown);
     }
     const long = await submit(api, {}, `${'ä'.repeat(5000)}.wav`);
-    const { file_name: cut } = (await call(api, `/jobs/${long}`)).as(jobDocument);
+    const { name: cut } = (await call(api, `/jobs/${long}`)).as(jobDocument);
     assert.equal(cut.length, 200);
   });
 });

@@ -70,7 +70,7 @@ void describe('a song that is posted', () => {
     assert.equal(answer.headers.get('location'), `/api/v1/jobs/${id}`);
 
     const job = (await call(api, `/jobs/${id}`)).as(jobDocument);
-    assert.equal(job.file_name, 'Łódź "live".wav');
+    assert.equal(job.name, 'Łódź "live".wav');
     assert.equal(job.duration_seconds, 1);
     assert.equal(job.model, 'htdemucs');
     const { seed, ...options } = job.options;

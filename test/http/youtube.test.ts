@@ -23,7 +23,7 @@ describe('a link that is posted', () => {
     assert.ok(Math.abs(Number(body.estimated_duration) - 35.1) < 1e-6);
     const response = await fetch(`${api.url}/api/v1/jobs/${String(body.job_id)}`);
     const job = (await response.json()) as Record<string, unknown>;
-    const { stage, file_name: name, youtube_url: link, duration_seconds: duration } = job;
+    const { stage, name: name, youtube_url: link, duration_seconds: duration } = job;
     assert.deepEqual(
       { status: job.status, stage, name, link, duration },
       { status: 'pending', stage: 'waiting', name: URL, link: URL, duration: null },

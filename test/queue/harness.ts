@@ -103,6 +103,7 @@ export const result = (id: string = randomUUID()): JobResult => ({
   realtimeFactor: 3,
   nullTestDb: null,
   manifest: {},
+  playback: null,
 });
 
 export type Member = Awaited<ReturnType<QueueUnderTest['join']>>;

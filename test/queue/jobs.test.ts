@@ -31,6 +31,8 @@ describe('jobs', () => {
       error: null,
       result: null,
       cached: false,
+      playback: null,
+      chunksReady: 0,
       trace: null,
       webhook: null,
     });

@@ -234,6 +234,7 @@ export async function complete(
       sampleRate: 44_100,
       channels: 2,
       sha256: createHash('sha256').update(bytes).digest('hex'),
+      gain: 1,
     };
   }
   const result: JobResult = {
@@ -243,6 +244,7 @@ export async function complete(
     realtimeFactor: 2,
     nullTestDb: -60,
     manifest: { model: claim.job.request.model },
+    playback: null,
   };
   if (!(await claims.complete(claim, result))) throw new Error('The claim is void');
   return result;

@@ -83,7 +83,7 @@ describe('a link that is posted', { concurrency: true }, () => {
     );
 
     const { body } = await ask(service, `/jobs/${id}`);
-    assert.equal(body.file_name, 'A song.mp3');
+    assert.equal(body.name, 'A song.mp3');
     assert.equal(body.youtube_url, site.url('/A%20song.mp3'));
     assert.ok(Math.abs(Number(body.duration_seconds) - 3) < 0.1);
     const [stem] = Object.values(job.result?.stems ?? {});

@@ -46,7 +46,7 @@ export const health = z
       }),
   })
   .meta({ id: 'Health' });
-type Health = z.output<typeof health>;
+export type HealthDocument = z.output<typeof health>;
 
 const liveness = z.object({ status: z.literal('alive') }).meta({ id: 'Liveness' });
 
@@ -169,7 +169,7 @@ function createChecks({
   };
 }
 
-async function healthOf({ jobs, workers, version }: RouteDependencies): Promise<Health> {
+async function healthOf({ jobs, workers, version }: RouteDependencies): Promise<HealthDocument> {
   try {
     const [counts, live, { models }] = await Promise.all([
       jobs.counts(),

@@ -3,8 +3,8 @@
  */
 import { z } from 'zod';
 import { findJob, jobNotFound, ofJob } from '../find-job.js';
-import { encodeJob, jobDocument, jobStatus } from '../job-document.js';
-import { completedJob } from '../job-examples.js';
+import { encodeJob, encodeSummary, jobDocument, jobStatus, jobSummary } from '../job-document.js';
+import { completedJob, summaryOf } from '../job-examples.js';
 import { defineRoute, json } from '../route.js';
 
 /** The state of a job changes under its URL. */
@@ -12,7 +12,7 @@ const UNCACHED = { 'Cache-Control': 'no-store' };
 
 export const jobList = z
   .object({
-    jobs: z.array(jobDocument).meta({ description: 'Jobs of this page, newest first.' }),
+    jobs: z.array(jobSummary).meta({ description: 'Jobs of this page, newest first.' }),
     next_cursor: z
       .string()
       .nullable()
@@ -50,7 +50,10 @@ const listJobs = defineRoute({
   description: 'The newest jobs come first. With API keys, the list has the jobs of the key only.',
   query: listQuery,
   responses: {
-    '200': json(jobList, 'One page of jobs.', { jobs: [completedJob], next_cursor: null }),
+    '200': json(jobList, 'One page of jobs.', {
+      jobs: [summaryOf(completedJob)],
+      next_cursor: null,
+    }),
   },
   errors: ['REDIS_UNAVAILABLE'],
   handler:
@@ -58,7 +61,7 @@ const listJobs = defineRoute({
     async ({ response, context, query }) => {
       const page = await jobs.list(context.tenant, query);
       const list: z.output<typeof jobList> = {
-        jobs: await Promise.all(page.jobs.map(async (job) => encodeJob(job, tenants))),
+        jobs: await Promise.all(page.jobs.map(async (job) => encodeSummary(job, tenants))),
         next_cursor: page.nextCursor ?? null,
       };
       response.set(UNCACHED).json(list);

@@ -42,6 +42,7 @@ export const modelList = z
     models: z.array(model.schema),
   })
   .meta({ id: 'ModelList' });
+export type ModelListDocument = z.output<typeof modelList>;
 
 const listModels = defineRoute({
   method: 'get',
@@ -75,7 +76,7 @@ const listModels = defineRoute({
     ({ workers }) =>
     async ({ response }) => {
       const { models, defaultModel } = await workers.models();
-      const list: z.output<typeof modelList> = {
+      const list: ModelListDocument = {
         default_model: defaultModel ?? null,
         models: models.map(model.encode),
       };

@@ -25,6 +25,7 @@ export const accepted = z
     message: z.string().meta({ description: 'What happened, as a sentence.' }),
   })
   .meta({ id: 'Accepted' });
+export type AcceptedDocument = z.output<typeof accepted>;
 
 const stemifyHeaders = z.object({
   'Idempotency-Key': z
@@ -207,7 +208,7 @@ function chooseSong(file: UploadedFile | undefined, youtubeUrl: string | undefin
   );
 }
 
-const acceptance = (job: Job, replayed: boolean): z.output<typeof accepted> => ({
+const acceptance = (job: Job, replayed: boolean): AcceptedDocument => ({
   job_id: job.id,
   status: job.status,
   estimated_duration: Math.round(job.estimatedSeconds * 10) / 10,

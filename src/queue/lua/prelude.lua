@@ -158,6 +158,7 @@ local REQUIRED = {
   costMs = is_integer,
   options = is_text,
   downloadAttempts = is_integer,
+  chunksReady = is_integer,
   createdAt = is_integer,
   updatedAt = is_integer,
   queuedAt = is_integer,
@@ -323,9 +324,9 @@ end
 
 -- The state of a job as an event. Errors are JSON already.
 local function event_of(id, at)
-  local job = read(id, 'status', 'stage', 'progress', 'error')
+  local job = read(id, 'status', 'stage', 'progress', 'error', 'chunksReady')
   return '{"status":"' .. job.status .. '","stage":"' .. job.stage .. '","progress":' .. job.progress ..
-    ',"error":' .. (job.error or 'null') .. ',"at":' .. at .. '}'
+    ',"error":' .. (job.error or 'null') .. ',"chunksReady":' .. job.chunksReady .. ',"at":' .. at .. '}'
 end
 
 local function emit(id, at)

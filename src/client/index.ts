@@ -1,0 +1,321 @@
+/**
+ * A client of the service's HTTP API, for browsers and Node.js.
+ */
+import { EventSourceParserStream } from 'eventsource-parser/stream';
+import type { Form } from '../http/form.js';
+import type { JobDocument, JobMessage, JobSummary } from '../http/job-document.js';
+import type { HealthDocument } from '../http/routes/health.js';
+import type { ModelListDocument } from '../http/routes/models.js';
+import type { AcceptedDocument } from '../http/routes/stemify.js';
+import { camelCase, snakeName, type CamelCase } from './camel-case.js';
+import { readPeaks, type Peaks } from './peaks.js';
+import { checked, mayPass, ServiceError, unreachable } from './service-error.js';
+import { upload, type UploadProgress } from './upload.js';
+
+export { ServiceError, type Peaks, type UploadProgress };
+
+type WithId<T extends { jobId: string }> = Omit<T, 'jobId'> & { id: string };
+
+/** A job; see the schema Job of the OpenAPI document. */
+export type Job = WithId<CamelCase<JobDocument>>;
+/** A job in a list: without manifest and playback. */
+export type JobInList = WithId<CamelCase<JobSummary>>;
+export type Playback = NonNullable<Job['playback']>;
+/** A change of a job. Its `id` is that of the message. */
+export type JobUpdate = CamelCase<JobMessage>;
+export type Health = CamelCase<HealthDocument>;
+export type ModelList = CamelCase<ModelListDocument>;
+export type Accepted = WithId<CamelCase<AcceptedDocument>>;
+
+/** A file, or a link to a video. */
+export type Song = Blob | { youtubeUrl: string };
+
+/** What the form of POST /stemify takes besides the song. */
+export type SeparateOptions = Partial<Form['options']> &
+  Partial<Omit<Form, 'options' | 'youtubeUrl'>>;
+
+export interface ClientOptions {
+  /**
+   * Where the service is, with BASE_PATH if it has one. In browsers it can be relative to the page.
+   */
+  baseUrl: string;
+  /** One of the service's API_KEYS, if it has any. */
+  apiKey?: string | undefined;
+}
+
+export interface CallOptions {
+  /** Ends the call, which then rejects with `signal.reason`. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface SubmitOptions extends CallOptions {
+  /** Makes it safe to send the same song again after an error: it gives the same job. */
+  idempotencyKey?: string | undefined;
+  onUpload?: ((progress: UploadProgress) => void) | undefined;
+}
+
+export interface SeparateCallOptions extends SubmitOptions {
+  onProgress?: ((update: JobUpdate) => void) | undefined;
+}
+
+export interface EventOptions extends CallOptions {
+  /** Id of the last update that was seen: the next one is the first. */
+  lastEventId?: string | undefined;
+}
+
+/** Wait before the stream of events is opened again, unless the service says another. */
+const RETRY_MS = 2_000;
+/** So many tries in a row without any update are one error. */
+const MAX_TRIES = 30;
+
+export class OxboardClient {
+  readonly #api: URL;
+  readonly #headers: Record<string, string>;
+
+  /** @throws TypeError for a `baseUrl` that is no URL. */
+  constructor({ baseUrl, apiKey }: ClientOptions) {
+    const { location } = globalThis as { location?: { href: string } };
+    const base = new URL(baseUrl, location?.href);
+    if (!base.pathname.endsWith('/')) base.pathname += '/';
+    this.#api = new URL('api/v1/', base);
+    this.#headers = apiKey === undefined ? {} : { Authorization: `Bearer ${apiKey}` };
+  }
+
+  /**
+   * Separates a song: submits it and follows the job to its end. When `signal` aborts, the job is
+   * cancelled.
+   *
+   * @returns the completed job.
+   * @throws ServiceError with the code of the job's error, JOB_CANCELLED, and those of {@link submit}.
+   */
+  async separate(
+    song: Song,
+    options: SeparateOptions = {},
+    { onProgress, signal, ...rest }: SeparateCallOptions = {},
+  ): Promise<Job> {
+    const { id } = await this.submit(song, options, { ...rest, signal });
+    try {
+      for await (const update of this.events(id, { signal })) onProgress?.(update);
+    } catch (error) {
+      if (signal?.aborted) await this.remove(id).catch(() => undefined);
+      throw error;
+    }
+    const job = await this.job(id, { signal });
+    if (job.status === 'completed') return job;
+    if (job.error) throw new ServiceError(job.error.code, job.error.message);
+    throw new ServiceError('JOB_CANCELLED', 'The job was cancelled');
+  }
+
+  /**
+   * Sends a song and returns as soon as the service has accepted it.
+   *
+   * @throws ServiceError; `signal.reason` when aborted.
+   */
+  async submit(
+    song: Song,
+    options: SeparateOptions = {},
+    { idempotencyKey, onUpload, signal }: SubmitOptions = {},
+  ): Promise<Accepted> {
+    const form = new FormData();
+    for (const [name, value] of Object.entries(options)) {
+      if (value === undefined) continue;
+      const field = name === 'format' ? 'output_format' : snakeName(name);
+      for (const item of [value].flat()) form.append(field, String(item));
+    }
+    if (song instanceof Blob) form.append('file', song, (song as { name?: string }).name ?? 'song');
+    else form.append('youtube_url', song.youtubeUrl);
+    const response = await upload({
+      url: new URL('stemify', this.#api),
+      headers: {
+        ...this.#headers,
+        ...(idempotencyKey !== undefined && { 'Idempotency-Key': idempotencyKey }),
+      },
+      form,
+      songBytes: song instanceof Blob ? song.size : 0,
+      onUpload,
+      signal,
+    });
+    return withId(await read<AcceptedDocument>(await checked(response)));
+  }
+
+  /** @throws ServiceError JOB_NOT_FOUND */
+  async job(id: string, options?: CallOptions): Promise<Job> {
+    return withId(await this.#get<JobDocument>(`jobs/${id}`, options));
+  }
+
+  /** The newest jobs first; `nextCursor` is the `cursor` of the next page. */
+  async jobs({
+    signal,
+    ...query
+  }: CallOptions & { status?: Job['status']; limit?: number; cursor?: string } = {}): Promise<{
+    jobs: JobInList[];
+    nextCursor: string | null;
+  }> {
+    const search = new URLSearchParams();
+    for (const [name, value] of Object.entries(query)) search.set(name, String(value));
+    const page = await this.#get<{ jobs: JobSummary[]; next_cursor: string | null }>(
+      `jobs?${search.toString()}`,
+      { signal },
+    );
+    return { jobs: page.jobs.map(withId), nextCursor: page.nextCursor };
+  }
+
+  /**
+   * Cancels a job that has not ended; removes one that has, with its stems.
+   *
+   * @throws ServiceError JOB_NOT_FOUND
+   */
+  async remove(id: string, { signal }: CallOptions = {}): Promise<void> {
+    await this.#fetch(new URL(`jobs/${id}`, this.#api), { method: 'DELETE', signal });
+  }
+
+  /**
+   * The state of a job and each change of it, to its end. A lost connection is opened again, and goes
+   * on after the last update.
+   *
+   * @throws ServiceError JOB_NOT_FOUND; SERVICE_UNREACHABLE after many tries; `signal.reason` when
+   * aborted.
+   */
+  async *events(
+    id: string,
+    { lastEventId, signal }: EventOptions = {},
+  ): AsyncGenerator<JobUpdate, void, undefined> {
+    let last = lastEventId;
+    let retryMs = RETRY_MS;
+    for (let tries = 1; ; tries++) {
+      try {
+        const response = await this.#fetch(new URL(`jobs/${id}/events`, this.#api), {
+          headers: last === undefined ? {} : { 'Last-Event-ID': last },
+          signal,
+        });
+        if (response.status === 204 || !response.body) return;
+        for await (const message of messagesOf(response.body, (ms) => (retryMs = ms))) {
+          tries = 0;
+          last = message.id;
+          yield camelCase(message);
+          if (message.event !== 'progress') return;
+        }
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (error instanceof ServiceError && !(mayPass(error) && tries < MAX_TRIES)) throw error;
+      }
+      await sleep(retryMs, signal);
+    }
+  }
+
+  models(options?: CallOptions): Promise<ModelList> {
+    return this.#get<ModelListDocument>('models', options);
+  }
+
+  health(options?: CallOptions): Promise<Health> {
+    return this.#get<HealthDocument>('health', options);
+  }
+
+  /**
+   * A chunk of a stem as FLAC: `playback.chunkFrames` frames, whose samples are `playback.scale` times
+   * those of the stem.
+   *
+   * @throws ServiceError CHUNK_NOT_READY; CHUNK_NOT_FOUND when there is none, or none any more: then
+   * the job's document has another `generation`.
+   */
+  async chunk(
+    playback: Playback,
+    stem: string,
+    number: number,
+    { signal }: CallOptions = {},
+  ): Promise<ArrayBuffer> {
+    const path = stemOf(playback, stem).chunkUrl.replace('{n}', String(number));
+    return (await this.#fetch(this.url(path), { signal })).arrayBuffer();
+  }
+
+  /** What is there of a stem's waveform, from pixel `from` on. @throws ServiceError as {@link chunk} */
+  async peaks(
+    playback: Playback,
+    stem: string,
+    { from = 0, signal }: CallOptions & { from?: number } = {},
+  ): Promise<Peaks> {
+    const url = this.url(stemOf(playback, stem).peaksUrl);
+    url.searchParams.set('from', String(from));
+    url.searchParams.set('generation', String(playback.generation));
+    const headers = { Accept: 'application/octet-stream' };
+    return readPeaks(await (await this.#fetch(url, { headers, signal })).arrayBuffer());
+  }
+
+  /** The URL of a path in a document, such as that of a stem. */
+  url(path: string): URL {
+    return new URL(path, this.#api);
+  }
+
+  async #get<T>(path: string, { signal }: CallOptions = {}): Promise<CamelCase<T>> {
+    return read<T>(await this.#fetch(new URL(path, this.#api), { signal }));
+  }
+
+  /** @throws ServiceError; `signal.reason` when aborted. */
+  async #fetch(
+    url: URL,
+    {
+      method = 'GET',
+      headers = {},
+      signal,
+    }: CallOptions & { method?: string; headers?: Record<string, string> },
+  ): Promise<Response> {
+    const all = { ...this.#headers, ...headers };
+    const response = await fetch(url, { method, headers: all, ...(signal && { signal }) }).catch(
+      (error: unknown) => {
+        throw unreachable(error, url, signal);
+      },
+    );
+    return checked(response);
+  }
+}
+
+function stemOf(playback: Playback, stem: string): Playback['stems'][string] {
+  const found = Object.hasOwn(playback.stems, stem) ? playback.stems[stem] : undefined;
+  if (found) return found;
+  throw new ServiceError('STEM_NOT_FOUND', `The job has no stem ${JSON.stringify(stem)}`);
+}
+
+const withId = <T extends { jobId: string }>({ jobId, ...rest }: T): WithId<T> => ({
+  ...rest,
+  id: jobId,
+});
+
+/** @throws ServiceError ANSWER_INVALID */
+async function read<T>(response: Response): Promise<CamelCase<T>> {
+  const document = (await response.json().catch((cause: unknown) => {
+    throw new ServiceError('ANSWER_INVALID', 'The answer is not JSON', { cause });
+  })) as T;
+  return camelCase(document);
+}
+
+/** Reads with a reader: Safari cannot iterate over a stream. */
+async function* messagesOf(
+  body: ReadableStream<Uint8Array>,
+  onRetry: (delayMs: number) => void,
+): AsyncGenerator<JobMessage, void, undefined> {
+  const reader = body
+    .pipeThrough(new TextDecoderStream())
+    .pipeThrough(new EventSourceParserStream({ onRetry }))
+    .getReader();
+  try {
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      yield JSON.parse(next.value.data) as JobMessage;
+    }
+  } finally {
+    await reader.cancel().catch(() => undefined);
+  }
+}
+
+function sleep(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal?.reason as Error);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', stop);
+      resolve();
+    }, delayMs);
+    signal?.addEventListener('abort', stop, { once: true });
+  });
+}
