@@ -34,7 +34,7 @@ const programs = {
     ...['--cache', '--cache-location', join(cache, 'prettier'), '--log-level', 'warn', '.'],
   ],
   eslint: () => [packageBin('eslint'), '.'],
-  tsc: () => [packageBin('typescript', 'tsc'), '--noEmit'],
+  tsc: () => [packageBin('typescript', 'tsc'), '--noEmit', '-p'],
 };
 
 /** Runs a command and gives all that it said, for commands that run at the same time. */
@@ -77,7 +77,9 @@ const checks = ({ cached }) => ({
       ? ['--cache', '--cache-strategy', 'content', '--cache-location', join(cache, 'eslint')]
       : []),
   ),
-  'types (tsc)': node('tsc'),
+  'types (tsc)': node('tsc', '.'),
+  'types of the page (tsc)': node('tsc', 'src/web'),
+  'types of its tests (tsc)': node('tsc', 'test/browser'),
   'clang-format': checkCpp('--dry-run', '-Werror'),
 });
 

@@ -78,14 +78,17 @@ export async function runCoreTests(program, args = []) {
 
 /** Tests in TypeScript whose counterpart (an S3 stand-in, yt-dlp) is a program of the Python venv. */
 const WITH_PYTHON = join(root, 'test/with-python');
+/** Tests of the page, in a browser. */
+const BROWSER = join(root, 'test/browser');
 /** Tests that measure time, or take minutes for one fact: run by hand, with `npm run test:long`. */
 const LONG = '.long.test.ts';
 
 /** Files of tests in alphabetical order; `only` keeps those that have one of these parts in their name. */
-export function testFiles(only = [], { withPython = false, long = false } = {}) {
+export function testFiles(only = [], { withPython = false, browser = false, long = false } = {}) {
   const files = filesUnder(join(root, 'test'))
     .filter((file) => file.endsWith('.test.ts'))
     .filter((file) => file.startsWith(WITH_PYTHON) === withPython)
+    .filter((file) => file.startsWith(BROWSER) === browser)
     .filter((file) => file.endsWith(LONG) === long);
   return only.length ? files.filter((file) => only.some((part) => file.includes(part))) : files;
 }

@@ -59,18 +59,19 @@ const ALLOWED: Record<string, string[]> = {
   ],
   // Types alone: it runs in browsers.
   client: ['http'],
+  web: ['client'],
   index: ['errors', 'options', 'models', 'engine'],
 };
 
 /** The part of src to which a file belongs: its folder, or its name without extension. */
 function partOf(file: string): string {
   const [first = ''] = relative(src, file).split(sep);
-  return first.replace(/\.[jt]s$/, '');
+  return first.replace(/\.[jt]sx?$/, '');
 }
 
 const nameOf = (file: string): string =>
   relative(src, file)
-    .replace(/\.[jt]s$/, '')
+    .replace(/\.[jt]sx?$/, '')
     .replaceAll(sep, '/');
 
 function imports(file: string): string[] {
@@ -82,7 +83,7 @@ function imports(file: string): string[] {
 }
 
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
-  .filter((name) => name.endsWith('.ts'))
+  .filter((name) => /\.tsx?$/.test(name))
   .map((name) => join(src, name));
 
 void test('every part of src imports only what lies below it', () => {
@@ -128,7 +129,11 @@ function cycles(): string[] {
     if (at >= 0) found.push([...path.slice(at), file].map(nameOf).join(' -> '));
     if (at >= 0 || done.has(file)) return;
     path.push(file);
-    for (const target of imports(file)) visit(target.replace(/\.js$/, '.ts'));
+    for (const target of imports(file)) {
+      const source = target.replace(/\.js$/, '.ts');
+      const found = [source, `${source}x`].find((name) => files.includes(name));
+      if (found) visit(found);
+    }
     path.pop();
     done.add(file);
   };

@@ -2,6 +2,7 @@ import { ensureLibtorch } from './libtorch.mjs';
 import { withLock } from './lock.mjs';
 import { buildNative } from './native.mjs';
 import { ensurePackages, isClone } from './packages.mjs';
+import { buildPage } from './page.mjs';
 import { checkPlatform } from './platform.mjs';
 import { ensurePromtool } from './promtool.mjs';
 import { createReport, forPeople } from './report.mjs';
@@ -27,7 +28,10 @@ export async function setup({ cuda = false, log, testTools = [], promtool = fals
     if (promtool) await report.step('promtool', ensurePromtool);
     const libtorch = await report.step('libtorch', (step) => ensureLibtorch(step, { cuda }));
     const binary = await report.step('native build', (step) => buildNative(step, libtorch));
-    if (clone) await report.step('TypeScript', buildTypeScript);
+    if (clone) {
+      await report.step('TypeScript', buildTypeScript);
+      await report.step('page', buildPage);
+    }
     return { libtorch, binary };
   };
   return withLock(report, work).catch((error) => {

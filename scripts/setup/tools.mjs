@@ -30,6 +30,7 @@ const testTools = [
         ? has('fluidsynth')
         : outputOf('ldconfig', '-p').includes('libfluidsynth.so'),
   },
+  { name: 'chromium', there: () => has('chromium') },
 ];
 
 /** Formatting differs between releases, so the one that the sources are formatted with goes first. */

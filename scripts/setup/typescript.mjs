@@ -1,6 +1,6 @@
 import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import {
   filesUnder,
   fingerprint,
@@ -15,6 +15,10 @@ import { mustRun } from './run.mjs';
 const stampFile = join(stateDir, 'typescript.json');
 const src = join(root, 'src');
 const dist = join(root, 'dist');
+/** The page has a build of its own: page.mjs. */
+const page = 'web';
+
+const isOfPage = (name) => name.startsWith(`${page}${sep}`);
 
 /** Builds dist/ from src/: compiles what changed, copies other files, removes what has no source. */
 export async function buildTypeScript(step) {
@@ -36,7 +40,9 @@ export async function buildTypeScript(step) {
   );
   const outputs = new Set([join(dist, '.tsbuildinfo')]);
   for (const file of filesUnder(src)) {
-    const output = join(dist, relative(src, file));
+    const name = relative(src, file);
+    if (isOfPage(name)) continue;
+    const output = join(dist, name);
     if (file.endsWith('.ts')) {
       for (const ending of ['.js', '.d.ts']) outputs.add(output.replace(/\.ts$/, ending));
     } else {
@@ -45,7 +51,8 @@ export async function buildTypeScript(step) {
       outputs.add(output);
     }
   }
-  for (const file of filesUnder(dist)) if (!outputs.has(file)) rmSync(file);
+  for (const file of filesUnder(dist))
+    if (!outputs.has(file) && !isOfPage(relative(dist, file))) rmSync(file);
   mkdirSync(stateDir, { recursive: true });
   writeStamp(stampFile, { sources });
   return { text: 'ok' };

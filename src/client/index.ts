@@ -294,7 +294,8 @@ async function* messagesOf(
   onRetry: (delayMs: number) => void,
 ): AsyncGenerator<JobMessage, void, undefined> {
   const reader = body
-    .pipeThrough(new TextDecoderStream())
+    // The types of browsers and of Node.js do not agree on what it takes.
+    .pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>)
     .pipeThrough(new EventSourceParserStream({ onRetry }))
     .getReader();
   try {

@@ -98,14 +98,16 @@ async function uploadStream({
       },
     }),
   );
+  // Only the types of Node.js know `duplex`, without which it sends no stream.
+  const init: RequestInit & { duplex: 'half' } = {
+    method: 'POST',
+    headers: { ...headers, 'Content-Type': encoded.get('Content-Type') ?? '' },
+    body: counted ?? null,
+    duplex: 'half',
+    ...(signal && { signal }),
+  };
   try {
-    return await fetch(url, {
-      method: 'POST',
-      headers: { ...headers, 'Content-Type': encoded.get('Content-Type') ?? '' },
-      body: counted ?? null,
-      duplex: 'half',
-      ...(signal && { signal }),
-    });
+    return await fetch(url, init);
   } catch (error) {
     throw unreachable(error, url, signal);
   }

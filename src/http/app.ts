@@ -9,6 +9,7 @@ import { IncomingFolder } from './incoming-folder.js';
 import { OpenStreams } from './job-listeners.js';
 import { apiDocument } from './openapi.js';
 import { answerConnect, answerUnreadable, checkHeaders, problemHandler } from './problem.js';
+import { servePage } from './page.js';
 import { postLimit } from './rate-limit.js';
 import { requestContext } from './request-context.js';
 import { API_BASE, mountRoutes, pathNotFound } from './route.js';
@@ -70,6 +71,7 @@ export function createApi(dependencies: ApiDependencies): Api {
   app.use(allowOrigins(config.corsOrigins));
   app.use(checkHeaders);
   app.use(API_BASE, router);
+  app.use(servePage());
   app.use((request) => {
     throw pathNotFound(request);
   });
@@ -98,6 +100,7 @@ function settingsOf({
   | 'youtubeMaxDuration'
   | 'form'
   | 'postLimit'
+  | 'limits'
   | 'corsOrigins'
   | 'redirects'
   | 'document'
@@ -118,6 +121,12 @@ function settingsOf({
       byKey: tenants.keyed,
       redisCommand,
     }),
+    limits: {
+      fileBytes: config.maxFileSize,
+      durationSeconds: config.maxDuration,
+      jobs: config.rateLimit,
+      periodSeconds: config.rateLimitPeriod,
+    },
     corsOrigins: config.corsOrigins,
     redirects: config.storageDownloads === 'redirect',
     document: apiDocument(version, { keyed: tenants.keyed }),

@@ -56,6 +56,16 @@ export interface ApiDependencies extends Shared {
   heartbeatMs?: number;
 }
 
+/** What the service takes of one client. */
+export interface Limits {
+  fileBytes: number;
+  /** Seconds of a song. */
+  durationSeconds: number;
+  /** Jobs in `periodSeconds`. */
+  jobs: number;
+  periodSeconds: number;
+}
+
 /** What the handlers of routes get. */
 export interface RouteDependencies extends Shared, AdmissionDependencies {
   tracer: Tracer;
@@ -63,6 +73,8 @@ export interface RouteDependencies extends Shared, AdmissionDependencies {
   form: FormSettings;
   /** Counts a posted job, and refuses those over the limit. */
   postLimit: RequestHandler;
+  /** What one client may send; GET /health tells. */
+  limits: Limits;
   /** Streams of events that are open. */
   streams: OpenStreams;
   heartbeatMs: number;

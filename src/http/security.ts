@@ -41,6 +41,20 @@ export function docsHeaders(): RequestHandler {
   });
 }
 
+/** For the page: our own files alone. Its audio worklet is a WebAssembly module. */
+export function pageHeaders(): RequestHandler {
+  return helmet.contentSecurityPolicy({
+    ...CONTENT_SECURITY,
+    directives: {
+      ...CONTENT_SECURITY.directives,
+      scriptSrc: ["'self'", "'wasm-unsafe-eval'"],
+      styleSrc: ["'self'"],
+      imgSrc: ["'self'"],
+      connectSrc: ["'self'"],
+    },
+  });
+}
+
 /** Lets `<audio>` of other sites play stems. */
 export function sharedResource(): RequestHandler {
   return helmet.crossOriginResourcePolicy({ policy: 'cross-origin' });

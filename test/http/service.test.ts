@@ -51,6 +51,12 @@ void describe('models and health', () => {
       version: '1.2.3',
       models_available: ['htdemucs'],
       queue_status: { active_jobs: 1, queued_jobs: 1, workers_available: 1 },
+      limits: {
+        file_bytes: 2_000_000,
+        duration_seconds: 60,
+        jobs: 1_000_000,
+        period_seconds: 3600,
+      },
       pulls: [],
     });
     const pull = { model: 'htdemucs_ft', status: 'pulling', progress: 40, error: null } as const;
@@ -108,13 +114,7 @@ void describe('models and health', () => {
 
 void describe('paths and methods', () => {
   it('that there are not are told from those that there are', async () => {
-    for (const path of [
-      '/nothing',
-      '/jobs/x/y',
-      '/docs/..%2fpackage.json',
-      '/docs/index.html',
-      '/',
-    ])
+    for (const path of ['/nothing', '/jobs/x/y', '/docs/..%2fpackage.json', '/docs/index.html'])
       assertProblem(await call(api, path), 404, 'PATH_NOT_FOUND');
     const elsewhere = await fetch(`${api.url}/favicon.ico`);
     assert.equal(elsewhere.status, 404);

@@ -30,6 +30,14 @@ export const health = z
       })
       .nullable()
       .meta({ description: 'Null when Redis does not answer.' }),
+    limits: z
+      .object({
+        file_bytes: count.meta({ description: 'Size of an uploaded file, in bytes.' }),
+        duration_seconds: count.meta({ description: 'Length of a song, in seconds.' }),
+        jobs: count.meta({ description: 'Jobs that one client may post in the period.' }),
+        period_seconds: count.meta({ description: 'Length of the period, in seconds.' }),
+      })
+      .meta({ description: 'The most that the service takes.' }),
     pulls: z
       .array(
         z.object({
@@ -60,6 +68,9 @@ export const readiness = z
   .meta({ id: 'Readiness' });
 type Readiness = z.output<typeof readiness>;
 
+/** Of the examples. */
+const LIMITS = { file_bytes: 52_428_800, duration_seconds: 600, jobs: 5, period_seconds: 3600 };
+
 const getHealth = defineRoute({
   method: 'get',
   url: '/health',
@@ -73,6 +84,7 @@ const getHealth = defineRoute({
       version: '0.1.0',
       models_available: ['htdemucs'],
       queue_status: { active_jobs: 1, queued_jobs: 3, workers_available: 1 },
+      limits: LIMITS,
       pulls: [],
     }),
     '503': json(health, 'Redis does not answer.', {
@@ -80,6 +92,7 @@ const getHealth = defineRoute({
       version: '0.1.0',
       models_available: [],
       queue_status: null,
+      limits: LIMITS,
       pulls: [],
     }),
   },
@@ -169,7 +182,21 @@ function createChecks({
   };
 }
 
-async function healthOf({ jobs, workers, version }: RouteDependencies): Promise<HealthDocument> {
+async function healthOf({
+  jobs,
+  workers,
+  version,
+  limits,
+}: RouteDependencies): Promise<HealthDocument> {
+  const facts = {
+    version,
+    limits: {
+      file_bytes: limits.fileBytes,
+      duration_seconds: limits.durationSeconds,
+      jobs: limits.jobs,
+      period_seconds: limits.periodSeconds,
+    },
+  };
   try {
     const [counts, live, { models }] = await Promise.all([
       jobs.counts(),
@@ -178,7 +205,7 @@ async function healthOf({ jobs, workers, version }: RouteDependencies): Promise<
     ]);
     return {
       status: live.length > 0 ? 'healthy' : 'degraded',
-      version,
+      ...facts,
       models_available: models.filter(({ serving }) => serving).map(({ name }) => name),
       queue_status: {
         active_jobs: counts.processing,
@@ -189,6 +216,12 @@ async function healthOf({ jobs, workers, version }: RouteDependencies): Promise<
     };
   } catch (error) {
     if (!(error instanceof OxboardError) || error.code !== 'REDIS_UNAVAILABLE') throw error;
-    return { status: 'unhealthy', version, models_available: [], queue_status: null, pulls: [] };
+    return {
+      status: 'unhealthy',
+      ...facts,
+      models_available: [],
+      queue_status: null,
+      pulls: [],
+    };
   }
 }

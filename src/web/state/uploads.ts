@@ -1,0 +1,119 @@
+/**
+ * Songs on their way to the service.
+ */
+import { signal, type Signal } from '@preact/signals';
+import { jobsChanged } from './library.js';
+import { explain } from './explain.js';
+import { choice } from './options.js';
+import { go, jobHref, route } from './route.js';
+import { client, health, noteError } from './service.js';
+
+export interface Upload {
+  id: number;
+  name: string;
+  /** Bytes; undefined for a link. */
+  size: number | undefined;
+  /** From 0 to 1. */
+  progress: Signal<number>;
+  /** Why it was refused, as a sentence. */
+  failure: Signal<string | undefined>;
+  cancel: () => void;
+  retry: () => void;
+}
+
+type Source = File | { link: string };
+
+/** Uploads at the same time: more would only share the same line. */
+const AT_ONCE = 2;
+
+export const uploads = signal<readonly Upload[]>([]);
+let lastId = 0;
+let running = 0;
+const waiting: (() => void)[] = [];
+
+/** Sends songs, one after the other. The page opens the job of a single one. */
+export function send(sources: readonly Source[]): void {
+  const open = sources.length === 1;
+  for (const source of sources) add(source, open);
+}
+
+function add(source: Source, open: boolean): void {
+  const id = ++lastId;
+  const abort = new AbortController();
+  const isFile = source instanceof File;
+  const remove = () => {
+    uploads.value = uploads.value.filter((upload) => upload.id !== id);
+  };
+  const upload: Upload = {
+    id,
+    name: isFile ? source.name : source.link,
+    size: isFile ? source.size : undefined,
+    progress: signal(0),
+    failure: signal(tooLarge(source)),
+    cancel() {
+      abort.abort();
+      remove();
+    },
+    retry() {
+      remove();
+      add(source, open);
+    },
+  };
+  uploads.value = [...uploads.value, upload];
+  if (upload.failure.value === undefined)
+    void inTurn(() => transfer(upload, source, abort.signal, open, remove));
+}
+
+/** What can be said before anything is sent. */
+function tooLarge(source: Source): string | undefined {
+  const most = health.value?.limits.fileBytes;
+  if (!(source instanceof File) || most === undefined || source.size <= most) return undefined;
+  return `The file is larger than ${String(Math.floor(most / 1e6))} MB, which is the limit here.`;
+}
+
+async function transfer(
+  { progress, failure }: Upload,
+  source: Source,
+  signal_: AbortSignal,
+  open: boolean,
+  remove: () => void,
+): Promise<void> {
+  const isOver = () => signal_.aborted;
+  if (isOver()) return;
+  const { model, stems, format } = choice.value;
+  const options = {
+    format,
+    ...(model === undefined ? {} : { model }),
+    ...(stems === 'all' ? {} : { twoStems: stems }),
+  };
+  try {
+    const job = await client.value.submit(
+      source instanceof File ? source : { youtubeUrl: source.link },
+      options,
+      {
+        signal: signal_,
+        onUpload: ({ sentBytes, totalBytes }) => {
+          progress.value = sentBytes / totalBytes;
+        },
+      },
+    );
+    remove();
+    await jobsChanged();
+    if (open && route.value.name === 'home') go(jobHref(job.id));
+  } catch (error) {
+    if (isOver()) return;
+    noteError(error);
+    failure.value = explain(error);
+  }
+}
+
+async function inTurn(work: () => Promise<void>): Promise<void> {
+  if (running >= AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve));
+  running++;
+  try {
+    await work();
+  } finally {
+    running--;
+    waiting.shift()?.();
+  }
+}
