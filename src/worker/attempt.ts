@@ -167,16 +167,17 @@ class Attempt<Result> {
     if (error instanceof Interruption) {
       return error.why === 'stopping' ? this.#handBack() : { outcome: error.why };
     }
+    const failure = describeFailure(error, this.#task.lease.job.request);
     if (isOutage(error)) {
       this.#context.logger.warn(`${this.#task.name}_waits`, { error });
-      return this.#handBack();
+      return this.#handBack(failure);
     }
-    return this.#fail(error, describeFailure(error, this.#task.lease.job.request));
+    return this.#fail(error, failure);
   }
 
-  async #handBack(): Promise<AttemptEnd<Result>> {
+  async #handBack(outage?: JobFailure): Promise<AttemptEnd<Result>> {
     const { queue, lease } = this.#task;
-    return (await queue.handBack(lease)) ? { outcome: 'handed_back' } : this.#whyVoid();
+    return (await queue.handBack(lease, outage)) ? { outcome: 'handed_back' } : this.#whyVoid();
   }
 
   async #fail(error: unknown, failure: JobFailure): Promise<AttemptEnd<Result>> {

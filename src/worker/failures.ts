@@ -5,17 +5,14 @@ import { ERROR_CODES, OxboardError, type ErrorCode } from '../errors.js';
 import { ObjectNotFound } from '../storage/storage.js';
 import type { JobFailure, JobRequest } from '../jobs/job.js';
 
-/** Not the fault of the job, and no other job on this worker could do without either. */
-const OUTAGES: readonly ErrorCode[] = ['STORAGE_UNAVAILABLE', 'REDIS_UNAVAILABLE'];
+/** A server that does not answer. */
+const UNANSWERED: readonly ErrorCode[] = ['STORAGE_UNAVAILABLE', 'REDIS_UNAVAILABLE'];
+
+/** Not the fault of the job: it waits until the server answers, or the disk has space. */
+const OUTAGES: readonly ErrorCode[] = [...UNANSWERED, 'DISK_FULL', 'OUTPUT_UNWRITABLE'];
 
 /** These may pass: other jobs end, files are removed, a server comes back. */
-const TRANSIENT: readonly ErrorCode[] = [
-  ...OUTAGES,
-  'OUT_OF_MEMORY',
-  'DISK_FULL',
-  'OUTPUT_UNWRITABLE',
-  'YOUTUBE_NETWORK',
-];
+const TRANSIENT: readonly ErrorCode[] = [...OUTAGES, 'OUT_OF_MEMORY', 'YOUTUBE_NETWORK'];
 
 const hasCode = (error: unknown, codes: readonly ErrorCode[]): boolean =>
   error instanceof OxboardError && codes.includes(error.code);
@@ -24,6 +21,8 @@ const hasCode = (error: unknown, codes: readonly ErrorCode[]): boolean =>
 export const isTransient = (error: unknown): boolean => hasCode(error, TRANSIENT);
 
 export const isOutOfMemory = (error: unknown): boolean => hasCode(error, ['OUT_OF_MEMORY']);
+
+export const isUnanswered = (error: unknown): boolean => hasCode(error, UNANSWERED);
 
 /** Tells whether the job goes back to the queue instead of failing. */
 export const isOutage = (error: unknown): boolean => hasCode(error, OUTAGES);

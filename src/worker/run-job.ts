@@ -4,7 +4,12 @@
 import type { Claim, Claims } from '../jobs/ports.js';
 import { runAttempt, type AttemptContext } from './attempt.js';
 import { removeResult } from './results.js';
-import { separateJob, type SeparatedJob, type SeparationContext } from './separate-job.js';
+import {
+  separateJob,
+  type SeparatedJob,
+  type SeparationContext,
+  type SeparationListener,
+} from './separate-job.js';
 import { checkpointsOf } from './stored-checkpoints.js';
 
 export interface JobContext extends AttemptContext, SeparationContext {
@@ -13,8 +18,23 @@ export interface JobContext extends AttemptContext, SeparationContext {
 
 /** Never rejects; see attempt.ts. */
 export function runJob(context: JobContext, claim: Claim): Promise<void> {
-  const { claims, storage, metrics } = context;
+  const { claims, storage, metrics, logger } = context;
   const { job, cached } = claim;
+  const listener: SeparationListener = {
+    onCheckpoint: async (position) => {
+      // A lost worker counts more than it should.
+      await claims.checkpointed(claim, position).catch((error: unknown) => {
+        logger.debug('checkpoint_not_reported', { error });
+      });
+    },
+    // The claim is void then, and the attempt ends as for a worker that was lost.
+    onStall: async () => {
+      logger.error('job_stalled');
+      await claims.giveUp(claim).catch((error: unknown) => {
+        logger.warn('job_not_given_up', { error });
+      });
+    },
+  };
   metrics.cache.inc({ outcome: cached ? 'hit' : 'miss' });
   return runAttempt<SeparatedJob>(context, {
     name: 'job',
@@ -24,7 +44,7 @@ export function runJob(context: JobContext, claim: Claim): Promise<void> {
     cached: cached !== undefined,
     active: metrics.jobsActive,
     work: async (progress, signal) =>
-      cached ? { result: cached } : separateJob(context, job, progress, signal),
+      cached ? { result: cached } : separateJob(context, job, { progress, listener }, signal),
     onStage: (stage, seconds) => metrics.stageSeconds.observe({ stage }, seconds),
     complete: ({ result, usedModel }) => claims.complete(claim, result, usedModel),
     discard: async ({ result }) => {

@@ -11,12 +11,14 @@ import type { Metrics } from '../observability/metrics.js';
 import { separateFile, type FileResult } from '../separation/separate-file.js';
 import type { Storage } from '../storage/storage.js';
 import type { Job, JobRequest, JobResult } from '../jobs/job.js';
+import type { CheckpointPosition } from '../jobs/ports.js';
 import { isOutOfMemory } from './failures.js';
 import { lengthLimit } from './length-limit.js';
 import { observeSegments } from './observe-segments.js';
 import type { ProgressReporter } from './progress.js';
 import { storeResult } from './results.js';
 import type { LoadedModel, Separators } from './separators.js';
+import { watchForStall } from './stall.js';
 import type { Speeds } from './speeds.js';
 import { checkpointPrefix, StoredCheckpoints } from './stored-checkpoints.js';
 import { inFolder } from './work-folder.js';
@@ -33,8 +35,17 @@ export interface SeparationContext {
   maxDuration: number;
   /** Seconds of work between two checkpoints, at the moment. */
   checkpointInterval: () => number;
+  /** Milliseconds without a batch after which a job does not go on; see stall.ts. */
+  stallLimit: (segmentSeconds: number, realtimeFactor: number | null) => number;
   logger: Logger;
   metrics: Metrics;
+}
+
+/** What the queue is told during a try; these handle their own errors. */
+export interface SeparationListener {
+  onCheckpoint: (position: CheckpointPosition) => Promise<void>;
+  /** The work does not go on. */
+  onStall: () => Promise<void>;
 }
 
 export interface SeparatedJob {
@@ -47,7 +58,7 @@ export interface SeparatedJob {
 export async function separateJob(
   context: SeparationContext,
   { id, request }: Job,
-  progress: ProgressReporter,
+  { progress, listener }: { progress: ProgressReporter; listener: SeparationListener },
   signal: AbortSignal,
 ): Promise<SeparatedJob> {
   const { separators, workDirectory } = context;
@@ -56,7 +67,7 @@ export async function separateJob(
     return await inFolder(workDirectory, 'job-', async (directory) => {
       const model = await separators.acquire(request.model, signal);
       try {
-        const run = { context, id, request, progress, signal, directory, model };
+        const run = { context, id, request, progress, listener, signal, directory, model };
         return { result: await separateAndStore(run), usedModel: model.hash };
       } finally {
         model.release();
@@ -74,6 +85,7 @@ interface Run {
   id: string;
   request: JobRequest;
   progress: ProgressReporter;
+  listener: SeparationListener;
   signal: AbortSignal;
   /** Of this try. */
   directory: string;
@@ -81,7 +93,7 @@ interface Run {
 }
 
 async function separateAndStore(run: Run): Promise<JobResult> {
-  const { context, id, request, progress, signal, directory, model } = run;
+  const { context, id, request, progress, listener, signal, directory, model } = run;
   const { storage, runtime, speeds, metrics, logger } = context;
   const { key } = request.source;
   if (key === null) throw new OxboardError('INTERNAL', 'The song was not downloaded');
@@ -90,12 +102,18 @@ async function separateAndStore(run: Run): Promise<JobResult> {
     storage,
     prefix: checkpointPrefix(id, { runtime, modelHash: model.hash }),
     interval: context.checkpointInterval,
+    onKept: listener.onCheckpoint,
     signal,
     logger,
   });
-  const made = await separate(inputPath, checkpoints, run).catch((error: unknown) => {
-    throw withSongName(error, inputPath, request.source.name);
-  });
+  const { segment, sampleRate } = model.separator.model;
+  const limitMs = context.stallLimit(segment / sampleRate, await speeds.of(model.hash));
+  const watch = watchForStall(progress, { limitMs, onStall: () => void listener.onStall() });
+  const made = await separate(inputPath, checkpoints, { ...run, progress: watch.reporter })
+    .catch((error: unknown) => {
+      throw withSongName(error, inputPath, request.source.name);
+    })
+    .finally(watch.stop);
   progress.report('storing');
   const result = await storeResult(storage, made, checkpoints.workSeconds, signal);
   if (checkpoints.resumed) {

@@ -1,13 +1,15 @@
 /**
  * Finished stems in the storage, where the next worker finds them when this one dies.
  */
+import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { z } from 'zod';
 import { sha256Hex } from '../lib/hash.js';
 import type { Logger } from '../observability/logger.js';
 import type { CheckpointPart, Checkpoints, KeptPart } from '../separation/checkpoints.js';
+import type { CheckpointPosition } from '../jobs/ports.js';
 import type { Storage } from '../storage/storage.js';
-import { isOutage } from './failures.js';
+import { isUnanswered } from './failures.js';
 
 /** Written last: what is not described is not whole. */
 const DESCRIPTION = 'part.json';
@@ -39,6 +41,8 @@ export interface StoredCheckpointsOptions {
   prefix: string;
   /** Seconds of work between two parts, at the moment. */
   interval: () => number;
+  /** Told how far the parts reach when one more is kept. It handles its own errors. */
+  onKept: (position: CheckpointPosition) => Promise<void>;
   signal: AbortSignal;
   logger: Logger;
 }
@@ -84,7 +88,7 @@ export class StoredCheckpoints implements Checkpoints {
    * frames come again with the next part, so there is no gap once the storage is back.
    */
   async add({ offset, frames, files }: CheckpointPart): Promise<boolean> {
-    const { storage, signal, logger } = this.#options;
+    const { storage, prefix, signal, logger, onKept } = this.#options;
     const folder = this.#folder(offset);
     const description: z.input<typeof descriptionSchema> = {
       offset,
@@ -93,16 +97,17 @@ export class StoredCheckpoints implements Checkpoints {
       workSeconds: this.workSeconds,
     };
     try {
-      for (const [index, { path, ...range }] of files.entries()) {
-        await storage.putCopy(`${folder}/${String(index)}.f32`, path, range, signal);
+      for (const [index, { path: file, ...range }] of files.entries()) {
+        await storage.putCopy(`${folder}/${String(index)}.f32`, file, range, signal);
       }
       const bytes = Buffer.from(JSON.stringify(description));
       await storage.putBytes(`${folder}/${DESCRIPTION}`, bytes, signal);
+      await onKept({ series: path.basename(prefix), frames: offset + frames });
       return true;
     } catch (error) {
       signal.throwIfAborted();
       logger.warn('checkpoint_failed', { error });
-      if (!isOutage(error)) await storage.removeAll(folder).catch(() => undefined);
+      if (!isUnanswered(error)) await storage.removeAll(folder).catch(() => undefined);
       return false;
     }
   }
@@ -125,7 +130,7 @@ export class StoredCheckpoints implements Checkpoints {
     } catch (error) {
       signal.throwIfAborted();
       // Once the storage is back, nothing of it has to be computed again.
-      if (isOutage(error)) throw error;
+      if (isUnanswered(error)) throw error;
       logger.warn('checkpoint_unusable', { key, error });
       return undefined;
     }

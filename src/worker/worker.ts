@@ -22,6 +22,8 @@ import { Host } from './host.js';
 import { currentDefault, installedModels } from './installed.js';
 import { RENEWAL_MS } from './lease.js';
 import { runJob, type JobContext } from './run-job.js';
+import type { SeparationContext } from './separate-job.js';
+import { stallLimitMs } from './stall.js';
 import { Separators } from './separators.js';
 import { Speeds } from './speeds.js';
 import { openWorkFolder } from './work-folder.js';
@@ -66,6 +68,8 @@ export interface WorkerDependencies {
   renewalMs?: number;
   /** Milliseconds before each further try at work that failed with a transient error. */
   retryDelaysMs?: readonly number[];
+  /** When a job does not go on; see {@link stallLimitMs}. */
+  stallLimit?: SeparationContext['stallLimit'];
 }
 
 export interface RunningWorker {
@@ -101,6 +105,8 @@ export async function startWorker({
   checkpointSeconds = CHECKPOINT_SECONDS,
   renewalMs = RENEWAL_MS,
   retryDelaysMs = RETRY_DELAYS_MS,
+  stallLimit = (segmentSeconds, factor) =>
+    stallLimitMs(segmentSeconds, factor, config.workerConcurrency),
 }: WorkerDependencies): Promise<RunningWorker> {
   const { modelsDir, dataDir, tf32 = false, workerConcurrency: concurrency } = config;
   const { device, threads, version, signature } = resolveRuntime({
@@ -141,6 +147,7 @@ export async function startWorker({
     runtime: signature,
     workDirectory: folder.directory,
     maxDuration: config.maxDuration,
+    stallLimit,
     checkpointInterval: () =>
       host.isStopping ? Math.min(LAST_CHECKPOINTS_SECONDS, checkpointSeconds) : checkpointSeconds,
     logger,

@@ -12,6 +12,7 @@ import { createDispatcher } from '../../src/queue/dispatcher.js';
 import type { JobOptions } from '../../src/options.js';
 import { DEFAULT_JOB_OPTIONS } from './options.js';
 import { isFinished, type Job, type JobEvent } from '../../src/jobs/job.js';
+import { TIMING } from '../../src/jobs/timing.js';
 import { createJobs } from '../../src/queue/jobs.js';
 import { connectQueue } from '../../src/queue/connection.js';
 import { createSweeper } from '../../src/queue/sweeper.js';
@@ -43,17 +44,20 @@ export interface WorkerSettings {
   place?: Omit<StorageConfig, 'dataDir'>;
   /** Instead of the service's own. */
   storage?: Storage;
+  /** Milliseconds without a batch after which a job is given up. */
+  stallMs?: number;
 }
 
 /** A worker as its process composes it. */
 export async function composeWorker(settings: WorkerSettings) {
-  const { redisUrl, dataDir, config, place = FOLDER } = settings;
+  const { redisUrl, dataDir, config, place = FOLDER, stallMs } = settings;
   const { logger, events } = recordingLogger();
   const metrics = createMetrics({ process: 'worker' });
   const storage = settings.storage ?? (await openStorage({ ...place, dataDir }));
   const redis = await connectQueue({ redisUrl, redisDb: 0 }, logger);
   const dispatcher = createDispatcher(redis, logger);
-  const claims = createClaims(redis, { dispatcher, jobTtl: JOB_TTL, logger });
+  const timing = { ...TIMING, outageDelayMs: 200 };
+  const claims = createClaims(redis, { dispatcher, jobTtl: JOB_TTL, logger, timing });
   const sweeper = createSweeper(redis, {
     dispatcher,
     storage,
@@ -83,6 +87,7 @@ export async function composeWorker(settings: WorkerSettings) {
     checkpointSeconds: 0.2,
     renewalMs: 250,
     retryDelaysMs: [50, 100, 200],
+    ...(stallMs !== undefined && { stallLimit: () => stallMs }),
   });
   sweeper.start();
   return {
@@ -206,6 +211,9 @@ export async function startService(context: Context, place: WorkerSettings['plac
     async answers(): Promise<void> {
       await until(() => jobs.counts().catch(() => undefined), 'an answer of Redis');
     },
+
+    /** How far its checkpoints reach, as the queue was told. */
+    checkpointOf: (id: string) => redis.send(['HGET', `${PREFIX}job:${id}`, 'checkpoint']),
 
     /** As if the whole lease of a job had passed. */
     async endLease(id: string): Promise<void> {

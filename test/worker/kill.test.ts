@@ -7,6 +7,7 @@ import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { makeAudio, temporaryFolder } from '../support/audio.js';
+import { until } from '../support/until.js';
 import { startService } from '../support/worker.js';
 
 type Service = Awaited<ReturnType<typeof startService>>;
@@ -62,6 +63,24 @@ describe('a worker that is killed', () => {
       Object.values(resumed.result!.stems).map(({ sha256 }) => sha256),
       Object.values(undisturbed.result!.stems).map(({ sha256 }) => sha256),
     );
+  });
+
+  it('again and again costs a job nothing while its checkpoints move', async (context) => {
+    const service = await startService(context);
+    const { id } = await service.admit(song, REQUEST);
+    const job = () => service.jobs.get(id, 'all');
+    for (let attempt = 1; attempt <= 3; attempt++) {
+      const before = await service.checkpointOf(id);
+      // It writes one checkpoint more, and waits then.
+      const child = await startChild(service, 'after-checkpoint');
+      await until(async () => (await service.checkpointOf(id)) !== before, 'one more checkpoint');
+      await end(child, 'SIGKILL');
+      assert.equal((await job())?.attempts, attempt);
+      await service.endLease(id);
+    }
+    await service.startWorker();
+    assert.equal((await service.finished(id)).status, 'completed');
+    assert.equal((await job())?.attempts, 4);
   });
 
   it('three times by the same job does not get it again', async (context) => {

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, it, type TestContext } from 'node:test';
 import { StoredCheckpoints } from '../../src/worker/stored-checkpoints.js';
+import type { CheckpointPosition } from '../../src/jobs/ports.js';
 import type { KeptPart } from '../../src/separation/checkpoints.js';
 import { openStorage } from '../../src/storage/open.js';
 import { temporaryFolder } from '../support/audio.js';
@@ -14,11 +15,13 @@ async function setting(context: TestContext) {
   const storage = await openStorage({ storageUrl: undefined, dataDir: folder });
   const stop = new AbortController();
   const { logger, events } = recordingLogger();
+  const kept: CheckpointPosition[] = [];
   const open = (prefix = 'checkpoints/job/runtime') =>
     new StoredCheckpoints({
       storage,
       prefix,
       interval: () => 10,
+      onKept: (position) => Promise.resolve(void kept.push(position)),
       signal: stop.signal,
       logger,
     });

@@ -231,21 +231,41 @@ describe('a worker', () => {
     assert.equal(job.status, 'completed');
   });
 
-  it('fails a job for which its disk has no room, and does one that fits', async (context) => {
+  it('lets a job wait while its disk is full, and does it when there is space', async (context) => {
     context.after(unmountSmallDisks);
     const disk = smallDisk(temporaryFolder(context), 'disk', 180);
     if (disk === undefined) return; // only root can make one
+    const filler = path.join(disk, 'filler');
+    writeFileSync(filler, Buffer.alloc(150_000_000));
     const service = await startService(context);
     const { storage } = service;
     const worker = await service.startWorker({ dataDir: disk, storage });
-    const large = await service.finished((await service.admit(newSong(40))).id);
-    assert.equal(large.error?.code, 'DISK_FULL');
-    assert.doesNotMatch(large.error.message, /\/|--out/);
-    assert.ok(worker.logged.some(({ event }) => event === 'job_retried'));
-    const small = await service.finished((await service.admit(newSong(1))).id);
-    assert.equal(small.status, 'completed');
+    const { id } = await service.admit(newSong(20));
+    await worker.says('job_handed_back');
+    const waits = worker.logged.find(({ event }) => event === 'job_waits');
+    assert.match(JSON.stringify(waits), /DISK_FULL/);
+    assert.equal((await service.jobs.get(id, 'all'))?.error, null);
+    rmSync(filler);
+    const job = await service.finished(id);
+    assert.equal(job.status, 'completed');
+    assert.equal(job.attempts, 1);
     await worker.stop();
     assert.deepEqual(readdirSync(path.join(disk, 'work')), []);
+  });
+
+  it('gives up a job that does not go on, and does the next', async (context) => {
+    const service = await startService(context);
+    // The only segment of the first job never ends.
+    const worker = await service.startWorker({
+      config: { workerConcurrency: 1 },
+      stallMs: 400,
+    });
+    const stuck = await service.finished((await service.admit(newSong(1), { model: 'slow' })).id);
+    assert.equal(stuck.error?.code, 'ATTEMPTS_EXHAUSTED');
+    assert.match(stuck.error.message, /3 workers .* same point/);
+    assert.equal(worker.logged.filter(({ event }) => event === 'job_stalled').length, 3);
+    const next = await service.finished((await service.admit(newSong(1))).id);
+    assert.equal(next.status, 'completed');
   });
 
   it('goes on after a restart of Redis', async (context) => {

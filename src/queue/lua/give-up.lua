@@ -3,5 +3,6 @@
 expect({ id = is_text, token = is_text, maxAttempts = is_count, maxLosses = is_count, ttlMs = is_count })
 if why_void(args.id, args.token) then return reply({}) end
 even_without_memory()
+revoke(args.id, 'lost')
 local woken = lose(args.id, now(), args)
 return reply({ woken = woken })
