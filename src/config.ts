@@ -232,6 +232,12 @@ const CLIENTS = table({
     default: '3600',
     text: 'Period of API_RATE_LIMIT, in seconds.',
   },
+  API_QUEUE_WITHOUT_WORKERS: {
+    key: 'queueWithoutWorkers',
+    schema: flag,
+    default: 'true',
+    text: 'true: while no worker runs, jobs are accepted for the models that workers had last, and wait. false: they are refused with NO_WORKER. Before any worker has run, they are always refused.',
+  },
   API_KEYS: {
     key: 'apiKeys',
     schema: list

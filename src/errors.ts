@@ -125,6 +125,12 @@ export const ERROR_CODES = {
   },
   RATE_LIMITED: { exitStatus: 1, httpStatus: 429, meaning: 'More jobs than API_RATE_LIMIT allows' },
   REDIS_UNAVAILABLE: { exitStatus: 1, httpStatus: 503, meaning: 'Redis does not answer' },
+  REDIS_REFUSES_WRITES: {
+    exitStatus: 1,
+    httpStatus: 503,
+    meaning:
+      'Redis refuses writes, mostly for lack of memory or disk space: raise its maxmemory, or free space',
+  },
   STORAGE_UNAVAILABLE: { exitStatus: 1, httpStatus: 503, meaning: 'The storage does not answer' },
   NO_WORKER: {
     exitStatus: 1,

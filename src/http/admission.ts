@@ -43,6 +43,8 @@ export interface AdmissionDependencies {
   /** Seconds of audio; of that behind a link. */
   maxDuration: number;
   youtubeMaxDuration: number;
+  /** Whether jobs are accepted while no worker runs. */
+  queueWithoutWorkers: boolean;
 }
 
 /**
@@ -53,7 +55,7 @@ export async function admit(
   request: AdmissionRequest,
   dependencies: AdmissionDependencies,
 ): Promise<{ job: Job; replayed: boolean }> {
-  const model = await chooseModel(request.form.model, dependencies.workers);
+  const model = await chooseModel(request.form.model, dependencies);
   const { song } = request;
   return 'file' in song
     ? admitUpload(request, song.file, model, dependencies)
@@ -155,10 +157,16 @@ async function admission(
   };
 }
 
-async function chooseModel(name: string | undefined, workers: Workers): Promise<WorkerModel> {
+async function chooseModel(
+  name: string | undefined,
+  { workers, queueWithoutWorkers }: AdmissionDependencies,
+): Promise<WorkerModel> {
   const { models, defaultModel } = await workers.models();
   if (models.length === 0) {
     throw new OxboardError('NO_WORKER', 'No worker has announced its models yet');
+  }
+  if (!queueWithoutWorkers && !models.some(({ serving }) => serving)) {
+    throw new OxboardError('NO_WORKER', 'No worker runs at the moment. Send the song again later');
   }
   const wanted = name ?? defaultModel;
   const model = models.find((candidate) => candidate.name === wanted);

@@ -97,6 +97,7 @@ function settingsOf({
 }: ApiDependencies): Pick<
   RouteDependencies,
   | 'maxDuration'
+  | 'queueWithoutWorkers'
   | 'youtubeMaxDuration'
   | 'form'
   | 'postLimit'
@@ -107,6 +108,7 @@ function settingsOf({
 > {
   return {
     maxDuration: config.maxDuration,
+    queueWithoutWorkers: config.queueWithoutWorkers,
     youtubeMaxDuration: Math.min(config.maxDuration, config.youtubeMaxDuration),
     form: {
       youtubeHosts: config.youtubeHosts,

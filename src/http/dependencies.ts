@@ -21,6 +21,7 @@ export type ApiConfig = Pick<
   | 'dataDir'
   | 'maxFileSize'
   | 'maxDuration'
+  | 'queueWithoutWorkers'
   | 'youtubeHosts'
   | 'youtubeMaxDuration'
   | 'rateLimit'

@@ -66,6 +66,7 @@ class MalformedRequest extends OxboardError {
 /** Seconds after which a request that failed by this code may be tried again. */
 const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = {
   REDIS_UNAVAILABLE: 5,
+  REDIS_REFUSES_WRITES: 30,
   STORAGE_UNAVAILABLE: 5,
   SHUTTING_DOWN: 5,
   NO_WORKER: 10,

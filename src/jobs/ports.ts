@@ -2,7 +2,8 @@
  * The queue as the API and the workers see it. Both speak to one Redis; our record there is the truth
  * about a job, and every change of it is one atomic script.
  *
- * Every method throws OxboardError REDIS_UNAVAILABLE when Redis does not answer within a few seconds.
+ * Every method throws OxboardError REDIS_UNAVAILABLE when Redis does not answer within a few seconds, and
+ * those that write REDIS_REFUSES_WRITES when it takes no writes.
  */
 import type { TraceContext } from '../observability/tracing.js';
 import type {
@@ -61,6 +62,8 @@ export interface Jobs {
   cancelOrRemove(id: string, tenant: string): Promise<'cancelled' | 'removed' | undefined>;
   /** Seconds of queued work before a job of that cost would begin, with the workers there are. */
   waitSeconds(costSeconds: number): Promise<number>;
+  /** @throws OxboardError REDIS_REFUSES_WRITES while no job can be admitted. */
+  checkWrites(): Promise<void>;
   counts(): Promise<{ pending: number; processing: number }>;
   /**
    * The job's events: those after `after` (or the current state first, without it), then each as it

@@ -4,13 +4,14 @@
 import { OxboardError } from '../errors.js';
 import type { Logger } from '../observability/logger.js';
 import { connectRedis, type RedisConnection } from '../redis/connection.js';
+import { dangerousEviction, EVICTION_ADVICE } from '../redis/eviction.js';
 import { SCHEMA_KEY, SCHEMA_VERSION } from './keys.js';
 import { SCRIPT_SOURCES, type QueueScripts } from './scripts.js';
 
 export type QueueConnection = RedisConnection<QueueScripts>;
 
 /**
- * Connects as `connectRedis` does.
+ * Connects as `connectRedis` does. Warns of a Redis that may delete jobs.
  *
  * @throws OxboardError REDIS_UNAVAILABLE; INVALID_ENVIRONMENT when another version of OX Board wrote
  * the data that is there.
@@ -25,7 +26,11 @@ export async function connectQueue(
       key: SCHEMA_KEY,
       version: SCHEMA_VERSION,
     });
-    if (version === SCHEMA_VERSION) return connection;
+    if (version === SCHEMA_VERSION) {
+      const policy = await dangerousEviction(connection);
+      if (policy !== undefined) logger.warn('redis_evicts', { policy, advice: EVICTION_ADVICE });
+      return connection;
+    }
     throw new OxboardError(
       'INVALID_ENVIRONMENT',
       `The jobs in Redis have schema version ${String(version)}, and this release of OX Board Demucs ` +

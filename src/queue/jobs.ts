@@ -101,6 +101,10 @@ export function createJobs(
       return (ahead + runningMs) / 1000 / Math.max(1, live.length);
     },
 
+    async checkWrites() {
+      await scripts.checkWrites({});
+    },
+
     counts: () => scripts.counts({}),
 
     events: (id, tenant, options) => feeds.listen(id, tenant, options),

@@ -81,6 +81,7 @@ export interface QueueScripts {
   load(
     args: object,
   ): Promise<Record<Lane, Queued> & { running: number; runningMs: number; workers?: string[] }>;
+  checkWrites(args: object): Promise<object>;
   counts(args: object): Promise<{ pending: number; processing: number }>;
   events(
     args: Owned & { after: string | undefined },

@@ -6,7 +6,11 @@ import { ObjectNotFound } from '../storage/storage.js';
 import type { JobFailure, JobRequest } from '../jobs/job.js';
 
 /** A server that does not answer. */
-const UNANSWERED: readonly ErrorCode[] = ['STORAGE_UNAVAILABLE', 'REDIS_UNAVAILABLE'];
+const UNANSWERED: readonly ErrorCode[] = [
+  'STORAGE_UNAVAILABLE',
+  'REDIS_UNAVAILABLE',
+  'REDIS_REFUSES_WRITES',
+];
 
 /** Not the fault of the job: it waits until the server answers, or the disk has space. */
 const OUTAGES: readonly ErrorCode[] = [...UNANSWERED, 'DISK_FULL', 'OUTPUT_UNWRITABLE'];
@@ -27,7 +31,8 @@ export const isUnanswered = (error: unknown): boolean => hasCode(error, UNANSWER
 /** Tells whether the job goes back to the queue instead of failing. */
 export const isOutage = (error: unknown): boolean => hasCode(error, OUTAGES);
 
-export const isRedisAway = (error: unknown): boolean => hasCode(error, ['REDIS_UNAVAILABLE']);
+export const isRedisAway = (error: unknown): boolean =>
+  hasCode(error, ['REDIS_UNAVAILABLE', 'REDIS_REFUSES_WRITES']);
 
 /** Their messages are only about the song, its link and the options. */
 const ABOUT_THE_SONG =

@@ -16,6 +16,8 @@ import type { Check } from '../../src/bin/doctor/check.js';
 import { temporaryFolder } from '../support/audio.js';
 import { modelsDir, oxboard } from '../support/cli.js';
 import { run, stagePackage, type StagedPackage } from '../support/package.js';
+import { connectRedis } from '../../src/redis/connection.js';
+import { recordingLogger } from '../support/logs.js';
 import { startRedis } from '../support/redis.js';
 
 const linux = { skip: process.platform === 'linux' ? false : 'only for Linux' };
@@ -234,6 +236,14 @@ describe('oxboard doctor', () => {
     assert.match(good.check('redis')?.text ?? '', /^\d+\.\d+.* answers at REDIS_URL$/);
     assert.match(good.check('data folder')?.text ?? '', /data, \d+\.\d GB free$/);
 
+    const { logger } = recordingLogger();
+    const connection = await connectRedis({ redisUrl: redis.url, redisDb: 0 }, logger);
+    await connection.send(['CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru']);
+    await connection.close();
+    const evicts = await examine(staged, { env: { REDIS_URL: redis.url } });
+    assert.equal(evicts.check('redis')?.status, 'note');
+    assert.match(evicts.check('redis')?.text ?? '', /allkeys-lru/);
+    assert.match(evicts.check('redis')?.mend ?? '', /noeviction/);
     await redis.stop();
     writeFileSync(path.join(staged.folder, 'file'), '');
     writeFileSync(path.join(staged.folder, '.env'), 'DATA_DIR=file/data\n');

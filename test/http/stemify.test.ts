@@ -335,6 +335,38 @@ void describe('a song for a service that cannot take it', () => {
     assert.equal((await post(api, form(api.song))).status, 202);
   });
 
+  it('is refused without a running worker where the operator wants that', async (context) => {
+    const api = await startApi(context, { config: { queueWithoutWorkers: false } });
+    assert.equal((await post(api, form(api.song))).status, 202);
+    await api.workers.withdraw(ANNOUNCEMENT.id);
+    const answer = await call(api, '/stemify', { method: 'POST', body: form(api.song) });
+    assertProblem(answer, 503, 'NO_WORKER');
+    assert.deepEqual(leftovers(api), []);
+  });
+
+  it('is told that Redis refuses writes, and so does the readiness', async (context) => {
+    const api = await startApi(context);
+    const redis = await connectRedis(
+      { redisUrl: api.redis.url, redisDb: 0 },
+      recordingLogger().logger,
+    );
+    context.after(() => redis.close());
+    await redis.send(['CONFIG', 'SET', 'maxmemory', '1']);
+    const answer = await call(api, '/stemify', { method: 'POST', body: form(api.song) });
+    assertProblem(answer, 503, 'REDIS_REFUSES_WRITES');
+    assert.match((answer.body as { detail: string }).detail, /refuses writes.*maxmemory/);
+    assert.ok(Number(answer.headers.get('retry-after')) > 0);
+    assert.deepEqual(await uploads(api), []);
+    const ready = await call(api, '/health/ready');
+    assert.equal(ready.status, 503);
+    assert.deepEqual(ready.body, { status: 'not_ready', missing: ['redis_writes'] });
+    assert.equal((await call(api, '/health')).status, 200);
+
+    await redis.send(['CONFIG', 'SET', 'maxmemory', '0']);
+    assert.equal((await call(api, '/health/ready')).status, 200);
+    assert.equal((await post(api, form(api.song))).status, 202);
+  });
+
   it('is told when Redis does not answer, and leaves nothing', async (context) => {
     const api = await startApi(context);
     await api.redis.stop();

@@ -6,6 +6,7 @@ import { createDeliveries } from '../../src/queue/deliveries.js';
 import { PREFIX, SCHEMA_KEY, SCHEMA_VERSION } from '../../src/queue/keys.js';
 import type { Job } from '../../src/jobs/job.js';
 import type { Admission } from '../../src/jobs/ports.js';
+import { recordingLogger } from '../support/logs.js';
 import { admission, model, claimed, quiet, result, startQueue, TENANT, worker } from './harness.js';
 
 const queue = await startQueue({ after });
@@ -226,6 +227,19 @@ describe('arguments that do not fit', () => {
     assert.equal(await one.claims.fail(await claimed(one), { code: 'INTERNAL', message }), true);
     const { error } = (await api.jobs.get(job.id, TENANT))!;
     assert.equal(error?.message, message);
+  });
+});
+
+describe('a Redis that may delete data for lack of memory', () => {
+  it('is warned of at the start', async () => {
+    const settings = { redisUrl: queue.redis.url, redisDb: 1 };
+    for (const policy of ['allkeys-lru', 'volatile-ttl', 'noeviction']) {
+      await send(['CONFIG', 'SET', 'maxmemory-policy', policy]);
+      const { logger, events } = recordingLogger();
+      await (await connectQueue(settings, logger)).close();
+      const warned = events.filter(({ event }) => event === 'redis_evicts');
+      assert.equal(warned.length, policy === 'noeviction' ? 0 : 1, policy);
+    }
   });
 });
 

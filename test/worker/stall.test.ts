@@ -17,21 +17,21 @@ function watched({ mock }: TestContext) {
       report: (stage) => void reported.push(stage),
       flush: () => Promise.resolve(),
     },
-    { limitMs: LIMIT_MS, onStall: () => void stalls++, now: () => nowMs },
+    { limitMs: LIMIT_MS, onStall: () => stalls++, now: () => nowMs },
   );
   return {
     reporter,
     reported,
     stop,
     stalls: () => stalls,
-    pass(milliseconds: number): void {
+    pass: (milliseconds: number): void => {
       for (let count = 0; count < milliseconds; count += TICK_MS) {
         nowMs += TICK_MS;
         mock.timers.tick(TICK_MS);
       }
     },
     /** The process is halted for so long. */
-    halt(milliseconds: number): void {
+    halt: (milliseconds: number): void => {
       nowMs += milliseconds;
       mock.timers.tick(TICK_MS);
     },

@@ -53,11 +53,16 @@ async function checkStorage(config: ServiceConfig): Promise<Check> {
 async function checkRedis({ redisUrl, redisDb }: ServiceConfig): Promise<Check> {
   if (redisUrl === undefined) return checkRedisServer();
   const { connectRedis } = await import('../../redis/connection.js');
+  const { dangerousEviction, EVICTION_ADVICE } = await import('../../redis/eviction.js');
   try {
     const redis = await connectRedis({ redisUrl, redisDb }, silent);
     const version = /redis_version:(\S+)/.exec(String(await redis.send(['INFO', 'server'])))?.[1];
+    const policy = await dangerousEviction(redis);
     await redis.close();
-    return ok('redis', `${version ?? 'of unknown version'} answers at REDIS_URL`);
+    const text = `${version ?? 'of unknown version'} answers at REDIS_URL`;
+    return policy === undefined
+      ? ok('redis', text)
+      : note('redis', `${text}, with the eviction policy ${policy}`, EVICTION_ADVICE);
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     return note('redis', text, 'start it, or correct REDIS_URL, or unset it for one of our own');

@@ -58,12 +58,16 @@ export type HealthDocument = z.output<typeof health>;
 
 const liveness = z.object({ status: z.literal('alive') }).meta({ id: 'Liveness' });
 
-const MISSING = ['redis', 'storage', 'workers', 'shutting_down'] as const;
+const MISSING = ['redis', 'redis_writes', 'storage', 'workers', 'shutting_down'] as const;
 
 export const readiness = z
   .object({
     status: z.enum(['ready', 'not_ready']),
-    missing: z.array(z.enum(MISSING)).meta({ description: 'Empty when the service is ready.' }),
+    missing: z.array(z.enum(MISSING)).meta({
+      description:
+        'Empty when the service is ready. redis_writes: Redis answers but refuses writes, because its ' +
+        'memory or its disk is full, or it is a replica.',
+    }),
   })
   .meta({ id: 'Readiness' });
 type Readiness = z.output<typeof readiness>;
@@ -173,12 +177,14 @@ function createChecks({
   return async () => {
     const missing = await findMissing([
       { name: 'redis', check: async () => jobs.counts() },
+      { name: 'redis_writes', check: () => jobs.checkWrites() },
       { name: 'storage', check: requireStorage },
       { name: 'workers', check: requireWorker },
     ]);
     const names = missing.map(({ name }) => name as Readiness['missing'][number]);
-    // Without Redis nothing is known about workers.
-    return names.includes('redis') ? names.filter((name) => name !== 'workers') : names;
+    // Without Redis nothing is known about the rest that is in it.
+    const inRedis: readonly string[] = ['redis_writes', 'workers'];
+    return names.includes('redis') ? names.filter((name) => !inRedis.includes(name)) : names;
   };
 }
 

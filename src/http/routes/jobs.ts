@@ -98,7 +98,7 @@ const deleteJob = defineRoute({
     'while. A job that has ended is removed, together with its stems.',
   ...ofJob,
   responses: { '204': { description: 'The job is cancelled or removed.' } },
-  errors: ['JOB_NOT_FOUND', 'REDIS_UNAVAILABLE', 'STORAGE_UNAVAILABLE'],
+  errors: ['JOB_NOT_FOUND', 'REDIS_UNAVAILABLE', 'REDIS_REFUSES_WRITES', 'STORAGE_UNAVAILABLE'],
   handler:
     ({ jobs, metrics }) =>
     async ({ response, context, path }) => {

@@ -126,6 +126,7 @@ const stemify = defineRoute({
     'MODEL_NOT_FOUND',
     'RATE_LIMITED',
     'REDIS_UNAVAILABLE',
+    'REDIS_REFUSES_WRITES',
     'STORAGE_UNAVAILABLE',
     'NO_WORKER',
     'DISK_FULL',
