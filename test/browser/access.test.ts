@@ -89,11 +89,12 @@ void describe('the page', () => {
       const { name, outline } = await page.evaluate(() => {
         const at = document.activeElement as HTMLElement;
         return {
-          name: at.getAttribute('aria-label') ?? at.innerText,
+          // After the last control, the browser's own come.
+          name: at === document.body ? '' : (at.getAttribute('aria-label') ?? at.innerText),
           outline: getComputedStyle(at).outlineStyle,
         };
       });
-      if (name.startsWith('OX Board')) break;
+      if (name === '') break;
       assert.notEqual(outline, 'none', `${name} shows its focus`);
       names.add(name);
     }

@@ -45,6 +45,8 @@ export async function openPage(
   await page.route(`**${RECORDER_PATH}`, (route) =>
     route.fulfill({ contentType: 'text/javascript', body: RECORDER }),
   );
+  // tsx keeps the names of functions with it, also of those that are sent to the page.
+  await page.addInitScript('globalThis.__name = (value) => value;');
   await page.addInitScript(listen, RECORDER_PATH);
   await page.goto(`${origin}/${hash}`);
   return page;

@@ -21,7 +21,7 @@ export const exactClock = (seconds: number): string => {
 /** `about 2 minutes`. */
 export function duration(seconds: number): string {
   if (seconds < 60) return count(Math.max(1, Math.round(seconds)), 'second');
-  if (seconds < 5400) return count(Math.round(seconds / 60), 'minute');
+  if (seconds < 7200 && seconds % 3600 !== 0) return count(Math.round(seconds / 60), 'minute');
   if (seconds < 129_600) return count(Math.round(seconds / 3600), 'hour');
   return count(Math.round(seconds / 86_400), 'day');
 }

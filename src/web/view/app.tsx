@@ -30,7 +30,7 @@ export function App() {
         </a>
         <ServiceState />
         <button
-          class="plain"
+          class="plain wide-only"
           title="Keyboard shortcuts (?)"
           aria-label="Keyboard shortcuts"
           onClick={() => (help.value = true)}
