@@ -52,6 +52,7 @@ export const ERROR_CODES = {
     httpStatus: 415,
     meaning: 'The input holds no audio that can be decoded',
   },
+  INPUT_DAMAGED: { exitStatus: 1, meaning: 'More than a tenth of the audio is lost' },
   INPUT_NOT_FINITE: {
     exitStatus: 1,
     httpStatus: 415,

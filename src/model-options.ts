@@ -6,7 +6,8 @@ import {
   DEFAULT_OVERLAP,
   invalidOption,
   type JobOptions,
-  type OutputOptions,
+  parseMix,
+  type ResolvedOutputOptions,
   type SeparateOptions,
 } from './options.js';
 
@@ -19,6 +20,14 @@ export interface ModelShape {
   minLength: number;
 }
 
+/** The options of outputs that are checked here. */
+type Checked = Partial<
+  Pick<
+    ResolvedOutputOptions,
+    'twoStems' | 'mix' | 'mixtureConsistent' | 'clipMode' | 'start' | 'end'
+  >
+>;
+
 /** How a song is cut into segments. */
 type Segmentation = Pick<SeparateOptions, 'segment' | 'overlap'>;
 
@@ -29,7 +38,7 @@ type Segmentation = Pick<SeparateOptions, 'segment' | 'overlap'>;
  * @throws OxboardError INVALID_OPTION
  */
 export function checkModelOptions(
-  options: Segmentation & Pick<SeparateOptions, 'stems'> & Pick<OutputOptions, 'twoStems'>,
+  options: Segmentation & Pick<SeparateOptions, 'stems'> & Checked,
   model: Pick<ModelShape, 'sampleRate' | 'segment'> & { name: string; sources: readonly string[] },
 ): void {
   const { stems, twoStems } = options;
@@ -43,6 +52,13 @@ export function checkModelOptions(
   };
   for (const stem of stems ?? []) checkSource('stems', stem);
   if (twoStems !== undefined) checkSource('twoStems', twoStems);
+
+  checkMixes(options, sources);
+  const { mixtureConsistent, clipMode, start = 0, end = Infinity } = options;
+  if (mixtureConsistent && (clipMode === 'clamp' || clipMode === 'tanh')) {
+    throw invalidOption('clipMode', 'rescale or none (with mixture-consistent stems)', clipMode);
+  }
+  if (end <= start) throw invalidOption('end', `time after the start (${String(start)} s)`, end);
 
   const { segment, overlap = DEFAULT_OVERLAP } = options;
   const { frames, stride } = segmentFrames(options, model);
@@ -58,6 +74,40 @@ export function checkModelOptions(
     `number of seconds from ${from} up to ${to} (${model.name})`,
     segment,
   );
+}
+
+function checkMixes({ mix = [], twoStems }: Checked, sources: readonly string[]): void {
+  const taken = new Set([...sources, 'mixture']);
+  if (twoStems !== undefined) taken.add(`no_${twoStems}`).add(`minus_${twoStems}`);
+  for (const { name, stems } of mix.map(parseMix)) {
+    if (taken.has(name)) throw invalidOption('mix', 'name that no other stem has', name);
+    taken.add(name);
+    for (const [index, stem] of stems.entries()) {
+      if (!sources.includes(stem)) {
+        throw invalidOption('mix', `sum of some of ${sources.join(', ')}`, stem, sources);
+      }
+      if (stems.indexOf(stem) !== index) throw invalidOption('mix', 'each stem once', stem);
+    }
+  }
+}
+
+/** The part of a song that is separated, in seconds; empty when it begins after the song's end. */
+export function partOf(
+  { start = 0, end = Infinity }: Pick<Checked, 'start' | 'end'>,
+  songSeconds: number,
+): { start: number; end: number } {
+  return { start, end: Math.max(Math.min(end, songSeconds), start) };
+}
+
+/**
+ * Refuses a part that begins after the song's end.
+ *
+ * @throws OxboardError INVALID_OPTION
+ */
+export function checkPart({ start = 0 }: Pick<Checked, 'start'>, songSeconds: number): void {
+  if (start < songSeconds || start === 0) return;
+  const words = `time before the end of the song (${songSeconds.toFixed(3)} s)`;
+  throw invalidOption('start', words, start);
 }
 
 /** Sample frames of a segment and from one to the next, each cut to an integer as in demucs.apply. */
@@ -78,12 +128,12 @@ const CALL_SECONDS = 0.25;
 /**
  * The work of a separation, in seconds of a long song that is separated with default options. It
  * counts what the networks are fed with: every shift runs over the whole song, segments overlap,
- * and one that is shorter than the network takes is padded.
+ * and one that is shorter than the network takes is padded. A part of a song is less.
  *
  * @param options that passed {@link checkModelOptions}.
  */
 export function workSeconds(
-  options: Segmentation & Pick<JobOptions, 'shifts'>,
+  options: Segmentation & Pick<JobOptions, 'shifts'> & Checked,
   model: ModelShape,
   songSeconds: number,
 ): number {
@@ -91,7 +141,11 @@ export function workSeconds(
   const { shifts } = options;
   const { frames, stride } = segmentFrames(options, model);
   const shortest = Math.max(model.minLength, Math.min(model.segment, CALL_SECONDS * sampleRate));
-  const length = songSeconds * sampleRate + (shifts > 0 ? maxShift(sampleRate) : 0);
+  const part = partOf(options, songSeconds);
+  // A part needs the segments that reach into it.
+  const partFrames = (part.end - part.start) * sampleRate + frames;
+  const songFrames = Math.min(songSeconds * sampleRate, partFrames);
+  const length = songFrames + (shifts > 0 ? maxShift(sampleRate) : 0);
   const segments = Math.ceil(length / stride);
   const whole = length < frames ? 0 : Math.floor((length - frames) / stride) + 1;
   // The segments that reach beyond the end of the song get shorter by one stride each.

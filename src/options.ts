@@ -32,6 +32,27 @@ const abortSignal = expected(
   'AbortSignal',
 );
 
+/** A time in a song, as people write it: 90, 90.5, "1:30" or "1:01:30". */
+const songTime = expected(
+  z.union([
+    z.number().min(0),
+    z
+      .string()
+      .regex(/^(\d+:)?\d+:\d{1,2}(\.\d+)?$/)
+      .transform((given) => given.split(':').reduce((sum, part) => sum * 60 + Number(part), 0)),
+  ]),
+  'time in seconds or as mm:ss',
+);
+
+/** One more stem from the sum of others. */
+const MIX_PATTERN = /^([a-z0-9_-]{1,32})=([^+=,]+(?:\+[^+=,]+)*)$/;
+
+/** The name and the stems of a mix; of a text that fits the pattern. */
+export function parseMix(mix: string): { name: string; stems: string[] } {
+  const [, name = '', stems = ''] = MIX_PATTERN.exec(mix) ?? [];
+  return { name, stems: stems.split('+') };
+}
+
 /** How far a separation has come. It is reported after each segment of each bag member and shift. */
 export interface Progress {
   /** Work done, from 0 to 1. */
@@ -136,6 +157,11 @@ export const separateOptions = z.strictObject({
   seed: integer(0, 2 ** 32 - 1)
     .optional()
     .describe('Seed of the random shifts, a new one each time if not given'),
+  resample: expected(z.boolean(), 'boolean')
+    .default(false)
+    .describe(
+      'Convert arrays of another sample rate or number of channels; stems have those of the model',
+    ),
   batchSize: integer(1, 64).optional().describe('Segments that run through a network together'),
   signal: abortSignal.optional().describe('Aborts the separation'),
   onProgress: expected(
@@ -184,22 +210,42 @@ export const outputOptions = z.strictObject({
       "Sample rate of the stems in Hz: model is the model's, keep is the song's; opus always has 48000",
     ),
   clipMode: oneOf(CLIP_MODES).default('rescale').describe('What is done to stems above full scale'),
+  mix: expected(
+    z.array(z.string().regex(MIX_PATTERN)).min(1),
+    'NAME=a+b with a name of 1 to 32 characters of a-z, 0-9, _ and -',
+  )
+    .optional()
+    .describe('One more file with the sum of these stems, as in karaoke=drums+bass+other'),
+  mixtureConsistent: expected(z.boolean(), 'boolean')
+    .default(false)
+    .describe(
+      'Spread what the stems leave of the song evenly over all stems, so that they add up to it; ' +
+        'with rescale all stems get the same gain',
+    ),
+  start: songTime
+    .optional()
+    .describe('Separate only the part of the song from this time on, in seconds or as mm:ss'),
+  end: songTime
+    .optional()
+    .describe('Separate only the part of the song up to this time, in seconds or as mm:ss'),
+  track: integer(1, 1000)
+    .optional()
+    .describe(
+      'Which audio track of the file, from 1; if not given the default one, else the first that ' +
+        'can be decoded',
+    ),
+  allowDamaged: expected(z.boolean(), 'boolean')
+    .default(false)
+    .describe('Separate what is left of a file that has lost more than a tenth of its sound'),
 });
 
-const { format, bitDepth, bitrate, sampleRate, twoStems, otherMethod, clipMode } =
-  outputOptions.shape;
+const { out: _out, filename: _filename, ...jobOutput } = outputOptions.shape;
 const { stems, shifts, overlap, segment, seed } = separateOptions.shape;
 
 /** What a client asks of a job besides the song and the model. Where files go is the service's own matter. */
 export const jobOptions = z.strictObject({
-  format,
-  bitDepth,
-  bitrate,
-  sampleRate,
+  ...jobOutput,
   stems,
-  twoStems,
-  otherMethod,
-  clipMode,
   shifts,
   overlap,
   segment,
@@ -323,6 +369,7 @@ export interface OptionDescription {
   /** Texts that are accepted; empty when others are, too. */
   choices: readonly string[];
   isNumber: boolean;
+  isBoolean: boolean;
   isList: boolean;
 }
 
@@ -349,6 +396,7 @@ export function describeOption(schema: z.ZodObject, name: string): OptionDescrip
       variant instanceof z.ZodEnum ? (variant.options as string[]) : [],
     ),
     isNumber: variants.some((variant) => variant instanceof z.ZodNumber),
+    isBoolean: field instanceof z.ZodBoolean,
     isList: field instanceof z.ZodArray,
   };
 }
@@ -359,13 +407,24 @@ export const separatedName = (name: string, separator: '-' | '_'): string =>
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
+const BOOLEANS = new Map<unknown, boolean>([
+  ['true', true],
+  ['1', true],
+  ['false', false],
+  ['0', false],
+]);
+
 /**
- * The value of an option that was given as text: a number, or a list from commas. Text that is no
- * number stays text, so that the option's own check refuses it by name.
+ * The value of an option that was given as text: a number, a boolean, or a list from commas. Other
+ * text stays text, so that the option's own check refuses it by name.
  *
  * @param given a text, or several for a field of a form that was repeated.
  */
-export function optionFromText({ isList, isNumber }: OptionDescription, given: unknown): unknown {
+export function optionFromText(
+  { isList, isNumber, isBoolean }: OptionDescription,
+  given: unknown,
+): unknown {
+  if (isBoolean) return BOOLEANS.get(given) ?? given;
   if (isList) {
     const items = [given].flat();
     return items.flatMap((item) =>

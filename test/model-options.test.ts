@@ -41,6 +41,34 @@ describe('options that a model cannot do', () => {
       { segment: 1, overlap: 1 - 1e-9 },
       'Expected number that leaves a step of at least one sample for overlap but received 0.999999999 of type number',
     ],
+    [
+      { mix: ['vocals=drums+bass'] },
+      'Expected name that no other stem has for mix but received "vocals" of type string',
+    ],
+    [
+      { mix: ['mixture=drums+bass'] },
+      'Expected name that no other stem has for mix but received "mixture" of type string',
+    ],
+    [
+      { twoStems: 'vocals', mix: ['no_vocals=drums+bass'] },
+      'Expected name that no other stem has for mix but received "no_vocals" of type string',
+    ],
+    [
+      { mix: ['band=drums+base'] },
+      'Expected sum of some of drums, bass, other, vocals for mix but received "base" (did you mean "bass"?)',
+    ],
+    [
+      { mix: ['band=drums+drums'] },
+      'Expected each stem once for mix but received "drums" of type string',
+    ],
+    [
+      { mixtureConsistent: true, clipMode: 'tanh' },
+      'Expected rescale or none (with mixture-consistent stems) for clipMode but received "tanh" of type string',
+    ],
+    [
+      { start: 5, end: 5 },
+      'Expected time after the start (5 s) for end but received 5 of type number',
+    ],
   ];
   for (const [options, message] of cases) {
     it(`are refused: ${JSON.stringify(options)}`, () => {

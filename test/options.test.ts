@@ -108,6 +108,7 @@ describe('options', () => {
       defaultValue: 'model',
       choices: ['model', 'keep'],
       isNumber: true,
+      isBoolean: false,
       isList: false,
     });
   });
@@ -132,9 +133,23 @@ describe('options', () => {
       ['stems', 'vocals, bass', ['vocals', 'bass']],
       ['stems', ['vocals,drums', 'bass'], ['vocals', 'drums', 'bass']],
       ['stems', '', ['']],
+      ['mix', ['a=drums+bass', 'b=vocals'], ['a=drums+bass', 'b=vocals']],
+      ['mixtureConsistent', 'true', true],
+      ['mixtureConsistent', '0', false],
+      ['mixtureConsistent', 'yes', 'yes'],
+      ['start', '1.5', 1.5],
+      ['start', '1:30', '1:30'],
     ];
     for (const [option, given, value] of cases)
       assert.deepEqual(optionFromText(describeOption(jobOptions, option), given), value);
+  });
+
+  it('take times in seconds and as mm:ss', () => {
+    const { start, end } = resolveOptions(jobOptions, { start: '1:30.5', end: '1:01:30' });
+    assert.deepEqual([start, end], [90.5, 3690]);
+    for (const wrong of ['1:', ':30', '1:2:3:4', '-1', -1]) {
+      assert.throws(() => resolveOptions(jobOptions, { start: wrong }), { code: 'INVALID_OPTION' });
+    }
   });
 
   it('have defaults', () => {

@@ -26,6 +26,8 @@ export interface EncodedFile {
 
 export interface EncodeOptions {
   clipMode: ClipMode;
+  /** The largest absolute sample that counts for the gain; that of the stem if not given. */
+  peak?: number;
   tags?: StemTags | undefined;
   /** Chooses the noise of the dither. */
   ditherSeed?: number;
@@ -42,10 +44,10 @@ export async function encode(
   spool: Spool,
   file: string,
   encoding: Encoding,
-  { clipMode, tags = { texts: {} }, ditherSeed = 0, signal }: EncodeOptions,
+  { clipMode, peak = spool.peak, tags = { texts: {} }, ditherSeed = 0, signal }: EncodeOptions,
 ): Promise<EncodedFile> {
   const { sampleRate, channelCount, frames } = spool;
-  const { gain, apply } = clipper(clipMode, spool.peak);
+  const { gain, apply } = clipper(clipMode, peak);
   const quantise = quantiser(encoding.sampleFormat, ditherSeed);
   const bytesPerSample = BYTES_PER_SAMPLE_OF[encoding.sampleFormat];
   async function* bytes(): AsyncGenerator<Uint8Array, void, undefined> {

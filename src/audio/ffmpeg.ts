@@ -9,18 +9,25 @@ import { pipeline } from 'node:stream/promises';
 import { OxboardError } from '../errors.js';
 
 /**
- * Containers and elementary streams that hold audio themselves. Playlists (hls, concat, dash) are
- * left out on purpose: a text named song.mp3 could make ffmpeg read other files or call URLs, and a
- * protocol whitelist alone does not prevent that.
+ * Containers and elementary streams that hold audio themselves and are known by their bytes. Left
+ * out on purpose: playlists (hls, concat, dash, imf) and formats of several files (vobsub, image2),
+ * since a text named song.mp3 could make ffmpeg read other files or call URLs, and a protocol
+ * whitelist alone does not prevent that; devices and networks; music that is computed (libgme,
+ * libopenmpt), which never ends; raw samples without a header, which any file could be.
  */
 const INPUT_FORMATS = [
-  'aac', 'ac3', 'aiff', 'amr', 'ape', 'asf', 'au', 'avi', 'caf', 'dsf', 'dts', 'eac3', 'flac',
-  'flv', 'matroska', 'webm', 'mov', 'mp4', 'm4a', '3gp', '3g2', 'mj2', 'mp3', 'mpeg', 'mpegts',
-  'mpc', 'mpc8', 'ogg', 'tak', 'tta', 'w64', 'wav', 'wv',
+  'aac', 'ac3', 'act', 'adx', 'aea', 'aiff', 'amr', 'ape', 'aptx', 'asf', 'asf_o', 'ast', 'au', 'avi',
+  'avr', 'bfstm', 'bit', 'brstm', 'caf', 'dsf', 'dss', 'dts', 'dtshd', 'dv', 'eac3', 'epaf', 'flac',
+  'flv', 'gxf', 'hca', 'hcom', 'iff', 'ilbc', 'ircam', 'iss', 'kux', 'live_flv', 'loas', 'lvf', 'lxf',
+  'matroska', 'webm', 'mlp', 'mmf', 'mov', 'mp4', 'm4a', '3gp', '3g2', 'mj2', 'mp3', 'mpc', 'mpc8',
+  'mpeg', 'mpegts', 'mxf', 'nistsphere', 'nsv', 'nut', 'ogg', 'oma', 'paf', 'pva', 'pvf', 'qcp', 'rm',
+  'rso', 'sds', 'shn', 'siff', 'smjpeg', 'sox', 'spdif', 'swf', 'tak', 'truehd', 'tta', 'ty', 'vivo',
+  'voc', 'vqf', 'w64', 'wav', 'wsd', 'wtv', 'wv', 'wve', 'xa', 'xwma',
 ]; // prettier-ignore
 
-/** How much of what ffmpeg says is kept: its last words explain a failure. */
-const STDERR_LIMIT = 16_384;
+/** How much of its complaints is kept: ffmpeg's last words explain a failure. */
+const COMPLAINTS_LIMIT = 16_384;
+const COMPLAINT = /\[(error|fatal|panic)\] /;
 
 /** A path as ffmpeg must get it: neither an option, nor a pattern, nor a protocol of its own. */
 export const fileUrl = (file: string): string => `file:${path.resolve(file)}`;
@@ -42,6 +49,8 @@ export class FfmpegFailure extends Error {
     /** What went wrong in one line, as ffmpeg says it. */
     readonly reason: string,
     readonly diskFull = false,
+    /** The format of the input, where it is one that is not read. */
+    readonly refusedFormat?: string,
   ) {
     super(reason);
   }
@@ -54,6 +63,8 @@ export interface FfmpegRun {
   input?: AsyncIterable<Uint8Array>;
   /** Runs it at low priority. */
   background?: boolean;
+  /** Gets each line of ffmpeg's log, which is then detailed; without it only errors are logged. */
+  onLog?: (line: string) => void;
   signal?: AbortSignal | undefined;
 }
 
@@ -64,11 +75,14 @@ export interface FfmpegRun {
  * @throws FfmpegFailure when it ends with an error, OxboardError FFMPEG_MISSING, `signal.reason`.
  */
 export async function* runFfmpeg(run: FfmpegRun): AsyncGenerator<Uint8Array, void, undefined> {
-  const { tool = 'ffmpeg', args, input, background, signal } = run;
+  const { tool = 'ffmpeg', args, input, background, onLog, signal } = run;
   signal?.throwIfAborted();
+  const level = onLog ? 'level+verbose' : 'level+error';
   const child = spawn(
     tool,
-    [...(tool === 'ffmpeg' ? ['-nostdin'] : []), '-hide_banner', '-v', 'error', ...args],
+    [
+      ...(tool === 'ffmpeg' ? ['-nostdin', '-nostats'] : []), '-hide_banner', '-v', level, ...args,
+    ], // prettier-ignore
     {
       stdio: ['pipe', 'pipe', 'pipe'],
       // In a process group of its own, so that Ctrl-C in a terminal reaches us alone: an ffmpeg that
@@ -79,9 +93,15 @@ export async function* runFfmpeg(run: FfmpegRun): AsyncGenerator<Uint8Array, voi
   const kill = () => void child.kill('SIGKILL');
   signal?.addEventListener('abort', kill, { once: true });
 
-  let stderr = '';
+  let complaints = '';
+  let unfinished = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr = (stderr + text).slice(-STDERR_LIMIT);
+    const lines = (unfinished + text).split('\n');
+    unfinished = lines.pop() ?? '';
+    for (const line of lines) {
+      onLog?.(line);
+      if (COMPLAINT.test(line)) complaints = `${complaints}${line}\n`.slice(-COMPLAINTS_LIMIT);
+    }
   });
   const closed = once(child, 'close') as Promise<[number | null]>;
   closed.catch(() => undefined);
@@ -102,8 +122,11 @@ export async function* runFfmpeg(run: FfmpegRun): AsyncGenerator<Uint8Array, voi
     const [status] = await closed;
     signal?.throwIfAborted();
     await fed;
-    const diskFull = stderr.includes('No space left on device');
-    if (status !== 0 || diskFull) throw new FfmpegFailure(boilDown(stderr), diskFull);
+    const diskFull = complaints.includes('No space left on device');
+    if (status !== 0 || diskFull) {
+      const [, format] = /\[(\w+)[^\]]*\] \[error\] Format not on whitelist/.exec(complaints) ?? [];
+      throw new FfmpegFailure(boilDown(complaints), diskFull, format);
+    }
   } catch (error) {
     signal?.throwIfAborted();
     throw error;
@@ -147,12 +170,16 @@ function missing(tool: string): OxboardError {
   );
 }
 
-/** The last line of what ffmpeg said, without addresses and file names. */
-function boilDown(stderr: string): string {
-  const lines = stderr
-    .split('\n')
-    .map((line) => line.replace(/^(\[[^\]]*\] ?)+/, '').trim())
-    .filter((line) => line !== '');
+/** A line of the log without its prefixes, which name the part of ffmpeg, its address and the level. */
+const withoutPrefix = (line: string): string => line.replace(/^(\[[^\]]*\] ?)+/, '').trim();
+
+/** The complaint in a line of the log, without prefixes; undefined when the line is none. */
+export const complaintOf = (line: string): string | undefined =>
+  COMPLAINT.test(line) ? withoutPrefix(line) : undefined;
+
+/** The last complaint, without addresses and file names. */
+function boilDown(complaints: string): string {
+  const lines = complaints.split('\n').map(withoutPrefix).filter(Boolean);
   const last = lines.at(-1) ?? 'ffmpeg gave no reason';
   return last.startsWith('file:') ? last.slice(last.lastIndexOf(': ') + 2) : last;
 }

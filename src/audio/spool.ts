@@ -23,9 +23,17 @@ export class Spool {
     readonly sampleRate: number,
     readonly channelCount: number,
     readonly frames: number,
-    /** The largest absolute sample. */
+    /** The largest absolute sample; of a part, that of the whole. */
     readonly peak: number,
+    /** Frames of the file that come before. */
+    readonly firstFrame = 0,
   ) {}
+
+  /** The same file from one frame up to, not including, another. */
+  part(start: number, end: number): Spool {
+    const { path, sampleRate, channelCount, peak, firstFrame } = this;
+    return new Spool(path, sampleRate, channelCount, end - start, peak, firstFrame + start);
+  }
 
   /** Interleaved samples; each block is the caller's to change and to keep. */
   async *samples(signal?: AbortSignal): AsyncGenerator<Float32Array, void, undefined> {
@@ -76,7 +84,7 @@ export class SpoolReader {
       return samples;
     }
     const bytes = bytesOf(samples);
-    const start = firstFrame * channelCount * BYTES_PER_SAMPLE;
+    const start = (this.#spool.firstFrame + firstFrame) * channelCount * BYTES_PER_SAMPLE;
     for (let done = 0; done < bytes.length;) {
       const { bytesRead } = await this.#file.read(bytes, done, bytes.length - done, start + done);
       if (bytesRead === 0) throw new Error(`The spool ${path} was cut short`);

@@ -1,5 +1,5 @@
 /**
- * What a stem's file says of itself: the song's title, artist, album, track number and cover.
+ * What a stem's file says of itself: the song's title, artist, album and more, and its cover.
  */
 import { writeFile } from 'node:fs/promises';
 import { z } from 'zod';
@@ -8,7 +8,9 @@ import { FfmpegFailure, ffmpegText, fileUrl, inputArguments, runFfmpeg } from '.
 import type { ProbedInput } from './probe.js';
 
 /** Tags carried over beside the title, as ffmpeg names them in every container. */
-const CARRIED = ['artist', 'album', 'track'] as const;
+const CARRIED = [
+  'artist', 'album', 'album_artist', 'composer', 'genre', 'date', 'track', 'disc', 'comment',
+] as const; // prettier-ignore
 
 /** A name may come from a stranger: no more of it than people read. */
 const LONGEST_TAG = 500;
@@ -43,17 +45,22 @@ export interface StemTags {
   cover?: Cover | undefined;
 }
 
-/** @param track the name of the song where it has no title. */
+/**
+ * @param track the name of the song where it has no title; null: then the stem has none either,
+ * and players show the name of its file.
+ */
 export function stemTexts(
   tags: Readonly<Record<string, string>>,
-  track: string,
+  track: string | null,
   stem: string,
 ): Record<string, string> {
+  const title = readable(tags.title ?? '') || readable(track ?? '');
   const carried = CARRIED.map((name) => [name, readable(tags[name] ?? '')] as const);
-  return {
-    title: `${readable(tags.title ?? '') || readable(track)} (${stem})`,
-    ...Object.fromEntries(carried.filter(([, text]) => text !== '')),
-  };
+  return Object.fromEntries(
+    [['title', title && `${title} (${stem})`] as const, ...carried].filter(
+      ([, text]) => text !== '',
+    ),
+  );
 }
 
 const readable = (text: string): string =>

@@ -15,27 +15,31 @@ import {
 /**
  * The flag of an option, with its name, help and type from options.ts.
  *
- * @param value what stands for the value in the help text.
+ * @param value what stands for the value in the help text; booleans have none.
  */
 export function flagOf(
   schema: z.ZodObject,
   name: string,
-  value: string,
-  { short }: { short?: string } = {},
+  value?: string,
+  { short, repeatable = false }: { short?: string; repeatable?: boolean } = {},
 ): Option {
   const option = describeOption(schema, name);
-  const flags = `--${separatedName(name, '-')} <${value}>`;
-  return new Option(short ? `${short}, ${flags}` : flags, helpOf(option)).argParser((text) => {
+  const long = `--${separatedName(name, '-')}`;
+  const flags = value === undefined ? long : `${long} <${value}>`;
+  const flag = new Option(short ? `${short}, ${flags}` : flags, helpOf(option));
+  if (value === undefined) return flag;
+  return flag.argParser((text, earlier: unknown) => {
     const lower = text.toLowerCase();
-    return option.choices.includes(lower) ? lower : optionFromText(option, text);
+    const given = option.choices.includes(lower) ? lower : optionFromText(option, text);
+    return repeatable && earlier !== undefined ? [earlier, given].flat() : given;
   });
 }
 
 function helpOf(option: OptionDescription): string {
-  const { description, words, choices, isNumber, defaultValue } = option;
+  const { description, words, choices, isNumber, isBoolean, defaultValue } = option;
   const facts: string[] = [];
   if (isNumber || choices.length > 0) facts.push(words);
-  if (defaultValue !== undefined) facts.push(`default: ${String(defaultValue)}`);
+  if (defaultValue !== undefined && !isBoolean) facts.push(`default: ${String(defaultValue)}`);
   const text = description.charAt(0).toLowerCase() + description.slice(1);
   return facts.length === 0 ? text : `${text} (${facts.join('; ')})`;
 }

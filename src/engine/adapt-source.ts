@@ -2,9 +2,11 @@
  * Checks what a caller gives as a source and adapts it to the channels of the model.
  */
 import { setImmediate } from 'node:timers/promises';
+import { types } from 'node:util';
 import type { ModelDescription } from '../models/archive.js';
 import { invalidOption } from '../options.js';
 import type { AudioArrays, AudioSource } from './audio-source.js';
+import { mixed, resampled } from './resample.js';
 
 const BLOCK_FRAMES = 65_536;
 
@@ -12,24 +14,32 @@ function isArrays(source: AudioArrays | AudioSource): source is AudioArrays {
   return 'channels' in source;
 }
 
-/** Throws unless `given` is one Float32Array per channel, all of one length. */
-function checkChannels(given: unknown): asserts given is Float32Array[] {
+/**
+ * One Float32Array per channel, all of one length; those of other realms (vm, Node-RED) too. Shared
+ * memory is copied: another thread could change it between two readings.
+ *
+ * @throws OxboardError INVALID_OPTION for anything else.
+ */
+function checkedChannels(given: unknown): Float32Array[] {
   if (!Array.isArray(given) || given.length === 0) {
     throw invalidOption('channels', 'non-empty array of Float32Array', given);
   }
   const rows: unknown[] = given;
+  const channels: Float32Array[] = [];
   for (const row of rows) {
-    if (!(row instanceof Float32Array)) {
+    if (!types.isFloat32Array(row)) {
       throw invalidOption('channels', 'array of Float32Array', row);
     }
-    if (row.length !== (rows[0] as Float32Array).length) {
+    if (row.length !== (channels[0] ?? row).length) {
       throw invalidOption('channels', 'arrays of the same length', given);
     }
+    channels.push(types.isSharedArrayBuffer(row.buffer) ? new Float32Array(row) : row);
   }
+  return channels;
 }
 
-function fromArrays({ sampleRate, channels }: AudioArrays): AudioSource {
-  checkChannels(channels);
+function fromArrays({ sampleRate, channels: given }: AudioArrays): AudioSource {
+  const channels = checkedChannels(given);
   const frames = channels[0]?.length ?? 0;
   return {
     sampleRate,
@@ -44,17 +54,23 @@ function fromArrays({ sampleRate, channels }: AudioArrays): AudioSource {
   };
 }
 
+/** Rates that are resampled. */
+const LOWEST_RATE = 1000;
+const HIGHEST_RATE = 768_000;
+
 /**
  * A source with as many channels as the model takes: mono is given to every channel. Its blocks are
- * checked on each reading, because the addon takes their memory as it is. Reading ends with the
- * signal's reason, whether or not `given` heeds the signal.
+ * checked on each reading. Reading ends with the signal's reason, whether or not `given` heeds the
+ * signal.
  *
+ * @param resample whether other sample rates and numbers of channels are converted.
  * @throws OxboardError INVALID_OPTION for another sample rate or an unfit number of channels, and
  * during a reading for a block that is not one Float32Array per channel, all of one length.
  */
 export function adaptSource(
   given: AudioArrays | AudioSource,
   model: Pick<ModelDescription, 'name' | 'sampleRate' | 'channels'>,
+  resample = false,
 ): AudioSource {
   const fits =
     typeof given === 'object' &&
@@ -62,31 +78,55 @@ export function adaptSource(
     (isArrays(given) || typeof (given as Partial<AudioSource>).blocks === 'function');
   if (!fits) throw invalidOption('source', '{ sampleRate, channels } or an AudioSource', given);
   const source = isArrays(given) ? fromArrays(given) : given;
-  if (source.sampleRate !== model.sampleRate) {
+  if (resample) checkRate(source.sampleRate);
+  else checkFormat(source, model);
+  const checked = checkedSource(source);
+  const { sampleRate, channels } = model;
+  const fitting = checked.channelCount === channels ? checked : mixed(checked, channels);
+  return fitting.sampleRate === sampleRate ? fitting : resampled(fitting, sampleRate);
+}
+
+function checkRate(sampleRate: number): void {
+  if (Number.isInteger(sampleRate) && sampleRate >= LOWEST_RATE && sampleRate <= HIGHEST_RATE)
+    return;
+  const words = `integer from ${String(LOWEST_RATE)} to ${String(HIGHEST_RATE)}`;
+  throw invalidOption('sampleRate', words, sampleRate);
+}
+
+function checkFormat(
+  { sampleRate, channelCount }: AudioSource,
+  model: Pick<ModelDescription, 'name' | 'sampleRate' | 'channels'>,
+): void {
+  if (sampleRate !== model.sampleRate) {
     throw invalidOption(
       'sampleRate',
-      `${String(model.sampleRate)} (that of ${model.name}; resample first)`,
-      source.sampleRate,
+      `${String(model.sampleRate)} (that of ${model.name}; or set resample)`,
+      sampleRate,
     );
   }
-  const { channelCount } = source;
   if (channelCount !== model.channels && channelCount !== 1) {
-    throw invalidOption('channels', `1 or ${String(model.channels)} channels`, channelCount);
+    throw invalidOption(
+      'channels',
+      `1 or ${String(model.channels)} channels (or set resample)`,
+      channelCount,
+    );
   }
+}
+
+/** The same source; its blocks are checked, because the addon takes their memory as it is. */
+function checkedSource(source: AudioSource): AudioSource {
+  const { channelCount } = source;
   return {
     sampleRate: source.sampleRate,
-    channelCount: model.channels,
+    channelCount,
     async *blocks(signal) {
       for await (const block of source.blocks(signal)) {
         signal?.throwIfAborted();
-        checkChannels(block);
-        if (block.length !== channelCount) {
-          throw invalidOption('channels', `${String(channelCount)} channels`, block.length);
+        const channels = checkedChannels(block);
+        if (channels.length !== channelCount) {
+          throw invalidOption('channels', `${String(channelCount)} channels`, channels.length);
         }
-        const [first] = block;
-        yield channelCount === model.channels || !first
-          ? block
-          : Array.from({ length: model.channels }, () => first);
+        yield channels;
       }
     },
   };

@@ -4,7 +4,7 @@
 
 /** PCM in memory: one Float32Array per channel, all of the same length. */
 export interface AudioArrays {
-  /** Sample frames per second. It must be the model's. */
+  /** Sample frames per second. It must be the model's, unless `resample` is set. */
   sampleRate: number;
   channels: readonly Float32Array[];
 }
@@ -13,7 +13,7 @@ export interface AudioArrays {
  * PCM that can be read from its start as often as asked, such as a spool file.
  */
 export interface AudioSource {
-  /** Sample frames per second. It must be the model's. */
+  /** Sample frames per second. It must be the model's, unless `resample` is set. */
   sampleRate: number;
   channelCount: number;
   /**

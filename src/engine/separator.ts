@@ -195,7 +195,7 @@ export class Separator {
       },
       stems: this.model.sources.filter((source) => !stems || stems.includes(source)),
       segment: segmentFrames(resolved, this.model).frames,
-      source: adaptSource(source, this.model),
+      source: adaptSource(source, this.model, resolved.resample),
     };
     let manifest: Manifest | undefined;
     return {

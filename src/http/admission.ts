@@ -3,10 +3,11 @@
  */
 import { randomInt, randomUUID } from 'node:crypto';
 import { sha256Hex } from '../lib/hash.js';
-import { checkFinite, probe, type ProbedInput } from '../audio/probe.js';
+import { measureSeconds } from '../audio/measure.js';
+import { checkFinite, probe } from '../audio/probe.js';
 import { resolveEncoding } from '../audio/formats.js';
 import { OxboardError } from '../errors.js';
-import { checkModelOptions } from '../model-options.js';
+import { checkModelOptions, checkPart } from '../model-options.js';
 import type { JobOptions } from '../options.js';
 import type { TraceContext } from '../observability/tracing.js';
 import { checkWork, costSeconds } from '../jobs/cost.js';
@@ -69,11 +70,11 @@ async function admitUpload(
   { jobs, storage, maxDuration }: AdmissionDependencies,
 ): Promise<{ job: Job; replayed: boolean }> {
   const { form, signal } = request;
-  const input = await probeSong(file, { maxDuration, signal });
-  const durationSeconds = input.durationSeconds ?? null;
-  const expectedSeconds = durationSeconds ?? maxDuration;
-  checkOptions(form.options, model, input.sampleRate);
-  checkWork(form.options, model, expectedSeconds, maxDuration);
+  const { track } = form.options;
+  const { sampleRate, durationSeconds } = await probeSong(file, { maxDuration, track, signal });
+  checkOptions(form.options, model, sampleRate);
+  checkPart(form.options, durationSeconds);
+  checkWork(form.options, model, durationSeconds, maxDuration);
 
   const id = randomUUID();
   const key = `uploads/${id}`;
@@ -88,7 +89,7 @@ async function admitUpload(
       durationSeconds,
     };
     const admitted = await jobs.admit({
-      ...(await admission(request, jobs, model, expectedSeconds, file.sha256)),
+      ...(await admission(request, jobs, model, durationSeconds, file.sha256)),
       id,
       request: { source, model: model.name, options: withSeed(form.options) },
     });
@@ -180,16 +181,20 @@ async function chooseModel(
 
 async function probeSong(
   file: UploadedFile,
-  { maxDuration, signal }: { maxDuration: number; signal: AbortSignal },
-): Promise<ProbedInput> {
+  {
+    maxDuration,
+    track,
+    signal,
+  }: { maxDuration: number; track: number | undefined; signal: AbortSignal },
+): Promise<{ sampleRate: number; durationSeconds: number }> {
   const timeout = AbortSignal.timeout(PROBE_MS);
   const either = AbortSignal.any([signal, timeout]);
   const explain = (error: unknown): never => {
     throw aboutUpload(error, file, timeout.aborted && !signal.aborted);
   };
-  const input = await probe(file.path, either).catch(explain);
-  const { durationSeconds } = input;
-  if (durationSeconds !== undefined && durationSeconds > maxDuration) {
+  const input = await probe(file.path, { signal: either, track }).catch(explain);
+  const durationSeconds = await measureSeconds(input, either).catch(explain);
+  if (durationSeconds > maxDuration) {
     throw new OxboardError(
       'AUDIO_TOO_LONG',
       `The audio lasts ${durationSeconds.toFixed(1)} s; this service takes up to ` +
@@ -197,7 +202,7 @@ async function probeSong(
     );
   }
   await checkFinite(input, either).catch(explain);
-  return input;
+  return { ...input, durationSeconds };
 }
 
 /** The same error with the client's name of the file instead of ours. */

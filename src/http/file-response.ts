@@ -2,12 +2,12 @@
  * What responses with a file share: names, caching, conditions and ranges (RFC 9110, sections 13 and
  * 14).
  */
-import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Request, Response } from 'express';
 import { z } from 'zod';
 import type { Job } from '../jobs/job.js';
+import { withoutExtension } from '../lib/file-names.js';
 import type { RequestContext } from './request-context.js';
 import { header } from './route.js';
 
@@ -50,7 +50,7 @@ export const NOT_MODIFIED = { description: 'The client already has these bytes.'
 
 /** The name under which a browser saves a part of the song. */
 export const downloadName = ({ request }: Job, part: string, extension: string): string =>
-  `${path.parse(request.source.name).name} - ${part}.${extension}`;
+  `${withoutExtension(request.source.name)} - ${part}.${extension}`;
 
 /**
  * Whether the client has these bytes. Not `request.fresh`, which is false for requests with

@@ -6,10 +6,13 @@ import 'zod-openapi';
 import {
   JOB_STAGES,
   JOB_STATUSES,
+  trackSchema,
+  warningSchema,
   WEBHOOK_STATUSES,
   type Job,
   type JobEvent,
   type JobResult,
+  type JobWarning,
   type JobWebhook,
   type Place,
   type Playback,
@@ -38,20 +41,30 @@ const failure = z
   .nullable()
   .meta({ description: 'Why the job failed. Null for every other job.' });
 
-const state = membersOf(
-  z.object({
-    status: jobStatus,
-    stage: z
-      .enum(JOB_STAGES)
-      .meta({ id: 'JobStage', description: 'What is done for the job at the moment.' }),
-    progress: z
-      .number()
-      .min(0)
-      .max(100)
-      .meta({ description: 'Progress over all stages, in percent.' }),
-    error: failure,
-  }),
-);
+const warning = documentOf<JobWarning>()('Warning', membersOf(warningSchema));
+
+const state = {
+  ...membersOf(
+    z.object({
+      status: jobStatus,
+      stage: z
+        .enum(JOB_STAGES)
+        .meta({ id: 'JobStage', description: 'What is done for the job at the moment.' }),
+      progress: z
+        .number()
+        .min(0)
+        .max(100)
+        .meta({ description: 'Progress over all stages, in percent.' }),
+      error: failure,
+    }),
+  ),
+  warnings: member(
+    z.array(warning.schema).meta({
+      description: 'What the file has lost, and options that had no effect. Empty until completed.',
+    }),
+    ({ warnings }: Pick<Job, 'warnings'>) => (warnings ?? []).map((each) => warning.encode(each)),
+  ),
+};
 
 const url = <Source extends WithUrls>(what: string, path: (source: Source) => string) =>
   member(
@@ -62,6 +75,8 @@ const url = <Source extends WithUrls>(what: string, path: (source: Source) => st
     }),
     (source: Source) => source.urlOf(path(source)),
   );
+
+const track = documentOf<NonNullable<JobResult['track']>>()('AudioTrack', membersOf(trackSchema));
 
 const stem = documentOf<StemResult & WithUrls & { name: string }>()('Stem', {
   url: url('the audio', ({ name }: WithUrls & { name: string }) => {
@@ -108,6 +123,10 @@ const resultSummaryMembers = {
           'Level of the song minus the sum of its stems, in dB. Null unless all stems were made.',
       }),
     }),
+  ),
+  track: member(
+    track.schema.nullable().meta({ description: 'The audio track; null when there is one only.' }),
+    ({ track: chosen }: JobResult) => chosen && track.encode(chosen),
   ),
 };
 const resultSummary = documentOf<ResultSource>()('ResultSummary', resultSummaryMembers);

@@ -47,6 +47,12 @@ export const completedJob: JobDocument = {
     two_stems: 'vocals',
     other_method: 'add',
     clip_mode: 'rescale',
+    mix: null,
+    mixture_consistent: false,
+    start: null,
+    end: null,
+    track: null,
+    allow_damaged: false,
     shifts: 0,
     overlap: 0.25,
     segment: null,
@@ -72,8 +78,10 @@ export const completedJob: JobDocument = {
     realtime_factor: 1.94,
     cached: false,
     null_test_db: -61.2,
+    track: null,
     manifest: { model: 'htdemucs', device: 'cpu', threads: 2, seed: 3_735_928_559 },
   },
+  warnings: [],
   webhook: null,
   queue_position: null,
   eta_seconds: null,
@@ -110,6 +118,7 @@ export const jobProgress: JobMessage = {
   chunks_ready: 6,
   queue_position: null,
   eta_seconds: null,
+  warnings: [],
   timestamp: '2026-01-15T12:00:31.200Z',
 };
 
@@ -124,5 +133,6 @@ export const jobCompleted: JobMessage = {
   chunks_ready: 19,
   queue_position: null,
   eta_seconds: null,
+  warnings: [],
   timestamp: '2026-01-15T12:01:34.250Z',
 };

@@ -131,8 +131,12 @@ export async function receiveUpload(
   }
 }
 
-/** Some clients send the path of the file as its name. */
-const withoutFolders = (name: string): string => path.basename(name.replaceAll('\\', '/'));
+/**
+ * Some clients send the path of the file as its name. A backslash separates folders only in a path of
+ * Windows; elsewhere it may be part of the name, as in "AC\\DC".
+ */
+const withoutFolders = (name: string): string =>
+  /^([a-z]:|\\\\)/i.test(name) ? path.win32.basename(name) : path.posix.basename(name);
 
 function tooLarge(maxFileSize: number): OxboardError {
   return new OxboardError(

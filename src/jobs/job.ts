@@ -109,6 +109,21 @@ const playbackSchema = z.object({
   frames: described(count.nullable(), 'Length of the song; null until it was decoded'),
 });
 
+export const warningSchema = z.object({
+  code: described(z.string(), 'Stable name of the warning'),
+  message: described(z.string(), 'The warning as a sentence'),
+  atSeconds: described(z.number().nullable(), 'Where in the song; null for all of it'),
+  lostSeconds: described(seconds, 'How much sound is missing there'),
+});
+
+export const trackSchema = z.object({
+  number: described(z.int().min(1), 'Which of the audio tracks, from 1'),
+  count: described(z.int().min(1), 'How many the file has'),
+  codec: z.string(),
+  language: described(z.string().nullable(), 'As the file tells it'),
+  title: described(z.string().nullable(), 'As the file tells it'),
+});
+
 export const jobResultSchema = z.object({
   id: described(z.string(), 'Jobs of equal content and options share one result'),
   stems: described(z.record(z.string(), stemResultSchema), 'Stems by name'),
@@ -121,6 +136,8 @@ export const jobResultSchema = z.object({
     z.number().nullable(),
     'Level in dB of the song minus the sum of its stems; null unless all stems were made',
   ),
+  track: described(trackSchema.nullable(), 'The audio track; null when the file has one only'),
+  warnings: described(z.array(warningSchema), 'What the owner of the song should know'),
   manifest: described(
     z.custom<object>((value) => typeof value === 'object' && value !== null),
     'What made the result',
@@ -191,13 +208,21 @@ export const jobSchema = z.object({
     'The chunks of a result that is being made; null before a worker has the model, and after the end',
   ),
   chunksReady: described(count, 'Chunks of each stem that are published of that result'),
+  warnings: described(z.array(warningSchema).nullable(), 'Those of the result; null until then'),
   cached: described(z.boolean(), 'Whether the result was there already'),
   webhook: described(jobWebhookSchema.nullable(), 'Null when the client asked for none'),
 });
 
 /** A change of a job as listeners get it. */
 export const jobEventSchema = jobSchema
-  .pick({ status: true, stage: true, progress: true, error: true, chunksReady: true })
+  .pick({
+    status: true,
+    stage: true,
+    progress: true,
+    error: true,
+    chunksReady: true,
+    warnings: true,
+  })
   .extend({
     id: described(z.string(), 'Grows from one event to the next, for Last-Event-ID'),
     at: time,
@@ -219,6 +244,7 @@ export type PricedModel = z.output<typeof pricedModel>;
 export type JobRequest = z.output<typeof jobRequestSchema>;
 export type StemResult = z.output<typeof stemResultSchema>;
 export type JobResult = z.output<typeof jobResultSchema>;
+export type JobWarning = z.output<typeof warningSchema>;
 export type JobFailure = z.output<typeof jobFailureSchema>;
 export type JobWebhook = z.output<typeof jobWebhookSchema>;
 /** A job; one that is read while it is pending has a place. */

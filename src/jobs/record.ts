@@ -46,6 +46,7 @@ export const admittedJob = ({
   result: null,
   playback: null,
   chunksReady: 0,
+  warnings: null,
   cached: false,
   webhook:
     callbackUrl === undefined

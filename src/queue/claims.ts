@@ -117,6 +117,7 @@ export function createClaims(
           ttlMs,
           resultId: result.id,
           result: JSON.stringify(result),
+          warnings: JSON.stringify(result.warnings),
           shared: usedModel === modelHash,
         }),
       );

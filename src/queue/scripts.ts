@@ -116,7 +116,13 @@ export interface QueueScripts {
     args: Held & { stage: JobStage; progress: number; eventMs: number },
   ): Promise<{ holds: boolean }>;
   complete(
-    args: Held & { ttlMs: number; resultId: string; result: string; shared: boolean },
+    args: Held & {
+      ttlMs: number;
+      resultId: string;
+      result: string;
+      warnings: string;
+      shared: boolean;
+    },
   ): Promise<Settled>;
   fail(args: Held & { ttlMs: number; error: string }): Promise<Settled>;
   handBack(args: Held & { outage: string | undefined; delayMs: number }): Promise<Settled>;

@@ -6,7 +6,7 @@ import { pcmBlocks } from '../audio/pcm.js';
 import type { FileRange, Spool, SpoolWriter } from '../audio/spool.js';
 
 interface Part {
-  /** First frame within the song. */
+  /** First frame within the part of the song that is separated. */
   offset: number;
   frames: number;
 }

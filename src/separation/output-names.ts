@@ -4,7 +4,7 @@
  */
 import path from 'node:path';
 import { OxboardError } from '../errors.js';
-import { pathPart } from '../lib/file-names.js';
+import { pathPart, portablePart, withoutExtension } from '../lib/file-names.js';
 
 const PLACEHOLDERS = ['track', 'stem', 'ext', 'model'] as const;
 type Names = Record<(typeof PLACEHOLDERS)[number], string>;
@@ -38,8 +38,12 @@ export function checkTemplate(template: string, stemCount: number): void {
   }
 }
 
-/** The path of a stem below the output folder. */
-export function stemPath(template: string, names: Names): string {
+/**
+ * The path of a stem below the output folder.
+ *
+ * @param portable whether the file system has fewer characters than Unix; see portablePart.
+ */
+export function stemPath(template: string, names: Names, portable = false): string {
   const filled = template.replaceAll(/\{(track|stem|ext|model)\}/g, (_, name: keyof Names) =>
     pathPart(names[name]),
   );
@@ -47,7 +51,10 @@ export function stemPath(template: string, names: Names): string {
   return path.join(
     folderName(names.model),
     ...parts.map((part, index) =>
-      shorten(part === '..' ? '_' : part, index === parts.length - 1 ? path.extname(part) : ''),
+      shorten(
+        portable ? portablePart(part) : part === '..' ? '_' : part,
+        index === parts.length - 1 ? path.extname(part) : '',
+      ),
     ),
   );
 }
@@ -60,8 +67,11 @@ export function folderName(model: string): string {
 
 /** The name of a track: its file's name without the extension. */
 export function trackName(input: string): string {
-  return path.parse(input).name || '_';
+  return withoutExtension(path.basename(input)) || '_';
 }
+
+/** What two paths have in common that are one file where neither case nor the form of accents counts. */
+export const sameFileKey = (file: string): string => file.normalize('NFC').toLowerCase();
 
 function shorten(name: string, extension: string): string {
   if (Buffer.byteLength(name) <= LONGEST_NAME_BYTES) return name;

@@ -4,22 +4,24 @@
  */
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { decode } from '../audio/decode.js';
+import type { DamageLog, Warning } from '../audio/damage.js';
+import { damageLog, decode } from '../audio/decode.js';
 import { displayPath } from '../lib/display-path.js';
 import { checkFreeSpace, writeError } from '../audio/write-errors.js';
 import { resolveEncoding, type Encoding } from '../audio/formats.js';
 import { extractCover, stemTexts } from '../audio/tags.js';
-import { emptyInput, type ProbedInput } from '../audio/probe.js';
+import { emptyInput, type AudioTrack, type ProbedInput } from '../audio/probe.js';
 import { spoolBlocks, type Spool } from '../audio/spool.js';
 import { OxboardError } from '../errors.js';
-import { checkModelOptions } from '../model-options.js';
+import { checkModelOptions, checkPart, partOf } from '../model-options.js';
 import type { ResolvedOutputOptions, SeparateOptions } from '../options.js';
 import type { Checkpoints } from './checkpoints.js';
 import type { ChunkSink } from './chunks.js';
-import { checkTemplate, folderName, stemPath, trackName } from './output-names.js';
+import { checkTemplate, folderName, sameFileKey, stemPath, trackName } from './output-names.js';
 import { encodeStems, spaceNeeded, type EncodedStem } from './stem-files.js';
 import { planStems, type StemPlan } from './stem-plan.js';
-import { separateToSpools, type StemSeparator } from './stem-spools.js';
+import { separateToSpools, type Part, type StemSeparator } from './stem-spools.js';
+import { damageWarnings, optionWarnings } from './warnings.js';
 import { Workspace } from './workspace.js';
 
 const SECONDS_BETWEEN_SPACE_CHECKS = 30;
@@ -47,7 +49,12 @@ export interface FileRequest {
   checkpoints?: Checkpoints | undefined;
   /** Where finished stems are published meanwhile, chunk by chunk. */
   chunks?: ChunkSink | undefined;
-  /** Paths that earlier files of the same run have taken. */
+  /**
+   * The name of the song where it has no title, that of its file if not given; null: stems of such a
+   * song have no title.
+   */
+  songName?: string | null;
+  /** Files that earlier songs of the same run have taken; see sameFileKey. */
   taken?: Set<string>;
   signal?: AbortSignal | undefined;
   onProgress?: (progress: FileProgress) => void;
@@ -69,6 +76,12 @@ export interface StemFile {
 export interface FileResult {
   input: string;
   model: string;
+  /** Which audio track of the input this is; null when there is one only. */
+  track: AudioTrack | null;
+  /** What the owner of the song should know. */
+  warnings: Warning[];
+  /** Length of the whole song in seconds; stems may be a part of it. */
+  songSeconds: number;
   output: { stems: Record<string, StemFile> };
   /**
    * Level of the mixture minus the sum of all stems, in dB relative to the mixture; null when not
@@ -92,18 +105,21 @@ export interface FileResult {
 export async function separateFile(request: FileRequest): Promise<FileResult> {
   const started = performance.now();
   const { input, separator, output, options, taken, signal, onProgress } = request;
+  const { songName = trackName(input.path) } = request;
   const { model } = separator;
   const format = { sampleRate: model.sampleRate, channelCount: model.channels };
   const plan = checkOutput(model, output, options);
   const encoding = resolveEncoding(output, { input: input.sampleRate, model: model.sampleRate });
-  const places = outputPlaces(request, plan, encoding);
 
   let workspace: Workspace | undefined;
   try {
     workspace = await Workspace.create(path.join(output.out, folderName(model.name)));
-    const mixture = await spoolMixture(request, workspace, (seconds, silent) =>
+    const portable = !(await workspace.takesAnyName());
+    const places = outputPlaces(request, plan, encoding, portable);
+    const damage = damageLog(input);
+    const mixture = await spoolMixture(request, workspace, damage, (seconds, silent) =>
       spaceNeeded(plan.outputs.length, encoding, format, {
-        seconds,
+        seconds: Math.min(seconds, (output.end ?? Infinity) - (output.start ?? 0)),
         silent,
         checkpoints: request.checkpoints !== undefined,
         chunks: request.chunks !== undefined,
@@ -112,7 +128,13 @@ export async function separateFile(request: FileRequest): Promise<FileResult> {
     const cover = encoding.cover
       ? await extractCover(input, workspace.path('cover'), signal)
       : undefined;
-    const audioSeconds = mixture.frames / mixture.sampleRate;
+    const songSeconds = mixture.frames / mixture.sampleRate;
+    const warnings = [
+      ...damageWarnings(input, damage, songSeconds, output.allowDamaged),
+      ...optionWarnings(output, encoding),
+    ];
+    const part = partFrames(output, mixture);
+    const audioSeconds = (part.end - part.start) / mixture.sampleRate;
 
     onProgress?.({ stage: 'separating', fraction: 0, audioSeconds });
     const separated = await separateToSpools(
@@ -123,9 +145,17 @@ export async function separateFile(request: FileRequest): Promise<FileResult> {
       {
         ...options,
         ...(signal && { signal }),
-        onProgress: ({ fraction }) => onProgress?.({ stage: 'separating', fraction, audioSeconds }),
+        onProgress: ({ fraction, framesDone }) => {
+          // The stream would go on to the song's end.
+          const ofPart = (framesDone - part.start) / (part.end - part.start);
+          onProgress?.({
+            stage: 'separating',
+            fraction: part.end === mixture.frames ? fraction : Math.min(Math.max(ofPart, 0), 1),
+            audioSeconds,
+          });
+        },
       },
-      request,
+      { part, checkpoints: request.checkpoints, chunks: request.chunks },
     );
     await rm(mixture.path);
 
@@ -135,11 +165,12 @@ export async function separateFile(request: FileRequest): Promise<FileResult> {
     stemEncoded();
     const files = await encodeStems(separated.spools, workspace, encoding, {
       clipMode: output.clipMode,
+      oneGain: output.mixtureConsistent,
       tags: plan.outputs.map(({ name }) => ({
-        texts: stemTexts(input.tags, trackName(input.path), name),
+        texts: stemTexts(input.tags, songName, name),
         cover,
       })),
-      frames: keptFrames(input, mixture, encoding),
+      frames: keptFrames(input, mixture, part, encoding),
       signal,
       onStem: stemEncoded,
     });
@@ -148,7 +179,7 @@ export async function separateFile(request: FileRequest): Promise<FileResult> {
       files.map(({ file }, index) => ({ from: file, to: places[index] as string })),
       input.path,
     );
-    for (const place of places) taken?.add(place);
+    for (const place of places) taken?.add(sameFileKey(place));
 
     const stems: Record<string, StemFile> = {};
     for (const [index, { name }] of plan.outputs.entries()) {
@@ -169,6 +200,9 @@ export async function separateFile(request: FileRequest): Promise<FileResult> {
     return {
       input: input.path,
       model: model.name,
+      track: input.track ?? null,
+      warnings,
+      songSeconds,
       output: { stems },
       nullTestDb: separated.nullTestDb,
       seconds,
@@ -184,6 +218,11 @@ export async function separateFile(request: FileRequest): Promise<FileResult> {
           bitrate: encoding.bitrate,
           sampleRate: encoding.sampleRate,
           clipMode: output.clipMode,
+          mix: output.mix,
+          mixtureConsistent: output.mixtureConsistent || undefined,
+          start: output.start,
+          end: output.end,
+          track: input.track?.number,
         },
       },
     };
@@ -203,13 +242,14 @@ export async function separateFile(request: FileRequest): Promise<FileResult> {
 async function spoolMixture(
   { input, separator, checkLength, signal, onProgress }: FileRequest,
   workspace: Workspace,
+  damage: DamageLog,
   space: (seconds: number, silent: boolean) => number,
 ): Promise<Spool> {
   const { sampleRate, channels: channelCount } = separator.model;
   const format = { sampleRate, channelCount };
   let checkedSeconds = 0;
   onProgress?.({ stage: 'decoding', fraction: 0 });
-  const blocks = decode(input, format, signal);
+  const blocks = decode(input, format, { signal, damage });
   const file = workspace.path('mixture.f32');
   const mixture = await spoolBlocks(file, format, blocks, async ({ frames, silent }) => {
     const seconds = frames / sampleRate;
@@ -226,11 +266,32 @@ async function spoolMixture(
 }
 
 /**
- * The song's own length, for stems that go back to its sample rate: what the file says of it, if
- * decoding proved it.
+ * The part of the song that is separated.
+ *
+ * @throws OxboardError INVALID_OPTION when the song ends before it.
  */
-function keptFrames(input: ProbedInput, mixture: Spool, encoding: Encoding): number | undefined {
+function partFrames(output: ResolvedOutputOptions, { frames, sampleRate }: Spool): Part {
+  const songSeconds = frames / sampleRate;
+  checkPart(output, songSeconds);
+  const { start, end } = partOf(output, songSeconds);
+  return { start: Math.round(start * sampleRate), end: Math.round(end * sampleRate) };
+}
+
+/**
+ * The length of stems that go back to the song's sample rate: what the file says of it, if decoding
+ * proved it.
+ */
+function keptFrames(
+  input: ProbedInput,
+  mixture: Spool,
+  part: Part,
+  encoding: Encoding,
+): number | undefined {
   const { sampleRate, frames } = input;
+  const partLength = part.end - part.start;
+  if (partLength < mixture.frames) {
+    return Math.round((partLength * encoding.sampleRate) / mixture.sampleRate);
+  }
   if (frames === undefined || encoding.sampleRate !== sampleRate) return undefined;
   const exact = (frames * mixture.sampleRate) / sampleRate;
   return Math.abs(mixture.frames - exact) < 1 ? frames : undefined;
@@ -254,22 +315,32 @@ export function checkOutput(
 }
 
 /** The places of the stems; songs of one name in one run are told apart as "song", "song (2)". */
-function outputPlaces(request: FileRequest, plan: StemPlan, encoding: Encoding): string[] {
+function outputPlaces(
+  request: FileRequest,
+  plan: StemPlan,
+  encoding: Encoding,
+  portable: boolean,
+): string[] {
   const { input, separator, output, taken } = request;
   const track = trackName(input.path);
   const placesFor = (name: string) =>
     plan.outputs.map((stem) =>
       path.join(
         output.out,
-        stemPath(output.filename, {
-          track: name,
-          model: separator.model.name,
-          ext: encoding.extension,
-          stem: stem.name,
-        }),
+        stemPath(
+          output.filename,
+          {
+            track: name,
+            model: separator.model.name,
+            ext: encoding.extension,
+            stem: stem.name,
+          },
+          portable,
+        ),
       ),
     );
-  const clashOf = (places: readonly string[]) => places.find((place) => taken?.has(place));
+  const clashOf = (places: readonly string[]) =>
+    places.find((place) => taken?.has(sameFileKey(place)));
 
   const first = placesFor(track);
   let places = first;

@@ -22,35 +22,47 @@ export interface EncodedStem extends EncodedFile {
 
 export interface EncodeStemsOptions {
   clipMode: ClipMode;
+  /** Whether `rescale` has one gain for all stems, so that they still add up to the song. */
+  oneGain: boolean;
   /** The tags of each stem. */
   tags: readonly StemTags[];
-  /** Sample frames of the song at the rate of the files, where it is known to the frame. */
+  /** Sample frames of the stems at the rate of the files, where it is known to the frame. */
   frames?: number | undefined;
   signal?: AbortSignal | undefined;
   onStem?: () => void;
 }
 
 /** Encodes all stems at once; they are few, and an encoder runs on one core. */
-export function encodeStems(
+export async function encodeStems(
   spools: readonly Spool[],
   workspace: Workspace,
   encoding: Encoding,
-  { clipMode, tags, frames, signal: outer, onStem }: EncodeStemsOptions,
+  { clipMode, oneGain, tags, frames, signal: outer, onStem }: EncodeStemsOptions,
 ): Promise<EncodedStem[]> {
-  const jobs = spools.map((spool, index) => async (signal: AbortSignal): Promise<EncodedStem> => {
-    const file = workspace.path(`${String(index)}.${encoding.extension}`);
-    const resampled = workspace.path(`${String(index)}.resampled.f32`);
-    const ready = await resample(spool, encoding.sampleRate, resampled, { frames, signal });
-    const encoded = await encode(ready, file, encoding, {
-      clipMode,
-      tags: tags[index],
-      ditherSeed: index,
-      signal,
-    });
-    const sha256 = await sha256OfFile(file, { signal });
-    onStem?.();
-    return { ...encoded, file, sha256 };
-  });
+  const resampled = await together(
+    spools.map((spool, index) => (signal: AbortSignal) => {
+      const file = workspace.path(`${String(index)}.resampled.f32`);
+      return resample(spool, encoding.sampleRate, file, { frames, signal });
+    }),
+    outer,
+  );
+  const highest = Math.max(...resampled.map(({ peak }) => peak));
+  const jobs = resampled.map(
+    (spool, index) =>
+      async (signal: AbortSignal): Promise<EncodedStem> => {
+        const file = workspace.path(`${String(index)}.${encoding.extension}`);
+        const encoded = await encode(spool, file, encoding, {
+          clipMode,
+          ...(oneGain && { peak: highest }),
+          tags: tags[index],
+          ditherSeed: index,
+          signal,
+        });
+        const sha256 = await sha256OfFile(file, { signal });
+        onStem?.();
+        return { ...encoded, file, sha256 };
+      },
+  );
   return together(jobs, outer);
 }
 

@@ -1,7 +1,7 @@
 /**
  * Which sources are separated, and which stems are made of them.
  */
-import type { JobOptions } from '../options.js';
+import { parseMix, type JobOptions } from '../options.js';
 
 /** A stem is the mixture (or nothing) plus and minus some sources. */
 export interface StemOutput {
@@ -15,50 +15,68 @@ export interface StemPlan {
   /** What the separator is asked for: only what the outputs need. */
   sources: readonly string[];
   outputs: readonly StemOutput[];
-  /** Whether all sources of the model are computed, so that their sum can be compared. */
-  complete: boolean;
+  /** How many of the first outputs add up to the song, as far as the model can; 0 when none do. */
+  summands: number;
+  /** Whether what the sources leave of the song is spread over them. */
+  consistent: boolean;
 }
 
+type PlanOptions = Pick<JobOptions, 'stems' | 'twoStems' | 'otherMethod'> &
+  Partial<Pick<JobOptions, 'mix' | 'mixtureConsistent'>>;
+
 /** @param options that passed the check of model-options.ts. */
-export function planStems(
+export function planStems(modelSources: readonly string[], options: PlanOptions): StemPlan {
+  const { mix = [], mixtureConsistent = false } = options;
+  const stems = stemsOf(modelSources, options);
+  const mixes = mix.map(parseMix).map(({ name, stems: parts }) =>
+    sum(
+      name,
+      modelSources.filter((source) => parts.includes(source)),
+    ),
+  );
+  const outputs = [...stems, ...mixes];
+  const needed = new Set(outputs.flatMap(({ added, subtracted }) => [...added, ...subtracted]));
+  const summed = stems.flatMap(({ fromMixture, added }) => (fromMixture ? [] : added));
+  return {
+    sources: modelSources.filter((name) => mixtureConsistent || needed.has(name)),
+    outputs,
+    summands: summed.length === modelSources.length ? stems.length : 0,
+    consistent: mixtureConsistent,
+  };
+}
+
+function stemsOf(
   modelSources: readonly string[],
-  { stems, twoStems, otherMethod }: Pick<JobOptions, 'stems' | 'twoStems' | 'otherMethod'>,
-): StemPlan {
+  { stems, twoStems, otherMethod }: PlanOptions,
+): StemOutput[] {
   if (twoStems === undefined) {
-    const sources = modelSources.filter((name) => !stems || stems.includes(name));
-    return plan(modelSources, sources, sources.map(source));
+    return modelSources.filter((name) => !stems || stems.includes(name)).map(source);
   }
-  const others = modelSources.filter((name) => name !== twoStems);
   const first = source(twoStems);
   switch (otherMethod) {
     case 'add':
-      return plan(modelSources, modelSources, [
+      return [
         first,
-        { name: `no_${twoStems}`, fromMixture: false, added: others, subtracted: [] },
-      ]);
+        sum(
+          `no_${twoStems}`,
+          modelSources.filter((name) => name !== twoStems),
+        ),
+      ];
     case 'minus':
-      return plan(
-        modelSources,
-        [twoStems],
-        [
-          first,
-          { name: `minus_${twoStems}`, fromMixture: true, added: [], subtracted: [twoStems] },
-        ],
-      );
+      return [
+        first,
+        { name: `minus_${twoStems}`, fromMixture: true, added: [], subtracted: [twoStems] },
+      ];
     case 'none':
-      return plan(modelSources, [twoStems], [first]);
+      return [first];
   }
 }
 
-const source = (name: string): StemOutput => ({
+const sum = (name: string, added: readonly string[]): StemOutput => ({
   name,
   fromMixture: false,
-  added: [name],
+  added,
   subtracted: [],
 });
 
-const plan = (
-  modelSources: readonly string[],
-  sources: readonly string[],
-  outputs: readonly StemOutput[],
-): StemPlan => ({ sources, outputs, complete: sources.length === modelSources.length });
+const source = (name: string): StemOutput => sum(name, [name]);

@@ -30,6 +30,12 @@ export interface StemSeparator {
   };
 }
 
+/** Sample frames of the song: from the first one up to, not including, the last. */
+export interface Part {
+  start: number;
+  end: number;
+}
+
 export interface SeparatedStems {
   /** In the order of the plan's outputs. */
   spools: Spool[];
@@ -45,23 +51,28 @@ export async function separateToSpools(
   workspace: Workspace,
   options: StreamOptions,
   {
+    part,
     checkpoints,
     chunks,
-  }: { checkpoints?: Checkpoints | undefined; chunks?: ChunkSink | undefined },
+  }: { part: Part; checkpoints?: Checkpoints | undefined; chunks?: ChunkSink | undefined },
 ): Promise<SeparatedStems> {
-  const nullTest = plan.complete ? new NullTest() : undefined;
-  const needsMixture = plan.complete || plan.outputs.some(({ fromMixture }) => fromMixture);
-  const reader = await SpoolReader.open(mixture);
+  const nullTest = plan.summands > 0 ? new NullTest() : undefined;
+  const needsMixture =
+    nullTest !== undefined ||
+    plan.consistent ||
+    plan.outputs.some(({ fromMixture }) => fromMixture);
+  const song = mixture.part(part.start, part.end);
+  const reader = await SpoolReader.open(song);
   const writers: SpoolWriter[] = [];
   let publisher: ChunkPublisher | undefined;
   let position = 0;
   const append = async (
     frames: number,
-    outputsOf: (song: Float32Array) => readonly Float32Array[],
+    outputsOf: (samples: Float32Array) => readonly Float32Array[],
   ): Promise<void> => {
-    const song = needsMixture ? await reader.read(position, frames) : new Float32Array();
-    const outputs = outputsOf(song);
-    nullTest?.add(song, outputs);
+    const samples = needsMixture ? await reader.read(position, frames) : new Float32Array();
+    const outputs = outputsOf(samples);
+    nullTest?.add(samples, outputs.slice(0, plan.summands));
     await Promise.all(writers.map((writer, index) => writer.write(outputs[index] as Float32Array)));
     position += frames;
     publisher?.advance();
@@ -71,21 +82,28 @@ export async function separateToSpools(
       writers.push(await SpoolWriter.create(workspace.path(`${String(index)}.f32`), mixture));
     }
     if (chunks) {
-      publisher = await ChunkPublisher.open({ sink: chunks, mixture, writers, workspace });
+      publisher = await ChunkPublisher.open({ sink: chunks, mixture: song, writers, workspace });
     }
     let schedule: CheckpointSchedule | undefined;
     if (checkpoints) {
-      for await (const outputs of keptBlocks(checkpoints, mixture, writers.length)) {
+      for await (const outputs of keptBlocks(checkpoints, song, writers.length)) {
         await append((outputs[0]?.length ?? 0) / mixture.channelCount, () => outputs);
       }
       schedule = new CheckpointSchedule(checkpoints, writers);
     }
-    const wanted = { ...options, stems: [...plan.sources], resumeFrom: position };
+    const wanted = { ...options, stems: [...plan.sources], resumeFrom: part.start + position };
     const stream = separator.stream(mixture, wanted);
-    for await (const { frames, stems } of stream) {
-      const sources = new Map(plan.sources.map((name) => [name, interleave(stems[name] ?? [])]));
-      await append(frames, (song) => plan.outputs.map((output) => mix(output, song, sources)));
+    for await (const block of stream) {
+      const frames = Math.min(block.frames, song.frames - position);
+      const samplesOf = (name: string) =>
+        interleave((block.stems[name] ?? []).map((channel) => channel.subarray(0, frames)));
+      const sources = new Map(plan.sources.map((name) => [name, samplesOf(name)]));
+      await append(frames, (samples) => {
+        if (plan.consistent) spreadRest(samples, [...sources.values()]);
+        return plan.outputs.map((output) => mix(output, samples, sources));
+      });
       await schedule?.keepIfDue();
+      if (position === song.frames) break;
     }
     await publisher?.finish();
     const { manifest = {} } = stream;
@@ -94,6 +112,15 @@ export async function separateToSpools(
   } finally {
     await publisher?.close();
     await Promise.all([reader, ...writers].map((file) => file.close()));
+  }
+}
+
+/** Spreads what the sources leave of the song evenly over them. */
+function spreadRest(song: Float32Array, sources: readonly Float32Array[]): void {
+  for (let at = 0; at < song.length; at++) {
+    let rest = song[at] as number;
+    for (const source of sources) rest -= source[at] as number;
+    for (const source of sources) source[at] = (source[at] as number) + rest / sources.length;
   }
 }
 

@@ -4,7 +4,7 @@
  * and power failure; what those leave goes when the next work begins at the same place.
  */
 import { lstatSync, mkdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { displayPath } from '../lib/display-path.js';
 import { OxboardError } from '../errors.js';
@@ -36,6 +36,21 @@ export class Workspace {
     } catch (error) {
       if (created !== undefined) removeEmptyFolders(parent, created);
       throw error;
+    }
+  }
+
+  /** Whether files can have names with all characters of Unix here; exFAT and Windows shares differ. */
+  async takesAnyName(): Promise<boolean> {
+    const folder = this.path('names');
+    const name = 'a?:*"<>|.';
+    await mkdir(folder);
+    try {
+      await writeFile(path.join(folder, name), '');
+      return (await readdir(folder)).includes(name);
+    } catch {
+      return false;
+    } finally {
+      await rm(folder, { recursive: true, force: true });
     }
   }
 

@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { sha256OfFile } from '../lib/hash.js';
 import { writeError } from '../audio/write-errors.js';
+import { measureSeconds } from '../audio/measure.js';
 import { probe } from '../audio/probe.js';
 import { OxboardError } from '../errors.js';
 import { retry } from '../lib/retry.js';
@@ -35,6 +36,8 @@ export interface SongContext {
 interface SongRequest {
   jobId: string;
   url: string;
+  /** Of the file behind the link; see probe. */
+  track: number | undefined;
   /** Throws when the song is longer than is accepted. */
   checkLength: (seconds: number) => void;
   signal: AbortSignal;
@@ -61,13 +64,13 @@ export async function downloadSong(
 async function downloadInto(
   directory: string,
   { storage, fetchSong, retryDelaysMs, logger }: SongContext,
-  { jobId, url, checkLength, signal, onProgress }: SongRequest,
+  { jobId, url, track, checkLength, signal, onProgress }: SongRequest,
 ): Promise<DownloadedSong> {
   // A site is not asked for a song that cannot be stored.
   await unlessAborted(signal, storage.check());
   const song = await fetchSong(url, { directory, signal, onProgress });
-  const durationSeconds = await lengthOf(song.path, signal);
-  if (durationSeconds !== null) checkLength(durationSeconds);
+  const durationSeconds = await lengthOf(song.path, { track, signal });
+  checkLength(durationSeconds);
   const { size: sizeBytes } = await stat(song.path);
   const sha256 = await sha256OfFile(song.path, { signal });
   // A new name for each attempt: one whose worker seems to be dead may still end later.
@@ -81,11 +84,15 @@ async function downloadInto(
   return { key, name: song.name, sha256, sizeBytes, durationSeconds };
 }
 
-async function lengthOf(file: string, signal: AbortSignal): Promise<number | null> {
+async function lengthOf(
+  file: string,
+  { track, signal }: { track: number | undefined; signal: AbortSignal },
+): Promise<number> {
   try {
-    return (await probe(file, signal)).durationSeconds ?? null;
+    const input = await probe(file, { track, signal });
+    return await measureSeconds(input, signal);
   } catch (error) {
-    if (!(error instanceof OxboardError) || error.code === 'FFMPEG_MISSING') throw error;
+    if (!(error instanceof OxboardError) || !error.code.startsWith('INPUT_')) throw error;
     throw new OxboardError(error.code, 'What is behind the link cannot be decoded as audio', {
       cause: error,
     });

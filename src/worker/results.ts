@@ -14,7 +14,7 @@ import type { JobResult, StemResult } from '../jobs/job.js';
  */
 export async function storeResult(
   storage: Storage,
-  { output, nullTestDb, manifest }: FileResult,
+  { output, nullTestDb, track, warnings, manifest }: FileResult,
   workSeconds: number,
   signal: AbortSignal,
 ): Promise<JobResult> {
@@ -40,6 +40,8 @@ export async function storeResult(
     processingSeconds: workSeconds,
     realtimeFactor: audioSeconds / workSeconds,
     nullTestDb,
+    track,
+    warnings,
     manifest,
     playback: null,
   };

@@ -32,6 +32,7 @@ export function runDownload(context: DownloadContext, claim: DownloadClaim): Pro
       downloadSong(context, {
         jobId: job.id,
         url: link.url,
+        track: options.track,
         checkLength: lengthLimit(options, link.model, maxDuration),
         signal,
         onProgress: (fraction) => progress.report('downloading', fraction),

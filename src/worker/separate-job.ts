@@ -2,7 +2,7 @@
  * From a job's upload to its stems in the storage: one try.
  */
 import path from 'node:path';
-import { probe, type ProbedInput } from '../audio/probe.js';
+import { probe } from '../audio/probe.js';
 import { writeError } from '../audio/write-errors.js';
 import { OxboardError } from '../errors.js';
 import { workSeconds } from '../model-options.js';
@@ -119,8 +119,8 @@ async function separateAndStore(run: Run): Promise<JobResult> {
   if (checkpoints.resumed) {
     metrics.resumes.inc();
   } else {
-    const { seconds, realtimeFactor } = made;
-    const work = workSeconds(request.options, model.separator.model, seconds * realtimeFactor);
+    const { seconds, songSeconds } = made;
+    const work = workSeconds(request.options, model.separator.model, songSeconds);
     await speeds.add(model.hash, { work, seconds }).catch((error: unknown) => {
       // Only estimates need it.
       logger.warn('speed_not_stored', { error });
@@ -136,7 +136,9 @@ async function separate(
 ): Promise<FileResult> {
   const { stems, shifts, overlap, segment, seed, ...output } = request.options;
   return separateFile({
-    input: withTitle(await probe(inputPath, signal)),
+    input: await probe(inputPath, { signal, track: output.track }),
+    // The name that the owner gave it is the job's: equal songs of others share the result.
+    songName: null,
     separator: observeSegments(model.separator, context.metrics, progress),
     output: { ...output, out: path.join(directory, 'stems'), filename: '{stem}.{ext}' },
     options: { stems, shifts, overlap, segment, seed },
@@ -145,16 +147,6 @@ async function separate(
     signal,
     onProgress: ({ stage, fraction }) => progress.report(stage, fraction),
   });
-}
-
-/**
- * The name of the local file is its key, which is no title. The name that the owner gave it is none
- * either: equal songs of others share the result.
- */
-function withTitle(input: ProbedInput): ProbedInput {
-  const { title = '' } = input.tags;
-  if (title.trim() !== '') return input;
-  return { ...input, tags: { ...input.tags, title: 'Untitled' } };
 }
 
 /** The owner of the job knows the song by its name, not by its path on this machine. */

@@ -166,7 +166,7 @@ describe('decode', () => {
     const abort = new AbortController();
     const reason = new Error('enough');
     const reading = async () => {
-      for await (const block of decode(input, TARGET, abort.signal)) {
+      for await (const block of decode(input, TARGET, { signal: abort.signal })) {
         assert.ok(block.length > 0);
         abort.abort(reason);
       }

@@ -14,6 +14,9 @@ import { fakeSeparator } from '../support/separator.js';
 const SINE = '0.5*sin(2*PI*1000*t)';
 const TITLE = 'Ein Lied; =mit\\ # "Zeichen" – 歌';
 const TAGS = ['title', 'artist', 'album', 'track'] as const;
+/** Those that WAV files have no place for, and those that they have. */
+const MORE = { album_artist: 'Alle', composer: 'Eine', disc: '2/3' };
+const MORE_IN_WAV = { genre: 'Pop', date: '1999', comment: 'Ein Wort' };
 
 /** A song with every tag and a red cover. */
 function taggedSong(folder: string, extension: string, coverCodec: string): string {
@@ -24,7 +27,9 @@ function taggedSong(folder: string, extension: string, coverCodec: string): stri
     '-frames:v', '1', '-c:v', coverCodec, '-pix_fmt', coverCodec === 'png' ? 'rgb24' : 'yuvj420p',
     '-disposition:v', 'attached_pic',
     '-metadata', `title=${TITLE}`, '-metadata', 'artist=Jemand', '-metadata', 'album=Ein Album',
-    '-metadata', 'track=3/12', song,
+    '-metadata', 'track=3/12',
+    ...Object.entries({ ...MORE, ...MORE_IN_WAV }).flatMap(([name, text]) => ['-metadata', `${name}=${text}`]),
+    song,
   ); // prettier-ignore
   return song;
 }
@@ -66,6 +71,8 @@ describe('the tags of stems', () => {
           album: 'Ein Album',
           track: '3/12',
         });
+        const more = { ...(format !== 'wav' && MORE), ...MORE_IN_WAV };
+        for (const [name, text] of Object.entries(more)) assert.equal(tags[name], text, name);
         assert.notEqual(codec, coverCodec);
         if (format === 'wav') {
           assert.equal(cover, undefined);
@@ -97,6 +104,7 @@ describe('the tags of stems', () => {
   it('name the stem after the file where there is no title', () => {
     assert.deepEqual(stemTexts({}, 'My song', 'drums'), { title: 'My song (drums)' });
     assert.deepEqual(stemTexts({ title: ' \n' }, 'My song', 'drums'), { title: 'My song (drums)' });
+    assert.deepEqual(stemTexts({ artist: 'A' }, null, 'drums'), { artist: 'A' });
   });
 
   it('are one line of readable length, whatever the song says', () => {
@@ -139,6 +147,10 @@ describe('the tags of stems', () => {
     ); // prettier-ignore
     const { tags, cover } = await probe(await vocalsOf(video, folder, 'flac'));
     assert.equal(tags.title, 'The song (vocals)');
+    const untitled = path.join(folder, 'Untitled video.mkv');
+    ffmpeg('-i', video, '-c', 'copy', '-metadata', 'title=', untitled);
+    const stem = await probe(await vocalsOf(untitled, folder, 'flac'));
+    assert.equal(stem.tags.title, 'Untitled video (vocals)');
     assert.equal(cover, undefined);
   });
 });

@@ -212,8 +212,8 @@ void describe('a stem', async () => {
         file,
         name,
       ]);
-    assert.deepEqual(read('vocals.wav'), VOCALS);
-    assert.deepEqual(read('drums.wav'), DRUMS);
+    assert.deepEqual(read('Ágætis "byrjun" - vocals.wav'), VOCALS);
+    assert.deepEqual(read('Ágætis "byrjun" - drums.wav'), DRUMS);
 
     const zip = `/jobs/${id}/stems.zip`;
     const head = await call(api, zip, { method: 'HEAD' });

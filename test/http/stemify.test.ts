@@ -50,6 +50,18 @@ const sevenSeconds = audio('seven.wav', { seconds: 7 });
 /** In a few bytes. */
 const minuteAndMore = audio('long.flac', { seconds: 61, sampleRate: 8000 });
 
+/** Silence takes few bits: from the size of the file ffmpeg would guess minutes. */
+const quiet = readFileSync(
+  makeAudio(path.join(folder, 'quiet.aac'), 'gt(t\\,4)*(random(0)-0.5)', {
+    seconds: 30,
+    options: ['-b:a', '256k'],
+  }),
+);
+/** With a header that tells its length. */
+const whole = readFileSync(
+  makeAudio(path.join(folder, 'whole.mp3'), 'random(0)-0.5', { seconds: 70 }),
+);
+
 const api = await startApi({ after });
 
 void describe('a song that is posted', () => {
@@ -84,6 +96,12 @@ void describe('a song that is posted', () => {
       two_stems: null,
       other_method: 'add',
       clip_mode: 'rescale',
+      mix: null,
+      mixture_consistent: false,
+      start: null,
+      end: null,
+      track: null,
+      allow_damaged: false,
       shifts: 0,
       overlap: 0.25,
       segment: null,
@@ -110,6 +128,12 @@ void describe('a song that is posted', () => {
       segment: '5.5',
       seed: '4294967295',
       two_stems: '',
+      mix: ['band=drums+bass', 'low=bass'],
+      mixture_consistent: 'false',
+      start: '0.25',
+      end: '0:00.75',
+      track: '1',
+      allow_damaged: 'true',
     });
     const body = (await call(api, `/jobs/${id}`)).as(jobDocument);
     assert.deepEqual(body.options, {
@@ -121,6 +145,12 @@ void describe('a song that is posted', () => {
       two_stems: null,
       other_method: 'add',
       clip_mode: 'tanh',
+      mix: ['band=drums+bass', 'low=bass'],
+      mixture_consistent: false,
+      start: 0.25,
+      end: 0.75,
+      track: 1,
+      allow_damaged: true,
       shifts: 2,
       overlap: 0.5,
       segment: 5.5,
@@ -130,6 +160,11 @@ void describe('a song that is posted', () => {
 
   const refused: [fields: Record<string, string | string[]>, detail: RegExp][] = [
     [{ shifts: 'many' }, /^Expected integer from 0 to 100 for shifts but received "many"/],
+    [{ start: '1' }, /time before the end of the song \(1\.000 s\) for start but received 1/],
+    [{ track: '2' }, /^Expected 1 \(the file has one\) for track but received 2/],
+    [{ mix: 'band=drums+base' }, /for mix but received "base" \(did you mean "bass"\?\)/],
+    [{ mixture_consistent: 'maybe' }, /^Expected boolean for mixture_consistent/],
+    [{ mixture_consistent: 'true', clip_mode: 'clamp' }, /for clip_mode but received "clamp"/],
     [{ shifts: '-1' }, /for shifts but received -1/],
     [{ shifts: '1.5' }, /for shifts/],
     [{ overlap: '1' }, /for overlap but received 1/],
@@ -241,6 +276,18 @@ void describe('a song that is posted', () => {
     );
     assert.match(detail, /61\.0 s; .* up to 60 s/);
     assert.deepEqual(leftovers(api), []);
+  });
+
+  it('has the length of its packets, whatever its header says', async () => {
+    const length = async (bytes: Buffer, name: string) => {
+      const { job_id: id } = (await send(form(bytes, {}, name))).as(accepted);
+      return (await call(api, `/jobs/${id}`)).as(jobDocument).duration_seconds ?? 0;
+    };
+    const seconds = await length(quiet, 'quiet.aac');
+    assert.ok(Math.abs(seconds - 30) < 0.2, String(seconds));
+
+    const cut = await length(whole.subarray(0, 200_000), 'cut.mp3');
+    assert.ok(Math.abs(cut - (70 * 200_000) / whole.length) < 0.5, String(cut));
   });
 
   it('comes as the one file of a multipart form', async () => {

@@ -102,6 +102,8 @@ export const result = (id: string = randomUUID()): JobResult => ({
   processingSeconds: 1,
   realtimeFactor: 3,
   nullTestDb: null,
+  track: null,
+  warnings: [],
   manifest: {},
   playback: null,
 });

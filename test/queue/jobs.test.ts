@@ -30,6 +30,7 @@ describe('jobs', () => {
       request: asked.request,
       error: null,
       result: null,
+      warnings: null,
       cached: false,
       playback: null,
       chunksReady: 0,

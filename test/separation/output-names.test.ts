@@ -23,6 +23,18 @@ describe('the names of outputs', () => {
   it('take the track from the file’s name', () => {
     assert.equal(trackName('/music/a.b.mp3'), 'a.b');
     assert.equal(trackName('.mp3'), '.mp3');
+    assert.equal(trackName('/music/St. Anger'), 'St. Anger');
+    assert.equal(trackName('St. Anger.FLAC'), 'St. Anger');
+    assert.equal(trackName('Vol. 2'), 'Vol. 2');
+  });
+
+  it('have no characters that exFAT and Windows shares lack, where they are asked for so', () => {
+    const track = 'What? "A*B": <C|D>. .';
+    assert.equal(
+      stemPath(TEMPLATE, { ...names, track }, true),
+      'htdemucs/What_ _A_B__ _C_D____/vocals.wav',
+    );
+    assert.equal(stemPath(TEMPLATE, { ...names, track }), `htdemucs/${track}/vocals.wav`);
   });
 
   for (const track of [

@@ -12,6 +12,7 @@ import {
 } from '../../src/separation/separate-file.js';
 import { removeOpenWorkspaces } from '../../src/separation/workspace.js';
 import { differenceDb, makeAudio, peak, readAudio, temporaryFolder } from '../support/audio.js';
+import { noiseOver } from '../support/damage.js';
 import { fakeSeparator, SHARES } from '../support/separator.js';
 
 const NOISE = '0.4*(random(0)*2-1)|0.4*(random(1)*2-1)';
@@ -148,6 +149,162 @@ describe('separateFile', () => {
     const given = (await run(place, { sampleRate: 22_050 })).output.stems.bass!;
     assert.deepEqual([given.sampleRate, given.frames], [22_050, 22_050]);
     assert.equal(readAudio(given.path)[0]!.length, 22_050);
+  });
+
+  it('adds a mix of stems', async (context) => {
+    const place = setting(context);
+    const separator = fakeSeparator();
+    const result = await run(
+      place,
+      { ...EXACT, mix: ['rhythm=bass+drums'] },
+      {
+        separator,
+        options: { stems: ['vocals'] },
+      },
+    );
+    assert.deepEqual(separator.asked, [['drums', 'bass', 'vocals']]);
+    assert.deepEqual(Object.keys(result.output.stems), ['vocals', 'rhythm']);
+    const song = readAudio(place.song);
+    const [left] = readAudio(result.output.stems.rhythm!.path);
+    assert.ok(
+      differenceDb(
+        song[0]!.map((sample) => sample * 0.3),
+        left!,
+      ) < -130,
+    );
+    const all = await run(place, { ...EXACT, mix: ['rhythm=bass+drums'] });
+    assert.ok(all.nullTestDb! < -120, 'a mix does not count in the null test');
+  });
+
+  describe('mixture-consistent stems', () => {
+    const LOSSY = { a: 0.3, b: 0.5, c: -0.1 };
+
+    const sumOf = (stems: Awaited<ReturnType<typeof run>>['output']['stems'], side: number) =>
+      Object.values(stems)
+        .map(({ path: file }) => readAudio(file)[side]!)
+        .reduce((sum, samples) => sum.map((sample, at) => sample + samples[at]!));
+
+    it('add up to the song', async (context) => {
+      const place = setting(context);
+      const separator = fakeSeparator(undefined, LOSSY);
+      const output = { ...EXACT, mixtureConsistent: true };
+      const result = await run(place, output, { separator });
+      for (const [side, samples] of readAudio(place.song).entries()) {
+        assert.ok(differenceDb(samples, sumOf(result.output.stems, side)) < -120);
+      }
+      // What was left, 0.3 of the song, is spread evenly.
+      const [left] = readAudio(result.output.stems.a!.path);
+      const expected = readAudio(place.song)[0]!.map((sample) => sample * 0.4);
+      assert.ok(differenceDb(expected, left!) < -120);
+      assert.ok(result.nullTestDb! < -120);
+    });
+
+    it('need all sources of the model, also for one stem', async (context) => {
+      const place = setting(context);
+      const separator = fakeSeparator(undefined, LOSSY);
+      const output = { ...EXACT, mixtureConsistent: true };
+      const result = await run(place, output, { separator, options: { stems: ['b'] } });
+      assert.deepEqual(separator.asked, [['a', 'b', 'c']]);
+      assert.deepEqual(Object.keys(result.output.stems), ['b']);
+    });
+
+    it('have one gain', async (context) => {
+      const place = setting(context);
+      const separator = fakeSeparator(undefined, { quiet: 0.5, loud: 5 });
+      const result = await run(place, { bitDepth: '32f', mixtureConsistent: true }, { separator });
+      const { quiet, loud } = result.output.stems;
+      assert.equal(quiet!.gain, loud!.gain);
+      assert.ok(loud!.gain < 1);
+      const scaledSong = readAudio(place.song)[0]!.map((sample) => sample * loud!.gain);
+      assert.ok(differenceDb(scaledSong, sumOf(result.output.stems, 0)) < -120);
+    });
+  });
+
+  describe('a part of a song', () => {
+    it('is what the whole has there', async (context) => {
+      const place = setting(context);
+      const separator = fakeSeparator();
+      const result = await run(place, { ...EXACT, start: 0.5, end: 2.25 }, { separator });
+      const [left] = readAudio(place.song);
+      const { vocals } = result.output.stems;
+      assert.equal(vocals!.frames, 1.75 * 44_100);
+      assert.deepEqual(
+        readAudio(vocals!.path)[0],
+        left!.slice(0.5 * 44_100, 2.25 * 44_100).map((sample) => sample * SHARES.vocals!),
+      );
+      assert.ok(result.nullTestDb! < -120);
+      assert.equal(result.songSeconds, 2.5);
+    });
+
+    it('ends with the song', async (context) => {
+      const place = setting(context);
+      const { bass } = (await run(place, { start: 2, end: 100 })).output.stems;
+      assert.equal(bass!.durationSeconds, 0.5);
+      await assert.rejects(run(place, { start: 2.5 }), {
+        code: 'INVALID_OPTION',
+        message: /before the end of the song \(2\.500 s\) for start/,
+      });
+    });
+  });
+
+  describe('says what its owner should know', () => {
+    it('of damage, and refuses what has lost more than a tenth', async (context) => {
+      const place = setting(context);
+      const song = makeAudio(path.join(place.folder, 'song.flac'), NOISE, { seconds: 10 });
+      noiseOver(song, { from: 0.3, share: 0.03 });
+      const { warnings } = await run({ ...place, song });
+      assert.deepEqual(
+        warnings.map(({ code }) => code),
+        ['AUDIO_DAMAGED'],
+      );
+      assert.match(
+        warnings[0]!.message,
+        /^The audio is damaged at 2\.\d s, 0\.\d+ s of it are lost/,
+      );
+      noiseOver(song, { from: 0.5, share: 0.2 });
+      await assert.rejects(run({ ...place, song }), { code: 'INPUT_DAMAGED' });
+      const allowed = await run({ ...place, song }, { allowDamaged: true });
+      assert.equal(allowed.output.stems.bass!.durationSeconds, 10);
+    });
+
+    it('of a file that ends early', async (context) => {
+      const place = setting(context);
+      const song = makeAudio(path.join(place.folder, 'song.mp3'), NOISE, { seconds: 10 });
+      writeFileSync(song, readFileSync(song).subarray(0, 40_000));
+      const { warnings } = await run({ ...place, song });
+      assert.deepEqual(
+        warnings.map(({ code }) => code),
+        ['AUDIO_ENDS_EARLY'],
+      );
+      assert.match(
+        warnings[0]!.message,
+        /ends at 2\.\d s, but the file says that it lasts 10\.\d s/,
+      );
+    });
+
+    it('of a bit depth that the format does not have', async (context) => {
+      const place = setting(context);
+      const { warnings } = await run(place, { format: 'mp3', bitDepth: '24' });
+      assert.deepEqual(
+        warnings.map(({ code }) => code),
+        ['OPTION_WITHOUT_EFFECT'],
+      );
+      assert.deepEqual((await run(place)).warnings, []);
+    });
+  });
+
+  it('tells names apart where case and accents do not count', async (context) => {
+    const place = setting(context);
+    const taken = new Set<string>();
+    const names = ['Song.wav', 'song.wav', 'Cafe\u0301.wav', 'Caf\u00e9.wav'];
+    const folders: string[] = [];
+    for (const name of names) {
+      const song = path.join(place.folder, name);
+      writeFileSync(song, readFileSync(place.song));
+      const { bass } = (await run({ ...place, song }, {}, { taken })).output.stems;
+      folders.push(path.basename(path.dirname(bass!.path)));
+    }
+    assert.deepEqual(folders, ['Song', 'song (2)', 'Cafe\u0301', 'Caf\u00e9 (2)']);
   });
 
   it('replaces what an earlier run wrote, and only once all is done', async (context) => {

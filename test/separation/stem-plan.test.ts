@@ -11,21 +11,35 @@ describe('the plan of stems', () => {
   it('is every source by default', () => {
     const plan = planFor({});
     assert.deepEqual(names(plan), SOURCES);
-    assert.ok(plan.complete);
+    assert.equal(plan.summands, 4);
   });
 
   it('computes only the chosen stems, in the order of the model, each once', () => {
     const plan = planFor({ stems: ['vocals', 'bass', 'vocals'] });
     assert.deepEqual(names(plan), ['bass', 'vocals']);
     assert.deepEqual(plan.sources, ['bass', 'vocals']);
-    assert.ok(!plan.complete);
+    assert.equal(plan.summands, 0);
   });
 
   it('adds all others for two stems', () => {
     const plan = planFor({ twoStems: 'bass' });
     assert.deepEqual(names(plan), ['bass', 'no_bass']);
     assert.deepEqual(plan.outputs[1]!.added, ['drums', 'other', 'vocals']);
-    assert.ok(plan.complete);
+    assert.equal(plan.summands, 2);
+  });
+
+  it('adds mixes, and computes what they need', () => {
+    const plan = planFor({ stems: ['vocals'], mix: ['beat=bass+drums', 'solo=vocals'] });
+    assert.deepEqual(names(plan), ['vocals', 'beat', 'solo']);
+    assert.deepEqual(plan.outputs[1]!.added, ['drums', 'bass']);
+    assert.deepEqual(plan.sources, ['drums', 'bass', 'vocals']);
+    assert.equal(planFor({ mix: ['beat=bass+drums'] }).summands, 4);
+  });
+
+  it('computes all sources where the rest of the song is spread over them', () => {
+    const plan = planFor({ stems: ['vocals'], mixtureConsistent: true });
+    assert.deepEqual([plan.sources, names(plan)], [SOURCES, ['vocals']]);
+    assert.equal(plan.summands, 0);
   });
 
   it('needs one source where the song gives the rest, or nothing does', () => {

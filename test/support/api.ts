@@ -244,6 +244,8 @@ export async function complete(
     processingSeconds: 0.5,
     realtimeFactor: 2,
     nullTestDb: -60,
+    track: null,
+    warnings: [],
     manifest: { model: claim.job.request.model },
     playback: null,
   };

@@ -26,14 +26,18 @@ export function fakeSeparator(
       channels: 2,
       segment: 343_980,
     },
-    stream(source: AudioSource, { stems: names = [], signal, onProgress }) {
+    stream(source: AudioSource, { stems: names = [], resumeFrom = 0, signal, onProgress }) {
       asked.push(names);
       return {
         manifest: { device: 'none' },
         async *[Symbol.asyncIterator]() {
           let offset = 0;
-          for await (const song of source.blocks(signal)) {
+          for await (const block of source.blocks(signal)) {
             signal?.throwIfAborted();
+            const skipped = Math.max(resumeFrom - offset, 0);
+            offset += Math.min(skipped, block[0]?.length ?? 0);
+            const song = block.map((channel) => channel.subarray(skipped));
+            if (song[0]?.length === 0) continue;
             await beforeBlock(offset);
             const frames = song[0]?.length ?? 0;
             const stems = Object.fromEntries(

@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import type { z } from 'zod';
 import { displayPath } from '../../lib/display-path.js';
 import { resolveEncoding } from '../../audio/formats.js';
-import { probe } from '../../audio/probe.js';
+import { probe, type AudioTrack } from '../../audio/probe.js';
 import { readConfig } from '../../config.js';
 import type { Separator } from '../../engine/separator.js';
 import { OxboardError } from '../../errors.js';
@@ -42,6 +42,12 @@ Examples:
       the voices of many songs; what is not asked for is not computed
   $ oxboard separate song.wav --clip-mode none --bit-depth 32f --json
       exactly what the network gave, and a JSON result on stdout
+  $ oxboard separate song.wav --mixture-consistent --clip-mode none --bit-depth 32f
+      stems that add up to the song
+  $ oxboard separate song.mp3 --stems vocals --mix band=drums+bass+other
+      the voice, and a mix of the other stems as band.wav
+  $ oxboard separate concert.mkv --start 1:30 --end 2:00 --track 2
+      half a minute of the second audio track
   $ oxboard separate -- -song.mp3
       a name that begins with a dash
 `;
@@ -54,7 +60,7 @@ interface Flags extends Record<string, unknown> {
 export function separateCommand(): Command {
   return new Command('separate')
     .description('separate songs into stems')
-    .argument('<input...>', 'audio files of any kind that ffmpeg reads')
+    .argument('<input...>', 'audio and video files')
     .option('-n, --model <name>', 'model to use (default: the best installed)')
     .addOption(flagOf(outputOptions, 'out', 'dir', { short: '-o' }))
     .addOption(flagOf(outputOptions, 'filename', 'template'))
@@ -66,6 +72,12 @@ export function separateCommand(): Command {
     .addOption(flagOf(outputOptions, 'bitrate', 'kbit/s'))
     .addOption(flagOf(outputOptions, 'sampleRate', 'rate'))
     .addOption(flagOf(outputOptions, 'clipMode', 'mode'))
+    .addOption(flagOf(outputOptions, 'mix', 'name=a+b', { repeatable: true }))
+    .addOption(flagOf(outputOptions, 'mixtureConsistent'))
+    .addOption(flagOf(outputOptions, 'start', 'time'))
+    .addOption(flagOf(outputOptions, 'end', 'time'))
+    .addOption(flagOf(outputOptions, 'track', 'n'))
+    .addOption(flagOf(outputOptions, 'allowDamaged'))
     .addOption(flagOf(separateOptions, 'shifts', 'n'))
     .addOption(flagOf(separateOptions, 'overlap', 'fraction'))
     .addOption(flagOf(separateOptions, 'segment', 'seconds'))
@@ -149,7 +161,7 @@ async function separateAll(
       if (inputs.length > 1)
         say(`[${String(index + 1)}/${String(inputs.length)}] ${displayPath(file)}`);
       try {
-        const input = await probe(file, signal);
+        const input = await probe(file, { signal, track: output.track });
         separator ??= await loadSeparator(job.model, { ...load, signal });
         const onProgress = (progress: FileProgress) => view.update(progress);
         const result = await separateFile({
@@ -162,6 +174,7 @@ async function separateAll(
           onProgress,
         });
         view.stop();
+        for (const { message } of result.warnings) say(`Warning: ${displayPath(file)}: ${message}`);
         print(result, json);
       } catch (error) {
         view.stop();
@@ -216,13 +229,20 @@ function print(result: FileResult, json: boolean): void {
   const stems = Object.entries(result.output.stems);
   const audio = clock(stems[0]?.[1].durationSeconds ?? 0);
   const speed = `${result.realtimeFactor.toFixed(2)}x real time`;
+  const { track } = result;
+  const which = track ? `, audio track ${trackWords(track)}` : '';
   const lines = stems.map(([name, { path, gain }]) => {
     const lowered = gain < 1 ? `  (lowered by ${(-20 * Math.log10(gain)).toFixed(1)} dB)` : '';
     return `  ${name.padEnd(12)} ${displayPath(path)}${lowered}`;
   });
   process.stdout.write(
-    `${displayPath(result.input)}: ${audio} of audio in ${clock(result.seconds)} (${speed})\n${lines.join('\n')}\n`,
+    `${displayPath(result.input)}${which}: ${audio} of audio in ${clock(result.seconds)} (${speed})\n${lines.join('\n')}\n`,
   );
+}
+
+function trackWords({ number, count, language, title }: AudioTrack): string {
+  const about = [language, title].filter((text) => text !== null).map(displayPath);
+  return `${String(number)} of ${String(count)}${about.length > 0 ? ` (${about.join(', ')})` : ''}`;
 }
 
 function printFailure(input: string, { code, message }: Failure): void {

@@ -193,7 +193,7 @@ function zipEtag({ stems }: JobResult): string {
 const openZip = async (job: Job, { stems }: JobResult, storage: Storage, signal: AbortSignal) =>
   zipStream(
     Object.entries(stems).map(([name, stem]) => ({
-      name: `${name}.${stem.format}`,
+      name: downloadName(job, name, stem.format),
       sizeBytes: stem.sizeBytes,
       open: async () => storage.read(stem.key, undefined, signal),
     })),

@@ -22,7 +22,7 @@ export const stemifyForm = z
       .unknown()
       .optional()
       .meta({
-        description: 'The song: any kind of audio that ffmpeg reads. Either this or youtube_url',
+        description: 'The song: an audio or video file. Either this or youtube_url',
         override: { type: 'string', format: 'binary' },
       }),
     youtube_url: z.string().max(2048).optional().meta({

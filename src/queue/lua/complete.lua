@@ -6,6 +6,7 @@ expect({
   ttlMs = is_count,
   resultId = is_text,
   result = is_text,
+  warnings = is_text,
   shared = is_flag,
 })
 local id, result = args.id, args.resultId
@@ -15,7 +16,7 @@ if job.status == 'completed' and job.resultId == result then return reply({ woke
 if why_void(id, args.token) then return reply({}) end
 even_without_memory()
 local cached = job.resultId == result
-call('HSET', job_key(id), 'progress', 100, 'cached', tostring(cached))
+call('HSET', job_key(id), 'progress', 100, 'cached', tostring(cached), 'warnings', args.warnings)
 if not cached then
   release_result(id, {})
   call('SET', P .. 'result:' .. result, args.result)

@@ -324,9 +324,10 @@ end
 
 -- The state of a job as an event. Errors are JSON already.
 local function event_of(id, at)
-  local job = read(id, 'status', 'stage', 'progress', 'error', 'chunksReady')
+  local job = read(id, 'status', 'stage', 'progress', 'error', 'chunksReady', 'warnings')
   return '{"status":"' .. job.status .. '","stage":"' .. job.stage .. '","progress":' .. job.progress ..
-    ',"error":' .. (job.error or 'null') .. ',"chunksReady":' .. job.chunksReady .. ',"at":' .. at .. '}'
+    ',"error":' .. (job.error or 'null') .. ',"chunksReady":' .. job.chunksReady ..
+    ',"warnings":' .. (job.warnings or 'null') .. ',"at":' .. at .. '}'
 end
 
 local function emit(id, at)
