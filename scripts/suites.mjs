@@ -1,9 +1,17 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { show } from './checks.mjs';
-import { filesUnder, fingerprint, readStamp, root, stateDir, writeStamp } from './setup/files.mjs';
+import {
+  filesUnder,
+  fingerprint,
+  isFile,
+  readStamp,
+  root,
+  stateDir,
+  writeStamp,
+} from './setup/files.mjs';
 import { buildProgress, identity, jobs } from './setup/native.mjs';
 import { mustRun } from './setup/run.mjs';
 
@@ -30,23 +38,31 @@ export function counted({ ok, passed = 0, failed = 0 }) {
   return { passed, failed: !ok && failed === 0 ? 1 : failed };
 }
 
-/** Builds the tests of the core, without Node, and returns their program. */
-export async function buildCoreTests(step, libtorch, sanitize = '') {
-  const folder = join(root, sanitize ? `build-sanitize-${sanitize}` : 'build-test');
-  const program = join(folder, 'Release/oxboard_core_tests');
-  const stampFile = join(folder, '.oxboard-stamp.json');
+/**
+ * Builds a program of the core (its tests by default), and returns its path. Without sanitizers it is
+ * built beside the addon, which has compiled the core already.
+ */
+export async function buildCoreProgram(
+  step,
+  libtorch,
+  { target = 'oxboard_core_tests', sanitize = '' } = {},
+) {
+  const folder = join(root, sanitize ? `build-sanitize-${sanitize}` : 'build');
+  const program = join(folder, 'Release', target);
+  const stampFile = join(folder, `.${target}-stamp.json`);
   const configure = fingerprint(['CMakeLists.txt'], root, identity(libtorch), sanitize);
   const sources = fingerprint(['native'], configure);
   const stamp = readStamp(stampFile);
-  if (stamp.sources === sources) return { text: 'ok (already done)', value: program };
+  if (stamp.sources === sources && isFile(program))
+    return { text: 'ok (already done)', value: program };
 
   const progress = buildProgress();
-  step.doing('compiling the tests of the core', progress.measure);
-  if (stamp.configure !== configure) rmSync(folder, { recursive: true, force: true });
+  step.doing(`compiling ${target}`, progress.measure);
+  if (sanitize && stamp.configure !== configure) rmSync(folder, { recursive: true, force: true });
   rmSync(stampFile, { force: true });
-  const failure = 'The tests of the core could not be built';
+  const failure = `${target} could not be built`;
   await mustRun(
-    'core-tests-configure',
+    `${target}-configure`,
     'cmake',
     [
       '-S',
@@ -60,11 +76,8 @@ export async function buildCoreTests(step, libtorch, sanitize = '') {
     ],
     { failure },
   );
-  await mustRun('core-tests', 'cmake', ['--build', folder, '--parallel', String(jobs)], {
-    onLine: progress.onLine,
-    failure,
-  });
-  mkdirSync(folder, { recursive: true });
+  const build = ['--build', folder, '--target', target, '--parallel', String(jobs)];
+  await mustRun(target, 'cmake', build, { onLine: progress.onLine, failure });
   writeStamp(stampFile, { configure, sources });
   return { text: 'ok', value: program };
 }

@@ -3,7 +3,7 @@ import { runChecks } from './checks.mjs';
 import { setup } from './setup/index.mjs';
 import { createReport, SetupError } from './setup/report.mjs';
 import {
-  buildCoreTests,
+  buildCoreProgram,
   ordered,
   runCoreTests,
   runNodeTests,
@@ -58,7 +58,7 @@ async function coreTests(libtorch, sanitize) {
   heading(`core (C++${sanitize ? `, ${sanitize} sanitizers` : ''})`);
   try {
     const program = await createReport().step('core tests', (step) =>
-      buildCoreTests(step, libtorch, sanitize),
+      buildCoreProgram(step, libtorch, { sanitize }),
     );
     return await runCoreTests(program, sanitize === 'thread' ? [`-tce=${OPENMP_TESTS}`] : []);
   } catch (error) {

@@ -6,14 +6,14 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { ensurePython, pythonEnvironment, runPython } from '../python.mjs';
 import { root } from '../setup/files.mjs';
 import { setup } from '../setup/index.mjs';
 import { createReport, main, SetupError } from '../setup/report.mjs';
-import { buildCoreTests } from '../suites.mjs';
+import { buildCoreProgram } from '../suites.mjs';
 import { measureOperators, operatorChart, operatorTable } from './operators.mjs';
 
 const RATE = 44_100;
@@ -83,7 +83,9 @@ await main(async () => {
   });
   const { model, threads } = values;
   const { libtorch } = await setup();
-  const coreTests = await createReport().step('C++', (step) => buildCoreTests(step, libtorch));
+  const operatorsProgram = await createReport().step('C++', (step) =>
+    buildCoreProgram(step, libtorch, { target: 'oxboard_operators' }),
+  );
   await runPython([join(root, 'scripts/bench/prepare.py'), model]);
 
   // Frames of a song that needs exactly that many chunks at the default overlap.
@@ -129,7 +131,7 @@ await main(async () => {
   const { members } = JSON.parse(readFileSync(join(cache, 'models', model, 'model.json')));
   const { OPTIMIZATIONS } = await import('oxboard-demucs');
   const operators = measureOperators(
-    join(dirname(coreTests), 'oxboard_operators'),
+    operatorsProgram,
     join(cache, 'models', model, members[0].file),
     segment,
     threads,
