@@ -33,13 +33,6 @@ interface WithUrls {
 export const jobStatus = z.enum(JOB_STATUSES).meta({ id: 'JobStatus' });
 const count = z.int().min(0);
 const seconds = z.number().min(0);
-const failure = z
-  .object({
-    code: z.string().meta({ description: 'A code of docs/errors.md.' }),
-    message: z.string().meta({ description: 'What went wrong, as a sentence.' }),
-  })
-  .nullable()
-  .meta({ description: 'Why the job failed. Null for every other job.' });
 
 const warning = documentOf<JobWarning>()('Warning', membersOf(warningSchema));
 
@@ -55,8 +48,19 @@ const state = {
         .min(0)
         .max(100)
         .meta({ description: 'Progress over all stages, in percent.' }),
-      error: failure,
     }),
+  ),
+  error: member(
+    z.string().nullable().meta({
+      description: 'Why the job failed, as a sentence. Null for every other job.',
+    }),
+    ({ error }: Pick<Job, 'error'>) => error && error.message,
+  ),
+  error_code: member(
+    z.string().nullable().meta({
+      description: 'The same as a code of docs/errors.md. Programs should use this one.',
+    }),
+    ({ error }: Pick<Job, 'error'>) => error && error.code,
   ),
   warnings: member(
     z.array(warning.schema).meta({
@@ -100,7 +104,27 @@ const stem = documentOf<StemResult & WithUrls & { name: string }>()('Stem', {
   ),
 });
 
-type ResultSource = JobResult & WithUrls & { cached: boolean };
+const metadata = documentOf<JobResult & Pick<Job, 'request'>>()('ResultMetadata', {
+  original_filename: member(
+    z.string().meta({ description: 'Name of the uploaded file, or title behind a link.' }),
+    ({ request }: Pick<Job, 'request'>) => request.source.name,
+  ),
+  duration: member(
+    seconds.meta({ description: 'Length of the stems in seconds.' }),
+    ({ stems }: JobResult) =>
+      Math.max(...Object.values(stems).map(({ durationSeconds }) => durationSeconds)),
+  ),
+  format: member(
+    z.enum(FORMATS).meta({ description: 'Format of the stems.' }),
+    ({ request }: Pick<Job, 'request'>) => request.options.format,
+  ),
+  model: member(
+    z.string().meta({ description: 'Name of the model.' }),
+    ({ request }: Pick<Job, 'request'>) => request.model,
+  ),
+});
+
+type ResultSource = JobResult & WithUrls & Pick<Job, 'request' | 'cached'>;
 const resultSummaryMembers = {
   stems: member(
     z.record(z.string(), stem.schema).meta({ description: 'The stems by name.' }),
@@ -110,6 +134,7 @@ const resultSummaryMembers = {
       ),
   ),
   zip_url: url('an archive with all stems', () => 'stems.zip'),
+  metadata: member(metadata.schema, metadata.encode),
   processing_time: member(
     seconds.meta({ description: 'How long the separation took, in seconds.' }),
     ({ processingSeconds }: JobResult) => processingSeconds,
@@ -333,8 +358,8 @@ const summary = documentOf<Job & WithUrls>()('JobSummary', {
   ...summaryMembers,
   result: member(
     resultSummary.schema.nullable().meta(NO_RESULT),
-    ({ result: made, cached, urlOf }: Job & WithUrls) =>
-      made && resultSummary.encode({ ...made, cached, urlOf }),
+    ({ result: made, cached, request, urlOf }: Job & WithUrls) =>
+      made && resultSummary.encode({ ...made, cached, request, urlOf }),
   ),
 });
 
@@ -342,8 +367,8 @@ const job = documentOf<Job & WithUrls>()('Job', {
   ...summaryMembers,
   result: member(
     result.schema.nullable().meta(NO_RESULT),
-    ({ result: made, cached, urlOf }: Job & WithUrls) =>
-      made && result.encode({ ...made, cached, urlOf }),
+    ({ result: made, cached, request, urlOf }: Job & WithUrls) =>
+      made && result.encode({ ...made, cached, request, urlOf }),
   ),
   playback: member(
     playback.schema.nullable().meta({
