@@ -5,6 +5,7 @@ import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { jobDocument } from '../../src/http/job-document.js';
 import { accepted } from '../../src/http/routes/stemify.js';
+import { connectRedis } from '../../src/redis/connection.js';
 import {
   ANNOUNCEMENT,
   form,
@@ -16,6 +17,7 @@ import {
 } from '../support/api.js';
 import { makeAudio, temporaryFolder, wavFile } from '../support/audio.js';
 import { assertProblem, call } from '../support/contract.js';
+import { recordingLogger } from '../support/logs.js';
 import { until } from '../support/until.js';
 
 /** Everything that lies in the folder of the service, uploads in the storage apart. */
