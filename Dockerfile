@@ -38,6 +38,7 @@ RUN find .libtorch -type d \( -name include -o -name share \) -prune -exec rm -r
 FROM base
 ENV NODE_ENV=production \
     ENVIRONMENT=production \
+    HOST=0.0.0.0 \
     DATA_DIR=/data \
     DEMUCS_MODELS_PATH=/models \
     PATH=/opt/yt-dlp/bin:${PATH}

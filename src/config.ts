@@ -178,9 +178,9 @@ const PROCESS = table({
   HOST: {
     key: 'host',
     schema: text('address or name to listen on'),
-    default: '0.0.0.0',
-    example: '127.0.0.1',
-    text: 'Address to listen on. 0.0.0.0: every address of this machine. 127.0.0.1: this machine only.',
+    default: '127.0.0.1',
+    example: '0.0.0.0',
+    text: 'Address to listen on. 127.0.0.1: this machine only. 0.0.0.0: every address of this machine. The images set 0.0.0.0.',
   },
   PORT: { key: 'port', schema: port, default: '8000', text: 'Port of the API.' },
   TRUST_PROXY: {
@@ -208,6 +208,14 @@ const WORKERS = table({
 });
 
 const CLIENTS = table({
+  ALLOWED_HOSTS: {
+    key: 'allowedHosts',
+    schema: list
+      .pipe(z.array(z.union([z.literal('*'), host])).min(1))
+      .describe('hosts such as ["stems.example.org"], or *'),
+    example: 'stems.example.org',
+    text: 'Without API_KEYS: names under which clients reach the API, besides localhost, HOST and IP addresses. A JSON list, separated by commas, or * for any. Other names are refused with 421, so that a web page cannot reach the API by a name of its own that leads to this machine (DNS rebinding).',
+  },
   DEMUCS_MAX_FILE_SIZE: {
     key: 'maxFileSize',
     schema: atLeastOne('number of bytes', 2 ** 40),
@@ -224,13 +232,19 @@ const CLIENTS = table({
     key: 'rateLimit',
     schema: atLeastOne('number of jobs', 1_000_000_000),
     default: '5',
-    text: 'Jobs that one client may post in API_RATE_LIMIT_PERIOD seconds. A client is an API key or, without keys, an address.',
+    text: 'Jobs of one client that are accepted in API_RATE_LIMIT_PERIOD seconds. A client is an API key or, without keys, an address. Refused requests and replays do not count. Without keys, clients on this machine have no limit.',
+  },
+  API_REFUSAL_LIMIT: {
+    key: 'refusalLimit',
+    schema: atLeastOne('number of requests', 1_000_000_000),
+    default: '100',
+    text: 'Requests for a job that make none (refused, broken off or replayed) of one client in API_RATE_LIMIT_PERIOD seconds.',
   },
   API_RATE_LIMIT_PERIOD: {
     key: 'rateLimitPeriod',
     schema: seconds('seconds'),
     default: '3600',
-    text: 'Period of API_RATE_LIMIT, in seconds.',
+    text: 'Period of API_RATE_LIMIT and API_REFUSAL_LIMIT, in seconds.',
   },
   API_QUEUE_WITHOUT_WORKERS: {
     key: 'queueWithoutWorkers',

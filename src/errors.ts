@@ -80,6 +80,11 @@ export const ERROR_CODES = {
     httpStatus: 403,
     meaning: 'The page that asks is not of API_CORS_ORIGINS',
   },
+  HOST_NOT_ALLOWED: {
+    exitStatus: 1,
+    httpStatus: 421,
+    meaning: 'The Host header has a name that is not in ALLOWED_HOSTS',
+  },
   UPGRADE_REQUIRED: { exitStatus: 1, httpStatus: 426, meaning: 'The path speaks WebSocket only' },
   JOB_NOT_FOUND: { exitStatus: 1, httpStatus: 404, meaning: 'There is no such job, or no more' },
   STEM_NOT_FOUND: { exitStatus: 1, httpStatus: 404, meaning: 'The job has no stem of that name' },
@@ -124,7 +129,11 @@ export const ERROR_CODES = {
     httpStatus: 422,
     meaning: 'The address belongs to a private network',
   },
-  RATE_LIMITED: { exitStatus: 1, httpStatus: 429, meaning: 'More jobs than API_RATE_LIMIT allows' },
+  RATE_LIMITED: {
+    exitStatus: 1,
+    httpStatus: 429,
+    meaning: 'More jobs than API_RATE_LIMIT, or more refusals than API_REFUSAL_LIMIT',
+  },
   REDIS_UNAVAILABLE: { exitStatus: 1, httpStatus: 503, meaning: 'Redis does not answer' },
   REDIS_REFUSES_WRITES: {
     exitStatus: 1,

@@ -47,7 +47,7 @@ const server = createServer(async (request, response) => {
   if (!seen.has(id)) {
     seen.add(id);
     const { job_id, status, error, result } = JSON.parse(body.toString());
-    const what = error?.message ?? Object.keys(result?.stems ?? {}).join(', ');
+    const what = error ?? Object.keys(result?.stems ?? {}).join(', ');
     console.log(`job ${job_id}: ${status}${what && ` (${what})`}`);
   }
   response.writeHead(204).end();

@@ -102,7 +102,8 @@ export class OxboardClient {
     }
     const job = await this.job(id, { signal });
     if (job.status === 'completed') return job;
-    if (job.error) throw new ServiceError(job.error.code, job.error.message);
+    if (job.error !== null && job.errorCode !== null)
+      throw new ServiceError(job.errorCode, job.error);
     throw new ServiceError('JOB_CANCELLED', 'The job was cancelled');
   }
 

@@ -10,11 +10,11 @@ import { OpenStreams } from './job-listeners.js';
 import { apiDocument } from './openapi.js';
 import { answerConnect, answerUnreadable, checkHeaders, problemHandler } from './problem.js';
 import { servePage } from './page.js';
-import { postLimit } from './rate-limit.js';
+import { createPostLimit } from './rate-limit.js';
 import { requestContext } from './request-context.js';
 import { API_BASE, mountRoutes, pathNotFound } from './route.js';
 import { routes } from './routes/index.js';
-import { allowOrigins, securityHeaders } from './security.js';
+import { allowOrigins, checkHost, refuseForeignPages, securityHeaders } from './security.js';
 import { uploadPace } from './upload-pace.js';
 import { routeUpgrades } from './websocket.js';
 
@@ -70,6 +70,8 @@ export function createApi(dependencies: ApiDependencies): Api {
   app.use(securityHeaders());
   app.use(allowOrigins(config.corsOrigins));
   app.use(checkHeaders);
+  if (!tenants.keyed) app.use(checkHost(config));
+  app.use(refuseForeignPages({ origins: config.corsOrigins, keyed: tenants.keyed }));
   app.use(API_BASE, router);
   app.use(servePage());
   app.use((request) => {
@@ -92,7 +94,7 @@ export function createApi(dependencies: ApiDependencies): Api {
 function settingsOf({
   config,
   tenants,
-  redisCommand,
+  postCounts,
   version,
 }: ApiDependencies): Pick<
   RouteDependencies,
@@ -102,7 +104,6 @@ function settingsOf({
   | 'form'
   | 'postLimit'
   | 'limits'
-  | 'corsOrigins'
   | 'redirects'
   | 'document'
 > {
@@ -117,11 +118,12 @@ function settingsOf({
           ? undefined
           : { allowPrivate: config.webhookAllowPrivate },
     },
-    postLimit: postLimit({
-      limit: config.rateLimit,
+    postLimit: createPostLimit({
+      counts: postCounts,
+      rateLimit: config.rateLimit,
+      refusalLimit: config.refusalLimit,
       periodSeconds: config.rateLimitPeriod,
-      byKey: tenants.keyed,
-      redisCommand,
+      keyed: tenants.keyed,
     }),
     limits: {
       fileBytes: config.maxFileSize,
@@ -129,7 +131,6 @@ function settingsOf({
       jobs: config.rateLimit,
       periodSeconds: config.rateLimitPeriod,
     },
-    corsOrigins: config.corsOrigins,
     redirects: config.storageDownloads === 'redirect',
     document: apiDocument(version, { keyed: tenants.keyed }),
   };

@@ -1,9 +1,8 @@
 /**
  * What the API is made of, and what its routes get.
  */
-import type { RequestHandler } from 'express';
 import type { ServiceConfig } from '../config.js';
-import type { Jobs, Workers } from '../jobs/ports.js';
+import type { Jobs, PostCounts, Workers } from '../jobs/ports.js';
 import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
 import type { Tracer } from '../observability/tracing.js';
@@ -11,7 +10,7 @@ import type { Storage } from '../storage/storage.js';
 import type { AdmissionDependencies } from './admission.js';
 import type { FormSettings } from './form.js';
 import type { OpenStreams } from './job-listeners.js';
-import type { RedisCommand } from './rate-limit.js';
+import type { PostLimit } from './rate-limit.js';
 import type { Tenants } from './tenants.js';
 import type { UploadSettings } from './upload.js';
 import type { UploadPace } from './upload-pace.js';
@@ -26,6 +25,9 @@ export type ApiConfig = Pick<
   | 'youtubeMaxDuration'
   | 'rateLimit'
   | 'rateLimitPeriod'
+  | 'refusalLimit'
+  | 'host'
+  | 'allowedHosts'
   | 'corsOrigins'
   | 'trustProxy'
   | 'storageDownloads'
@@ -47,8 +49,7 @@ interface Shared {
 /** What src/bin makes an API of. */
 export interface ApiDependencies extends Shared {
   config: ApiConfig;
-  /** Sends a command to the Redis that counts for the rate limit. */
-  redisCommand: RedisCommand;
+  postCounts: PostCounts;
   /** Without it nothing is traced. */
   tracer?: Tracer;
   /** How slow an upload may be; by default {@link uploadPace}. */
@@ -72,15 +73,12 @@ export interface RouteDependencies extends Shared, AdmissionDependencies {
   tracer: Tracer;
   upload: UploadSettings;
   form: FormSettings;
-  /** Counts a posted job, and refuses those over the limit. */
-  postLimit: RequestHandler;
+  postLimit: PostLimit;
   /** What one client may send; GET /health tells. */
   limits: Limits;
   /** Streams of events that are open. */
   streams: OpenStreams;
   heartbeatMs: number;
-  /** Origins of pages that may use the API. */
-  corsOrigins: readonly string[];
   /** Whether clients are sent to the storage for a stem, if it can sign URLs. */
   redirects: boolean;
   /** The OpenAPI document. */

@@ -15,7 +15,13 @@ import {
 } from '../options.js';
 import type { JobRequest } from '../jobs/job.js';
 import { parseCallbackUrl } from '../webhooks/callback-url.js';
-import { FIELD_NAMES, fieldOf, modelName, OPTION_OF_FIELD } from './schemas/stemify.js';
+import {
+  FIELD_NAMES,
+  fieldOf,
+  modelName,
+  normalizeFlag,
+  OPTION_OF_FIELD,
+} from './schemas/stemify.js';
 
 export interface Form {
   /** Undefined: the service's default. */
@@ -45,10 +51,16 @@ export function readForm(
 ): Form {
   const given = Object.entries(fields).filter(([, value]) => value !== '');
   for (const [name] of given) checkName(name);
-  const { model, callback_url: callback, youtube_url: link, ...rest } = Object.fromEntries(given);
+  const {
+    model,
+    callback_url: callback,
+    youtube_url: link,
+    normalize,
+    ...rest
+  } = Object.fromEntries(given);
   const name = modelName.optional().safeParse(model);
   if (!name.success) throw invalidOption('model', 'name of a model', model);
-  const options = readOptions(rest);
+  const options = readOptions({ ...rest, ...clipModeOf(normalize, rest) });
   return {
     model: name.data,
     options,
@@ -70,6 +82,23 @@ function readCallback(given: unknown, callbacks: FormSettings['callbacks']): str
     'WEBHOOKS_DISABLED',
     'This service has no WEBHOOK_SECRET to sign webhooks with, so it takes no callback_url; watch ' +
       '/events of the job',
+  );
+}
+
+/** The `clip_mode` that `normalize` stands for. */
+function clipModeOf(
+  normalize: unknown,
+  { clip_mode: given }: Record<string, unknown>,
+): Record<string, unknown> {
+  if (normalize === undefined) return {};
+  const flag = normalizeFlag.safeParse(normalize);
+  if (!flag.success) throw invalidOption('normalize', 'true or false', normalize);
+  const clipMode = flag.data ? 'rescale' : 'clamp';
+  if (given === undefined || given === clipMode) return { clip_mode: clipMode };
+  throw new OxboardError(
+    'INVALID_OPTION',
+    `normalize=${String(flag.data)} means clip_mode=${clipMode}, but the form has another ` +
+      'clip_mode. Send only one of the two fields',
   );
 }
 

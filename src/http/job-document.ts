@@ -4,11 +4,12 @@
 import { z } from 'zod';
 import 'zod-openapi';
 import {
-  JOB_STAGES,
-  JOB_STATUSES,
+  jobResultSchema,
+  jobSchema,
+  jobWebhookSchema,
+  stemResultSchema,
   trackSchema,
   warningSchema,
-  WEBHOOK_STATUSES,
   type Job,
   type JobEvent,
   type JobResult,
@@ -30,33 +31,29 @@ interface WithUrls {
   urlOf: (what: string, query?: Record<string, string>) => string;
 }
 
-export const jobStatus = z.enum(JOB_STATUSES).meta({ id: 'JobStatus' });
+export const jobStatus = jobSchema.shape.status.meta({ id: 'JobStatus' });
 const count = z.int().min(0);
 const seconds = z.number().min(0);
-const failure = z
-  .object({
-    code: z.string().meta({ description: 'A code of docs/errors.md.' }),
-    message: z.string().meta({ description: 'What went wrong, as a sentence.' }),
-  })
-  .nullable()
-  .meta({ description: 'Why the job failed. Null for every other job.' });
 
 const warning = documentOf<JobWarning>()('Warning', membersOf(warningSchema));
 
 const state = {
   ...membersOf(
-    z.object({
-      status: jobStatus,
-      stage: z
-        .enum(JOB_STAGES)
-        .meta({ id: 'JobStage', description: 'What is done for the job at the moment.' }),
-      progress: z
-        .number()
-        .min(0)
-        .max(100)
-        .meta({ description: 'Progress over all stages, in percent.' }),
-      error: failure,
+    jobSchema
+      .pick({ status: true, stage: true, progress: true })
+      .extend({ status: jobStatus, stage: jobSchema.shape.stage.meta({ id: 'JobStage' }) }),
+  ),
+  error: member(
+    z.string().nullable().meta({
+      description: 'Why the job failed, as a sentence. Null for every other job.',
     }),
+    ({ error }: Pick<Job, 'error'>) => error && error.message,
+  ),
+  error_code: member(
+    z.string().nullable().meta({
+      description: 'The same as a code of docs/errors.md. Programs should use this one.',
+    }),
+    ({ error }: Pick<Job, 'error'>) => error && error.code,
   ),
   warnings: member(
     z.array(warning.schema).meta({
@@ -87,20 +84,37 @@ const stem = documentOf<StemResult & WithUrls & { name: string }>()('Stem', {
     ({ format }: StemResult) => format as (typeof FORMATS)[number],
   ),
   ...membersOf(
-    z.object({
-      sizeBytes: count.meta({ description: 'Size of the file in bytes.' }),
-      durationSeconds: seconds.meta({ description: 'Length of the audio in seconds.' }),
-      sampleRate: z.int().min(1).meta({ description: 'Sample rate in Hz.' }),
-      channels: z.int().min(1).meta({ description: 'Number of channels.' }),
-      sha256: z
-        .string()
-        .regex(/^[0-9a-f]{64}$/)
-        .meta({ description: 'SHA-256 of the file, in hexadecimal.' }),
+    stemResultSchema.pick({
+      sizeBytes: true,
+      durationSeconds: true,
+      sampleRate: true,
+      channels: true,
+      sha256: true,
     }),
   ),
 });
 
-type ResultSource = JobResult & WithUrls & { cached: boolean };
+const metadata = documentOf<JobResult & Pick<Job, 'request'>>()('ResultMetadata', {
+  original_filename: member(
+    z.string().meta({ description: 'Name of the uploaded file, or title behind a link.' }),
+    ({ request }: Pick<Job, 'request'>) => request.source.name,
+  ),
+  duration: member(
+    seconds.meta({ description: 'Length of the stems in seconds.' }),
+    ({ stems }: JobResult) =>
+      Math.max(...Object.values(stems).map(({ durationSeconds }) => durationSeconds)),
+  ),
+  format: member(
+    z.enum(FORMATS).meta({ description: 'Format of the stems.' }),
+    ({ request }: Pick<Job, 'request'>) => request.options.format,
+  ),
+  model: member(
+    z.string().meta({ description: 'Name of the model.' }),
+    ({ request }: Pick<Job, 'request'>) => request.model,
+  ),
+});
+
+type ResultSource = JobResult & WithUrls & Pick<Job, 'request' | 'cached'>;
 const resultSummaryMembers = {
   stems: member(
     z.record(z.string(), stem.schema).meta({ description: 'The stems by name.' }),
@@ -110,20 +124,13 @@ const resultSummaryMembers = {
       ),
   ),
   zip_url: url('an archive with all stems', () => 'stems.zip'),
+  metadata: member(metadata.schema, metadata.encode),
   processing_time: member(
     seconds.meta({ description: 'How long the separation took, in seconds.' }),
     ({ processingSeconds }: JobResult) => processingSeconds,
   ),
-  ...membersOf(
-    z.object({
-      realtimeFactor: seconds.meta({ description: 'Seconds of audio per second of work.' }),
-      cached: z.boolean().meta({ description: 'True if an equal job had been done before.' }),
-      nullTestDb: z.number().nullable().meta({
-        description:
-          'Level of the song minus the sum of its stems, in dB. Null unless all stems were made.',
-      }),
-    }),
-  ),
+  ...membersOf(jobResultSchema.pick({ realtimeFactor: true, nullTestDb: true })),
+  ...membersOf(jobSchema.pick({ cached: true })),
   track: member(
     track.schema.nullable().meta({ description: 'The audio track; null when there is one only.' }),
     ({ track: chosen }: JobResult) => chosen && track.encode(chosen),
@@ -141,15 +148,7 @@ const result = documentOf<ResultSource>()('Result', {
 });
 
 const webhook = documentOf<JobWebhook>()('Webhook', {
-  ...membersOf(
-    z.object({
-      url: z.string().meta({ description: 'The callback_url of the request.' }),
-      status: z.enum(WEBHOOK_STATUSES).meta({
-        description: 'pending: not delivered yet; failed: there will be no other attempt.',
-      }),
-      attempts: count.meta({ description: 'Number of attempts so far.' }),
-    }),
-  ),
+  ...membersOf(jobWebhookSchema.pick({ url: true, status: true, attempts: true })),
   last_attempt_at: timeOrNull(
     'Time of the last attempt.',
     ({ lastAttemptAt }: JobWebhook) => lastAttemptAt,
@@ -158,14 +157,7 @@ const webhook = documentOf<JobWebhook>()('Webhook', {
     'Time of the next attempt. Null before the job has ended and when there is no other attempt.',
     ({ nextAttemptAt }: JobWebhook) => nextAttemptAt,
   ),
-  ...membersOf(
-    z.object({
-      lastStatus: z.int().nullable().meta({
-        description: 'HTTP status of the last answer. Null if there was no answer.',
-      }),
-      lastError: z.string().nullable().meta({ description: 'Why the last attempt failed.' }),
-    }),
-  ),
+  ...membersOf(jobWebhookSchema.pick({ lastStatus: true, lastError: true })),
 });
 
 const place = {
@@ -289,9 +281,7 @@ const summaryMembers = {
   updated_at: time('When the job last changed.', ({ updatedAt }: Job) => updatedAt),
   started_at: timeOrNull('When a worker began it.', ({ startedAt }: Job) => startedAt),
   finished_at: timeOrNull('When it ended.', ({ finishedAt }: Job) => finishedAt),
-  ...membersOf(
-    z.object({ attempts: count.meta({ description: 'How often a worker has begun it.' }) }),
-  ),
+  ...membersOf(jobSchema.pick({ attempts: true })),
   estimated_duration: member(
     seconds.meta({
       description: 'Seconds from posting to the end, waiting included, as estimated when posted.',
@@ -333,8 +323,8 @@ const summary = documentOf<Job & WithUrls>()('JobSummary', {
   ...summaryMembers,
   result: member(
     resultSummary.schema.nullable().meta(NO_RESULT),
-    ({ result: made, cached, urlOf }: Job & WithUrls) =>
-      made && resultSummary.encode({ ...made, cached, urlOf }),
+    ({ result: made, cached, request, urlOf }: Job & WithUrls) =>
+      made && resultSummary.encode({ ...made, cached, request, urlOf }),
   ),
 });
 
@@ -342,8 +332,8 @@ const job = documentOf<Job & WithUrls>()('Job', {
   ...summaryMembers,
   result: member(
     result.schema.nullable().meta(NO_RESULT),
-    ({ result: made, cached, urlOf }: Job & WithUrls) =>
-      made && result.encode({ ...made, cached, urlOf }),
+    ({ result: made, cached, request, urlOf }: Job & WithUrls) =>
+      made && result.encode({ ...made, cached, request, urlOf }),
   ),
   playback: member(
     playback.schema.nullable().meta({

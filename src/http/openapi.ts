@@ -41,7 +41,9 @@ export function apiDocument(version: string, { keyed }: { keyed: boolean }): obj
     paths,
     components: {
       schemas: { JobMessage: jobMessage },
-      examples: Object.fromEntries(usedErrors().map((code) => [code, { value: example(code) }])),
+      examples: Object.fromEntries(
+        usedErrors(keyed).map((code) => [code, { value: example(code) }]),
+      ),
       ...(keyed && { securitySchemes: SECURITY_SCHEMES }),
     },
   });
@@ -78,7 +80,7 @@ function operationOf(route: Route, keyed: boolean): ZodOpenApiOperationObject {
     requestParams,
     ...(body && { requestBody: body }),
     ...(callbacks && { callbacks }),
-    responses: responsesOf(route),
+    responses: responsesOf(route, keyed),
   };
 }
 
@@ -88,15 +90,22 @@ const BY_ACCESS = {
   token: ['API_KEY_REQUIRED', 'API_KEY_INVALID', 'TOKEN_INVALID'],
 } as const;
 
-const errorsOf = ({ errors, access, whileStopping }: Route): ErrorCode[] => [
+const errorsOf = (
+  { errors, access, method, whileStopping }: Route,
+  keyed: boolean,
+): ErrorCode[] => [
   ...errors,
+  ...(keyed ? [] : ['HOST_NOT_ALLOWED' as const]),
+  ...(keyed || method === 'get' ? [] : ['ORIGIN_NOT_ALLOWED' as const]),
   ...BY_ACCESS[access],
   'REQUEST_INVALID',
   'INTERNAL',
   ...(whileStopping ? [] : ['SHUTTING_DOWN' as const]),
 ];
 
-const usedErrors = (): ErrorCode[] => [...new Set(routes.flatMap(errorsOf))];
+const usedErrors = (keyed: boolean): ErrorCode[] => [
+  ...new Set(routes.flatMap((route) => errorsOf(route, keyed))),
+];
 
 const example = (code: ErrorCode) =>
   problemOf(
@@ -106,9 +115,9 @@ const example = (code: ErrorCode) =>
   );
 
 /** The responses of the route, and a problem document for each status of its errors. */
-function responsesOf(route: Route): ZodOpenApiResponsesObject {
+function responsesOf(route: Route, keyed: boolean): ZodOpenApiResponsesObject {
   const responses = { ...route.responses } as Record<string, ZodOpenApiResponseObject>;
-  const codes = errorsOf(route);
+  const codes = errorsOf(route, keyed);
   for (const status of new Set(codes.map(httpStatusOf))) {
     const own = responses[status];
     const here = codes.filter((code) => httpStatusOf(code) === status);

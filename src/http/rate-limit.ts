@@ -1,69 +1,103 @@
 /**
- * How many jobs one client may post. All API processes count together, in Redis.
+ * How many jobs one client may post, and how many requests for a job may come to nothing.
+ *
+ * A place for the job is reserved before the body is read, so that many uploads at once cannot pass
+ * the limit, and given back before the client has its answer, so that it can correct a mistake at once.
  */
-import { createHash } from 'node:crypto';
-import type { RequestHandler } from 'express';
-import { ipKeyGenerator, rateLimit } from 'express-rate-limit';
-import { RedisStore, type RedisReply } from 'rate-limit-redis';
-import { OxboardError } from '../errors.js';
+import type { Request, Response } from 'express';
+import { httpStatusOf, OxboardError } from '../errors.js';
+import type { PostCounts, PostReservation } from '../jobs/ports.js';
+import { isLoopback } from '../lib/loopback.js';
 import { contextOf } from './request-context.js';
 
-export type RedisCommand = (args: string[]) => Promise<unknown>;
+/**
+ * Runs `admit` within the limits of the client, and sets the RateLimit headers of the answer.
+ *
+ * @throws OxboardError RATE_LIMITED; what `admit` throws.
+ */
+export type PostLimit = <T extends { replayed: boolean }>(
+  request: Request,
+  response: Response,
+  admit: () => Promise<T>,
+) => Promise<T>;
 
-/** @returns middleware that counts a request, and fails with RATE_LIMITED. */
-export function postLimit({
-  limit,
+export function createPostLimit({
+  counts,
+  rateLimit,
+  refusalLimit,
   periodSeconds,
-  byKey,
-  redisCommand,
+  keyed,
 }: {
-  limit: number;
+  counts: PostCounts;
+  /** Jobs in a period. */
+  rateLimit: number;
+  /** Requests in a period that make no job. */
+  refusalLimit: number;
   periodSeconds: number;
   /** True if a client is an API key, wherever it posts from; else it is an address. */
-  byKey: boolean;
-  redisCommand: RedisCommand;
-}): RequestHandler {
-  return rateLimit({
-    windowMs: periodSeconds * 1000,
-    limit,
-    standardHeaders: 'draft-6',
-    legacyHeaders: false,
-    keyGenerator: (request) =>
-      byKey
-        ? `key:${contextOf(request).tenant}`
-        : // An IPv6 client has a whole network of addresses.
-          ipKeyGenerator(request.ip ?? ''),
-    store: new RedisStore({ prefix: 'oxboard:rate:', sendCommand: storeCommand(redisCommand) }),
-    // Its warnings about proxies go to the console, and TRUST_PROXY is the operator's decision.
-    validate: false,
-    handler: (_request, _response, next) => {
-      next(
-        new OxboardError(
-          'RATE_LIMITED',
-          `This service takes ${String(limit)} jobs in ${String(periodSeconds)} s ` +
-            `from one ${byKey ? 'API key' : 'client'}`,
-        ),
-      );
-    },
-  });
-}
+  keyed: boolean;
+}): PostLimit {
+  const inPeriod = { jobs: rateLimit, refusals: refusalLimit, periodMs: periodSeconds * 1000 };
 
-/**
- * The store loads its scripts when it is made, and again when Redis answers NOSCRIPT. But it would keep
- * a failed load for ever: it gets the script's hash instead, so that the next use is a NOSCRIPT.
- */
-function storeCommand(redisCommand: RedisCommand): (...args: string[]) => Promise<RedisReply> {
-  return async (...args) => {
-    try {
-      return (await redisCommand(args)) as RedisReply;
-    } catch (error) {
-      const [command, , script = ''] = args;
-      if (command === 'SCRIPT') return createHash('sha1').update(script).digest('hex');
-      if (error instanceof OxboardError || isNoScript(error)) throw error;
-      throw new OxboardError('REDIS_UNAVAILABLE', 'Redis does not answer', { cause: error });
+  function setHeaders(response: Response, { jobs, endsInMs }: PostReservation): void {
+    response.set({
+      'RateLimit-Policy': `${String(rateLimit)};w=${String(periodSeconds)}`,
+      'RateLimit-Limit': String(rateLimit),
+      'RateLimit-Remaining': String(Math.max(rateLimit - jobs, 0)),
+      'RateLimit-Reset': String(secondsOf(endsInMs)),
+    });
+  }
+
+  function refusal({ full, jobs, endsInMs }: PostReservation): OxboardError {
+    const client = keyed ? 'API key' : 'client';
+    const wait = secondsOf(endsInMs);
+    return new OxboardError(
+      'RATE_LIMITED',
+      full === 'jobs'
+        ? `This service accepts ${String(rateLimit)} jobs in ${String(periodSeconds)} s from one ` +
+            `${client} (API_RATE_LIMIT), and none is left. Try again in ${String(wait)} s`
+        : `${String(refusalLimit)} requests of this ${client} in ${String(periodSeconds)} s made no job, ` +
+            `which is the limit (API_REFUSAL_LIMIT). ${String(rateLimit - jobs)} of ` +
+            `${String(rateLimit)} jobs are left. Try again in ${String(wait)} s`,
+    );
+  }
+
+  return async (request, response, admit) => {
+    if (!keyed && isOnThisMachine(request)) return admit();
+    const { client } = contextOf(request);
+    const reservation = await counts.reserve(client, inPeriod);
+    setHeaders(response, reservation);
+    if (reservation.full !== undefined) {
+      response.set('Retry-After', String(secondsOf(reservation.endsInMs)));
+      throw refusal(reservation);
     }
+
+    async function release(unused: { job: boolean; refusal: boolean }): Promise<void> {
+      if (unused.job) {
+        setHeaders(response, { ...reservation, jobs: reservation.jobs - 1 });
+      }
+      // Without Redis it is lost until the period ends.
+      await counts.release(client, reservation, unused).catch(() => undefined);
+    }
+
+    let admitted;
+    try {
+      admitted = await admit();
+    } catch (error) {
+      await release({ job: true, refusal: isOurFault(error) });
+      throw error;
+    }
+    await release({ job: admitted.replayed, refusal: !admitted.replayed });
+    return admitted;
   };
 }
 
-const isNoScript = (error: unknown): boolean =>
-  error instanceof Error && error.message.startsWith('NOSCRIPT');
+const secondsOf = (milliseconds: number): number => Math.max(1, Math.ceil(milliseconds / 1000));
+
+/** A proxy on this machine that is not in TRUST_PROXY speaks for clients from anywhere. */
+const isOnThisMachine = ({ ip = '', headers }: Request): boolean =>
+  isLoopback(ip) && headers['x-forwarded-for'] === undefined && headers.forwarded === undefined;
+
+/** A client that breaks off its upload has used the service as one that is refused. */
+const isOurFault = (error: unknown): boolean =>
+  !(error instanceof OxboardError) || (httpStatusOf(error.code) >= 500 && error.code !== 'ABORTED');

@@ -2,8 +2,10 @@
  * Headers that tell browsers what they may do with our answers.
  */
 import cors from 'cors';
-import type { RequestHandler } from 'express';
+import { isIP } from 'node:net';
+import type { Request, RequestHandler } from 'express';
 import helmet from 'helmet';
+import { OxboardError } from '../errors.js';
 
 const CONTENT_SECURITY = {
   // Not the defaults: they send browsers to https, which a service on a LAN does not have.
@@ -98,12 +100,63 @@ export function allowOrigins(origins: readonly string[]): RequestHandler {
   };
 }
 
-/** Whether a page of `origin` may use the service at `host`. */
-export function isAllowedOrigin(
-  origin: string,
-  host: string | undefined,
-  origins: readonly string[],
-): boolean {
-  if (origins.includes('*') || origins.includes(origin)) return true;
-  return URL.canParse(origin) && new URL(origin).host === host;
+/**
+ * Refuses requests to a name that is not the service's. A web page can have a name of its own lead to
+ * this machine (DNS rebinding), and browsers take the service for a part of that page then.
+ */
+export function checkHost({
+  host: own,
+  allowedHosts = [],
+}: {
+  /** Address or name that the service listens on. */
+  host: string;
+  /** With `*` any name will do. */
+  allowedHosts: readonly string[] | undefined;
+}): RequestHandler {
+  const allowed = new Set(['localhost', own.toLowerCase(), ...allowedHosts]);
+  return ({ headers }, _response, next) => {
+    const given = headers.host?.toLowerCase() ?? '';
+    const name = given.replace(/:\d*$/, '');
+    const address = isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0;
+    if (given !== '' && !address && ![name, given, '*'].some((one) => allowed.has(one))) {
+      throw new OxboardError(
+        'HOST_NOT_ALLOWED',
+        `The service is not known as ${JSON.stringify(name.slice(0, 100))}. To use it by this name, ` +
+          'add the name to ALLOWED_HOSTS',
+      );
+    }
+    next();
+  };
 }
+
+/**
+ * Refuses what web pages of other sites ask for: WebSockets, for which browsers do not ask first, and,
+ * where no API key is needed, requests that change something, which a form can send.
+ */
+export function refuseForeignPages({
+  origins,
+  keyed,
+}: {
+  origins: readonly string[];
+  keyed: boolean;
+}): RequestHandler {
+  return (request, _response, next) => {
+    const { upgrade, origin, 'sec-fetch-site': site } = request.headers;
+    const isSocket = upgrade?.toLowerCase() === 'websocket';
+    const changes = !keyed && !['GET', 'HEAD', 'OPTIONS'].includes(request.method);
+    const allowed = origins.includes('*') || (origin !== undefined && origins.includes(origin));
+    const foreign = site === 'cross-site' || (origin !== undefined && !isOwn(origin, request));
+    if ((isSocket || changes) && foreign && !allowed) {
+      const page = origin === undefined ? 'The page' : JSON.stringify(origin.slice(0, 200));
+      throw new OxboardError(
+        'ORIGIN_NOT_ALLOWED',
+        `${page} is of another site than the service and not one of API_CORS_ORIGINS`,
+      );
+    }
+    next();
+  };
+}
+
+/** A proxy may have changed the Host header; the name that it passes on counts under TRUST_PROXY. */
+const isOwn = (origin: string, request: Request): boolean =>
+  URL.canParse(origin) && [request.headers.host, request.host].includes(new URL(origin).host);

@@ -21,7 +21,6 @@ import {
   type listenerQuery,
 } from './job-listeners.js';
 import type { Call } from './route.js';
-import { isAllowedOrigin } from './security.js';
 
 type SocketCall = Call<
   z.output<typeof jobPath>,
@@ -59,26 +58,19 @@ export function routeUpgrades(server: Server, app: Express): void {
 /**
  * Answers a request for a WebSocket with the events of the job.
  *
- * @throws OxboardError JOB_NOT_FOUND, ORIGIN_NOT_ALLOWED, UPGRADE_REQUIRED, REQUEST_INVALID for a
- * malformed handshake.
+ * @throws OxboardError JOB_NOT_FOUND, UPGRADE_REQUIRED, REQUEST_INVALID for a malformed handshake.
  */
 export function acceptSocket({
   jobs,
   streams,
   metrics,
   logger,
-  corsOrigins,
   heartbeatMs,
 }: RouteDependencies): (call: SocketCall) => Promise<void> {
   const sockets = createSocketServer();
 
   return async ({ request, response, context, path, query, headers }) => {
     const job = await findJob(path.id, context, jobs);
-    const { origin, host } = request.headers;
-    // Browsers let any page open a WebSocket anywhere, and send its origin along.
-    if (origin !== undefined && !isAllowedOrigin(origin, host, corsOrigins)) {
-      throw new OxboardError('ORIGIN_NOT_ALLOWED', `${origin} is not one of API_CORS_ORIGINS`);
-    }
     const upgrade = upgrades.get(request);
     if (!upgrade || request.get('upgrade')?.toLowerCase() !== 'websocket') {
       response.setHeader('Upgrade', 'websocket');

@@ -91,10 +91,10 @@ export const jobRequestSchema = z.object({
 export const stemResultSchema = z.object({
   key: storageKey,
   format: described(z.string(), 'As in the options'),
-  sizeBytes: count,
-  durationSeconds: seconds,
-  sampleRate: described(count, 'Samples per second'),
-  channels: count,
+  sizeBytes: described(count, 'Size of the file in bytes'),
+  durationSeconds: described(seconds, 'Length of the audio in seconds'),
+  sampleRate: described(count, 'Sample rate in Hz'),
+  channels: described(count, 'Number of channels'),
   sha256,
   gain: described(z.number(), 'Factor by which clip mode rescale lowered the stem; else 1'),
 });
@@ -131,7 +131,7 @@ export const jobResultSchema = z.object({
     seconds,
     'Seconds that the work took, over all attempts that were resumed',
   ),
-  realtimeFactor: described(z.number(), 'Seconds of audio per second of work'),
+  realtimeFactor: described(seconds, 'Seconds of audio per second of work'),
   nullTestDb: described(
     z.number().nullable(),
     'Level in dB of the song minus the sum of its stems; null unless all stems were made',

@@ -76,6 +76,37 @@ export interface Jobs {
   ): Promise<AsyncIterable<JobEvent> | undefined>;
 }
 
+/** What one client may do in a period, which begins with its first request. */
+export interface PostLimits {
+  /** Jobs that are accepted. */
+  jobs: number;
+  /** Requests for a job that make none. */
+  refusals: number;
+  periodMs: number;
+}
+
+export interface PostReservation {
+  /** The limit that is reached: nothing is reserved. */
+  full?: 'jobs' | 'refusals';
+  /** Names the period, for {@link PostCounts.release}. */
+  period: number;
+  /** Used in this period, with the one that is reserved. */
+  jobs: number;
+  endsInMs: number;
+}
+
+/** Counts what clients ask for, over all API processes. */
+export interface PostCounts {
+  /** Reserves one job and one refusal: what the request comes to is not known yet. */
+  reserve(client: string, limits: PostLimits): Promise<PostReservation>;
+  /** Gives back what was not used. */
+  release(
+    client: string,
+    reservation: Pick<PostReservation, 'period'>,
+    unused: { job: boolean; refusal: boolean },
+  ): Promise<void>;
+}
+
 /** What a worker can do, as it tells every few seconds. */
 export interface WorkerAnnouncement {
   id: string;

@@ -4,7 +4,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { JobStage, JobStatus, WebhookStatus } from '../jobs/job.js';
 import type { Lane } from '../jobs/cost.js';
-import type { Revocation } from '../jobs/ports.js';
+import type { PostLimits, Revocation } from '../jobs/ports.js';
 import type { JobRecord } from '../jobs/record.js';
 import { PREFIX } from './keys.js';
 
@@ -86,6 +86,17 @@ export interface QueueScripts {
   events(
     args: Owned & { after: string | undefined },
   ): Promise<{ now?: StoredEvent; events?: StoredEvent[] }>;
+
+  // Limits of clients.
+  reservePost(
+    args: PostLimits & { client: string },
+  ): Promise<{ full?: 'jobs' | 'refusals'; period: number; jobs: number; endsInMs: number }>;
+  releasePost(args: {
+    client: string;
+    period: number;
+    job: boolean;
+    refusal: boolean;
+  }): Promise<object>;
 
   // What workers do with jobs.
   claim(

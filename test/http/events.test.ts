@@ -17,7 +17,8 @@ interface Message {
   status: string;
   stage: string;
   progress: number;
-  error: { code: string; message: string } | null;
+  error: string | null;
+  error_code: string | null;
 }
 
 const EVENTS = ['progress', 'completed', 'failed', 'cancelled'];
@@ -144,7 +145,7 @@ void describe('events of a job', () => {
       ['progress', 'failed'],
     );
     assert.match(rest, /"progress":40/);
-    assert.match(rest, /"error":\{"code":"OUT_OF_MEMORY","message":"No memory"\}/);
+    assert.match(rest, /"error":"No memory","error_code":"OUT_OF_MEMORY"/);
     const again = await open(wsUrl(api, id, `?last_event_id=${seen.id}`));
     await again.closed;
     assert.deepEqual(

@@ -198,7 +198,7 @@ void describe('a body that does not come', () => {
   it('leaves nothing when the client goes away', async () => {
     const socket = connect(api.port, '127.0.0.1');
     socket.write(
-      `POST /api/v1/stemify HTTP/1.1\r\nHost: x\r\nContent-Type: ${FORM['Content-Type']}\r\n` +
+      `POST /api/v1/stemify HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${FORM['Content-Type']}\r\n` +
         `Content-Length: 100000\r\n\r\n${filePart()}${'x'.repeat(5000)}`,
     );
     await until(() => (incoming(api).length === 1 ? true : undefined));
@@ -281,15 +281,15 @@ void describe('a request', () => {
   it('that lies about its length, or is not HTTP, is answered and ended', async () => {
     const short = await raw(
       api,
-      `POST /api/v1/stemify HTTP/1.1\r\nHost: x\r\nConnection: close\r\n` +
+      `POST /api/v1/stemify HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n` +
         `Content-Type: ${FORM['Content-Type']}\r\nContent-Length: 20\r\n\r\n` +
         `${filePart()}xxxx${END}`,
     );
     assert.match(short, /^HTTP\/1\.1 400 /);
     for (const text of [
-      'POST /api/v1/stemify HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
-      'POST /api/v1/stemify HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n',
-      'GET / HTTP/1.1\r\nHost: x\r\nX: a\0b\r\n\r\n',
+      'POST /api/v1/stemify HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+      'POST /api/v1/stemify HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n',
+      'GET / HTTP/1.1\r\nHost: localhost\r\nX: a\0b\r\n\r\n',
       'hello\r\n\r\n',
     ]) {
       const answer = await raw(api, text);
@@ -301,10 +301,18 @@ void describe('a request', () => {
   it('that Node.js would refuse without a word gets a problem document', async () => {
     const expected: [request: string, status: number, detail: RegExp][] = [
       ['GET /api/v1/health/live HTTP/1.1\r\n', 400, /no Host header/],
-      ['GET /api/v1/health/live HTTP/1.1\r\nHost: x\r\nExpect: wat\r\n', 417, /Expect header/],
-      ['POST /api/v1/stemify HTTP/1.1\r\nHost: x\r\nExpect: 200-ok\r\n', 417, /Expect header/],
-      ['CONNECT example.com:443 HTTP/1.1\r\nHost: x\r\n', 405, /CONNECT is not possible/],
-      ['OPTIONS * HTTP/1.1\r\nHost: x\r\n', 404, /nothing at/],
+      [
+        'GET /api/v1/health/live HTTP/1.1\r\nHost: localhost\r\nExpect: wat\r\n',
+        417,
+        /Expect header/,
+      ],
+      [
+        'POST /api/v1/stemify HTTP/1.1\r\nHost: localhost\r\nExpect: 200-ok\r\n',
+        417,
+        /Expect header/,
+      ],
+      ['CONNECT example.com:443 HTTP/1.1\r\nHost: localhost\r\n', 405, /CONNECT is not possible/],
+      ['OPTIONS * HTTP/1.1\r\nHost: localhost\r\n', 404, /nothing at/],
     ];
     for (const [request, status, detail] of expected) {
       const [head = '', body = ''] = (await raw(api, `${request}Connection: close\r\n\r\n`)).split(
@@ -325,7 +333,7 @@ void describe('a request', () => {
   it('with a flood of headers is refused', async () => {
     const answer = await raw(
       api,
-      `GET /api/v1/jobs HTTP/1.1\r\nHost: x\r\n${'X-Flood: y\r\n'.repeat(5000)}\r\n`,
+      `GET /api/v1/jobs HTTP/1.1\r\nHost: localhost\r\n${'X-Flood: y\r\n'.repeat(5000)}\r\n`,
     );
     assert.match(answer, /^HTTP\/1\.1 431 /);
     assert.match(answer, /"code":"REQUEST_INVALID"/);

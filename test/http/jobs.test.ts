@@ -49,7 +49,7 @@ void describe('a job', () => {
     const done = (await call(api, `/jobs/${id}`)).as(jobDocument);
     assert.equal(done.status, 'completed');
     assert.equal(done.progress, 100);
-    assert.equal(done.error, null);
+    assert.deepEqual([done.error, done.error_code], [null, null]);
     assert.deepEqual(Object.keys(done.result!.stems), ['vocals', 'drums']);
     assert.equal(done.result!.processing_time, 0.5);
     assert.equal(done.result!.realtime_factor, 2);
@@ -67,7 +67,7 @@ void describe('a job', () => {
     await api.claims.fail(await takeJob(api), failure);
     const body = (await call(api, `/jobs/${id}`)).as(jobDocument);
     assert.equal(body.status, 'failed');
-    assert.deepEqual(body.error, failure);
+    assert.deepEqual({ code: body.error_code, message: body.error }, failure);
     assertProblem(await call(api, `/jobs/${id}/stems/vocals`), 409, 'JOB_NOT_COMPLETED');
   });
 

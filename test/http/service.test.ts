@@ -331,6 +331,7 @@ void describe('the OpenAPI document', () => {
       'overlap',
       'segment',
       'seed',
+      'normalize',
       'callback_url',
     ]);
     assert.deepEqual(fields.file?.format, 'binary');

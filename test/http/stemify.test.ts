@@ -1,16 +1,11 @@
 /** POST /stemify: what makes a job, and what is refused with which code. */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { jobDocument } from '../../src/http/job-document.js';
-import express, { type ErrorRequestHandler, type Request, type Response } from 'express';
-import type { OxboardError } from '../../src/errors.js';
-import { postLimit } from '../../src/http/rate-limit.js';
-import { connectRedis } from '../../src/redis/connection.js';
 import { accepted } from '../../src/http/routes/stemify.js';
+import { connectRedis } from '../../src/redis/connection.js';
 import {
   ANNOUNCEMENT,
   form,
@@ -23,7 +18,6 @@ import {
 import { makeAudio, temporaryFolder, wavFile } from '../support/audio.js';
 import { assertProblem, call } from '../support/contract.js';
 import { recordingLogger } from '../support/logs.js';
-import { startRedis } from '../support/redis.js';
 import { until } from '../support/until.js';
 
 /** Everything that lies in the folder of the service, uploads in the storage apart. */
@@ -194,6 +188,13 @@ void describe('a song that is posted', () => {
     [{ two_stems: 'vocals', stems: 'drums' }, /not both/],
     [{ other_method: 'x' }, /for other_method/],
     [{ clip_mode: 'x' }, /for clip_mode/],
+    [{ normalize: 'maybe' }, /^Expected true or false for normalize but received "maybe"/],
+    [{ normalize: ['true', 'false'] }, /true or false for normalize but received array/],
+    [
+      { normalize: 'true', clip_mode: 'clamp' },
+      /^normalize=true means clip_mode=rescale, but .* Send only one of the two fields$/,
+    ],
+    [{ normalize: 'false', clip_mode: 'rescale' }, /^normalize=false means clip_mode=clamp/],
     [{ segment: '0' }, /for segment/],
     [{ segment: '100' }, /up to 7\.80 \(htdemucs\) for segment but received 100/],
     [{ seed: '4294967296' }, /for seed/],
@@ -424,65 +425,5 @@ void describe('a song for a service that cannot take it', () => {
     assert.deepEqual(leftovers(api), []);
     await api.redis.start();
     await until(async () => ((await post(api, form(api.song))).status === 202 ? true : undefined));
-  });
-
-  it('is counted again after Redis was away, also at the start, and has lost its scripts', async (context) => {
-    const redis = await startRedis(context);
-    const { logger } = recordingLogger();
-    const connection = await connectRedis({ redisUrl: redis.url, redisDb: 0 }, logger);
-    context.after(() => connection.close());
-    let away = true;
-    const app = express().use(
-      postLimit({
-        limit: 5,
-        periodSeconds: 600,
-        byKey: false,
-        redisCommand: async (args) => {
-          if (away) throw new Error('The connection is closed');
-          return connection.send(args);
-        },
-      }),
-      (_request: Request, response: Response) => void response.end(),
-      ((error, _request, response, _next) => {
-        response.status(500).end((error as OxboardError).code);
-      }) satisfies ErrorRequestHandler,
-    );
-    const server = app.listen(0, '127.0.0.1');
-    context.after(() => server.close());
-    await once(server, 'listening');
-    const get = async () => {
-      const { port } = server.address() as AddressInfo;
-      const response = await fetch(`http://127.0.0.1:${String(port)}/`);
-      return (await response.text()) || response.headers.get('ratelimit-remaining');
-    };
-    assert.equal(await get(), 'REDIS_UNAVAILABLE');
-    away = false;
-    assert.equal(await get(), '4');
-    await connection.send(['SCRIPT', 'FLUSH']);
-    assert.equal(await get(), '3');
-  });
-
-  it('is told when the limit of jobs is reached, and when to come back', async (context) => {
-    const api = await startApi(context, {
-      config: { rateLimit: 2, rateLimitPeriod: 600, trustProxy: 1 },
-    });
-    const from = (address: string) => ({ 'X-Forwarded-For': address });
-    const send = async (address: string) =>
-      call(api, '/stemify', { method: 'POST', body: form(api.song), headers: from(address) });
-
-    const first = await send('2001:db8::1');
-    assert.equal(first.headers.get('ratelimit-limit'), '2');
-    assert.equal(first.headers.get('ratelimit-remaining'), '1');
-    // The same client: it has the whole network.
-    assert.equal((await send('2001:db8::2')).status, 202);
-    const third = await send('2001:db8::3');
-    assertProblem(third, 429, 'RATE_LIMITED');
-    assert.equal(third.headers.get('ratelimit-remaining'), '0');
-    const wait = Number(third.headers.get('retry-after'));
-    assert.ok(wait > 0 && wait <= 600, String(wait));
-    assert.equal((await send('192.0.2.1')).status, 202);
-    // Nothing else counts.
-    for (let n = 0; n < 5; n++)
-      assert.equal((await call(api, '/jobs', { headers: from('2001:db8::3') })).status, 200);
   });
 });

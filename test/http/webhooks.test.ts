@@ -110,11 +110,11 @@ describe('the end of a job', () => {
 
     const told = (await receiver.received(3)).map(bodyOf);
     assert.deepEqual(
-      Object.fromEntries(told.map((job) => [job.job_id, [job.status, job.error?.code]])),
+      Object.fromEntries(told.map((job) => [job.job_id, [job.status, job.error_code]])),
       {
         [failed]: ['failed', 'INPUT_NOT_AUDIO'],
-        [working]: ['cancelled', undefined],
-        [waiting]: ['cancelled', undefined],
+        [working]: ['cancelled', null],
+        [waiting]: ['cancelled', null],
       },
     );
     await stop();

@@ -47,7 +47,9 @@ const valueOf = (metrics: string, series: string): number =>
   );
 
 describe('serve', () => {
-  it('tells at its start where it is, with which model and data', () => {
+  it('tells at its start where it is, for whom, with which model and data', () => {
+    const access = service.logs().find(({ event }) => event === 'service_access')!;
+    assert.equal(access.access, 'anyone, from this machine only');
     const ready = service.logs().find(({ event }) => event === 'service_ready')!;
     assert.equal(ready.url, `${service.url}/api/v1`);
     assert.equal(ready.docs, `${service.url}/api/v1/docs`);

@@ -20,6 +20,7 @@ import type { JobResult, StemResult } from '../../src/jobs/job.js';
 import { createJobs } from '../../src/queue/jobs.js';
 import type { Claim, Claims, WorkerAnnouncement, Workers } from '../../src/jobs/ports.js';
 import { connectQueue } from '../../src/queue/connection.js';
+import { createPostCounts } from '../../src/queue/post-counts.js';
 import { createWorkers } from '../../src/queue/workers.js';
 import { openStorage } from '../../src/storage/open.js';
 import type { Storage } from '../../src/storage/storage.js';
@@ -121,6 +122,9 @@ export async function startApi(
       queueWithoutWorkers: true,
       rateLimit: 1_000_000,
       rateLimitPeriod: 3600,
+      refusalLimit: 1_000_000,
+      host: '127.0.0.1',
+      allowedHosts: undefined,
       corsOrigins: [],
       trustProxy: false,
       storageDownloads: 'proxy',
@@ -132,7 +136,7 @@ export async function startApi(
     workers,
     storage,
     tenants: createTenants({ apiKeys, tokenTtl: TOKEN_TTL }),
-    redisCommand: (args) => connection.send(args),
+    postCounts: createPostCounts(connection),
     logger,
     metrics,
     version: '1.2.3',

@@ -147,7 +147,8 @@ export interface JobDocument {
   stage: string;
   progress: number;
   attempts: number;
-  error: { code: string } | null;
+  error: string | null;
+  error_code: string | null;
   result: { stems: Record<string, { url: string; sha256: string; size_bytes: number }> } | null;
 }
 

@@ -114,7 +114,7 @@ describe('a link that is posted', { concurrency: true }, () => {
         const now = await jobOf(service, id);
         return now?.status === 'failed' && now;
       }, 'the end');
-      assert.equal(job.error?.code, code);
+      assert.equal(job.error_code, code);
     };
     await Promise.all([
       failed('/nothing.mp3', 'YOUTUBE_UNAVAILABLE'),

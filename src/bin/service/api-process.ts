@@ -7,6 +7,7 @@ import { createTenants } from '../../http/tenants.js';
 import { createJobs } from '../../queue/jobs.js';
 import { observeQueue } from '../../queue/observation.js';
 import { createDeliveries } from '../../queue/deliveries.js';
+import { createPostCounts } from '../../queue/post-counts.js';
 import { createWorkers } from '../../queue/workers.js';
 import { createDeliverer } from '../../webhooks/deliverer.js';
 import { createSender } from '../../webhooks/sender.js';
@@ -37,7 +38,7 @@ export async function startApiProcess({
     workers: createWorkers(redis),
     storage,
     tenants,
-    redisCommand: (args) => redis.send(args),
+    postCounts: createPostCounts(redis),
     logger,
     metrics,
     tracer,

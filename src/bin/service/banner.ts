@@ -1,7 +1,8 @@
 /**
- * Announces a service that has started: its addresses, model and data folder.
+ * Announces a service that has started: its addresses, who may use it, its model and data folder.
  */
 import type { ServiceConfig } from '../../config.js';
+import { isLoopback } from '../../lib/loopback.js';
 import type { Logger } from '../../observability/logger.js';
 import { say } from '../report.js';
 import { packageVersion } from '../../lib/package-version.js';
@@ -15,7 +16,9 @@ export function announce(
 ): void {
   const { api, worker } = facts;
   const url = api && `http://${reachable(config.host)}:${config.port}`;
+  const access = whoMayUse(config);
   if (config.environment === 'production') {
+    if (api) logger[access.open ? 'warn' : 'info']('service_access', { access: access.sentence });
     logger.info('service_ready', {
       version: packageVersion,
       ...(url !== undefined && { url: `${url}/api/v1`, docs: `${url}/api/v1/docs` }),
@@ -29,6 +32,7 @@ export function announce(
       ? []
       : [
           ['API', `${url}/api/v1`],
+          ['Access', access.sentence],
           ['Reference', `${url}/api/v1/docs`],
           ['Metrics', `http://${reachable(config.host)}:${config.metricsPort}/metrics`],
         ]),
@@ -44,6 +48,33 @@ export function announce(
       '',
     ].join('\n'),
   );
+}
+
+/**
+ * Who may use the API, and from where.
+ *
+ * @returns the sentence; `open` if that is anyone in a network.
+ */
+export function whoMayUse({
+  host,
+  apiKeys,
+  corsOrigins,
+}: Pick<ServiceConfig, 'host' | 'apiKeys' | 'corsOrigins'>): { sentence: string; open: boolean } {
+  const local = isLoopback(host);
+  const keyed = apiKeys.length > 0;
+  const network = ALL_ADDRESSES.includes(host)
+    ? 'every network of this machine'
+    : `the network of ${host}`;
+  const clients = `${keyed ? 'clients with an API key' : 'anyone'}, from ${local ? 'this machine only' : network}`;
+  const pages = corsOrigins.includes('*') ? 'any site' : corsOrigins.join(', ');
+  const open = !keyed && !local;
+  return {
+    open,
+    sentence:
+      clients +
+      (pages === '' ? '' : `, and web pages of ${pages}`) +
+      (open ? '. To restrict this, set API_KEYS or HOST=127.0.0.1' : ''),
+  };
 }
 
 function modelLine({ model, device, embedded, notice }: Facts): string {

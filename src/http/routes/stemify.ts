@@ -131,27 +131,18 @@ const stemify = defineRoute({
     'NO_WORKER',
     'DISK_FULL',
   ],
-  middleware: ({ upload, postLimit }) => [
-    (request, _response, next) => {
-      checkUploadHeaders(request, upload.maxFileSize);
-      next();
-    },
-    postLimit,
-  ],
   handler: (dependencies) => {
-    const { upload, form: settings, metrics, tracer, logger } = dependencies;
+    const { upload, form: settings, postLimit, metrics, tracer, logger } = dependencies;
     return async ({ request, response, context, headers }) => {
-      const { file, fields } = await inSpan(tracer, 'upload', {}, () =>
-        receiveUpload(request, response, upload),
-      );
-      try {
-        const form = readForm(fields, settings);
-        const song = chooseSong(file, form.youtubeUrl);
-        const { job, replayed } = await inSpan(
-          tracer,
-          'admission',
-          { kind: 'producer' },
-          async (span) => {
+      const { job, replayed } = await postLimit(request, response, async () => {
+        checkUploadHeaders(request, upload.maxFileSize);
+        const { file, fields } = await inSpan(tracer, 'upload', {}, () =>
+          receiveUpload(request, response, upload),
+        );
+        try {
+          const form = readForm(fields, settings);
+          const song = chooseSong(file, form.youtubeUrl);
+          return await inSpan(tracer, 'admission', { kind: 'producer' }, async (span) => {
             const admitted = await admit(
               {
                 song,
@@ -170,24 +161,25 @@ const stemify = defineRoute({
               'oxboard.job.replayed': admitted.replayed,
             });
             return admitted;
-          },
-        );
-        if (!replayed) {
-          metrics.jobsTotal.inc({ status: 'pending' });
-          if (file) metrics.uploadBytes.observe(file.sizeBytes);
+          });
+        } finally {
+          if (file) await rm(file.path, { force: true });
         }
-        logger.info(replayed ? 'job_replayed' : 'job_admitted', {
-          job_id: job.id,
-          model: job.request.model,
-          source: job.request.source.kind,
-          size_bytes: job.request.source.sizeBytes,
-          audio_seconds: job.request.source.durationSeconds,
-          estimated_duration: job.estimatedSeconds,
-        });
-        response.status(202).location(jobUrl(job.id)).json(acceptance(job, replayed));
-      } finally {
-        if (file) await rm(file.path, { force: true });
+      });
+      const { model, source } = job.request;
+      if (!replayed) {
+        metrics.jobsTotal.inc({ status: 'pending' });
+        if (source.sizeBytes !== null) metrics.uploadBytes.observe(source.sizeBytes);
       }
+      logger.info(replayed ? 'job_replayed' : 'job_admitted', {
+        job_id: job.id,
+        model,
+        source: source.kind,
+        size_bytes: source.sizeBytes,
+        audio_seconds: source.durationSeconds,
+        estimated_duration: job.estimatedSeconds,
+      });
+      response.status(202).location(jobUrl(job.id)).json(acceptance(job, replayed));
     };
   },
 });

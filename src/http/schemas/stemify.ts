@@ -16,6 +16,9 @@ export const OPTION_OF_FIELD: ReadonlyMap<string, keyof JobOptions> = new Map(
 
 export const modelName = z.string().min(1).max(100);
 
+/** What `normalize` means: texts for true and false, as forms have them. */
+export const normalizeFlag = z.stringbool();
+
 export const stemifyForm = z
   .strictObject({
     file: z
@@ -33,6 +36,11 @@ export const stemifyForm = z
     ...Object.fromEntries(
       [...OPTION_OF_FIELD].map(([field, option]) => [field, jobOptions.shape[option]]),
     ),
+    normalize: normalizeFlag.optional().meta({
+      description:
+        "As OX Board's own front end sends it: true is clip_mode=rescale, false is clip_mode=clamp",
+      override: { type: 'string', enum: ['true', 'false'] },
+    }),
     callback_url: z
       .string()
       .max(2048)

@@ -31,6 +31,7 @@ Keys, after the prefix:
     result:<id>:jobs         SET     ids that have it
     events:<id>              STREAM  what happened to a job; also the channel of its new events
     idempotency:<hash>       HASH    job and fingerprint of an Idempotency-Key
+    limit:<client>           HASH    what a client has used of its limits since `period`; expires
     number                   STRING  counts the jobs
     expiry                   ZSET    ids that have ended, by when their record is removed
     webhooks                 ZSET    ids whose webhook is due, by when it is sent next

@@ -114,9 +114,9 @@ function State({ job }: { job: Job }) {
         <div class="state failed" role="alert">
           <Icon name="warning" />
           <div>
-            <strong>{job.error?.message ?? 'The job failed.'}</strong>
+            <strong>{job.error ?? 'The job failed.'}</strong>
             <p class="quiet">
-              {job.error && <code>{job.error.code}</code>} To try again, add the song once more.
+              {job.errorCode && <code>{job.errorCode}</code>} To try again, add the song once more.
             </p>
           </div>
         </div>
