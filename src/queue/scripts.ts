@@ -115,8 +115,20 @@ export interface QueueScripts {
   progress(
     args: Held & { stage: JobStage; progress: number; eventMs: number },
   ): Promise<{ holds: boolean }>;
+  beginPlayback(
+    args: Held & { signature: string; resultId: string; sampleRate: number; stems: string[] },
+  ): Promise<{ playback: string; chunksReady: number } | { playback?: never; chunksReady?: never }>;
+  publish(
+    args: Held & { frames: number; chunks: number; chunksReady: number; eventMs: number },
+  ): Promise<{ holds: boolean }>;
   complete(
-    args: Held & { ttlMs: number; resultId: string; result: string; shared: boolean },
+    args: Held & {
+      ttlMs: number;
+      resultId: string;
+      result: string;
+      shared: boolean;
+      chunks: number;
+    },
   ): Promise<Settled>;
   fail(args: Held & { ttlMs: number; error: string }): Promise<Settled>;
   handBack(args: Held & { outage: string | undefined; delayMs: number }): Promise<Settled>;

@@ -245,7 +245,13 @@ export async function complete(
     realtimeFactor: 2,
     nullTestDb: -60,
     manifest: { model: claim.job.request.model },
-    playback: null,
+    playback: {
+      generation: 1,
+      sampleRate: 44_100,
+      stems: [...Object.keys(stems), 'mixture'],
+      frames: 44_100,
+      chunks: 1,
+    },
   };
   if (!(await claims.complete(claim, result))) throw new Error('The claim is void');
   return result;
