@@ -88,6 +88,16 @@ export const ERROR_CODES = {
   UPGRADE_REQUIRED: { exitStatus: 1, httpStatus: 426, meaning: 'The path speaks WebSocket only' },
   JOB_NOT_FOUND: { exitStatus: 1, httpStatus: 404, meaning: 'There is no such job, or no more' },
   STEM_NOT_FOUND: { exitStatus: 1, httpStatus: 404, meaning: 'The job has no stem of that name' },
+  CHUNK_NOT_READY: {
+    exitStatus: 1,
+    httpStatus: 404,
+    meaning: 'The chunk of the stem is not separated yet',
+  },
+  CHUNK_NOT_FOUND: {
+    exitStatus: 1,
+    httpStatus: 404,
+    meaning: 'The job has no such chunk, or no more',
+  },
   JOB_NOT_COMPLETED: {
     exitStatus: 1,
     httpStatus: 409,

@@ -6,8 +6,11 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Request, Response } from 'express';
 import { z } from 'zod';
+import { OxboardError } from '../errors.js';
 import type { Job } from '../jobs/job.js';
 import { withoutExtension } from '../lib/file-names.js';
+import { ObjectNotFound } from '../storage/storage.js';
+import { jobNotFound } from './find-job.js';
 import type { RequestContext } from './request-context.js';
 import { header } from './route.js';
 
@@ -66,7 +69,7 @@ export function isUnchanged(request: Request, etag: string): boolean {
  * with one that a server may ignore (several parts, another unit, malformed), and when If-Range shows
  * that the client has other bytes.
  */
-export function requestedRange(
+function requestedRange(
   request: Request,
   size: number,
   etag: string,
@@ -82,6 +85,64 @@ export function requestedRange(
   if (ranges === -1) return 'unsatisfiable';
   return typeof ranges === 'object' && ranges.length === 1 ? ranges[0] : undefined;
 }
+
+/**
+ * Answers with a file whose bytes never change: all of it, a range, or that the client has it already.
+ *
+ * @throws OxboardError RANGE_NOT_SATISFIABLE; JOB_NOT_FOUND when it was removed a moment ago.
+ */
+export async function sendFile(
+  request: Request,
+  response: Response,
+  context: RequestContext,
+  {
+    etag,
+    sizeBytes: size,
+    open,
+  }: {
+    etag: string;
+    sizeBytes: number;
+    open: (range: { start: number; end: number } | undefined) => Promise<Readable>;
+  },
+): Promise<void> {
+  response.set({ ETag: etag, 'Accept-Ranges': 'bytes' });
+  if (isUnchanged(request, etag)) {
+    response.status(304).end();
+    return;
+  }
+  const range = requestedRange(request, size, etag);
+  if (range === 'unsatisfiable') {
+    response.set('Content-Range', `bytes */${String(size)}`);
+    throw new OxboardError(
+      'RANGE_NOT_SATISFIABLE',
+      `The stem has ${String(size)} bytes, and none in that range`,
+    );
+  }
+  const { start, end } = range ?? { start: 0, end: size - 1 };
+  if (range) {
+    response
+      .status(206)
+      .set('Content-Range', `bytes ${String(start)}-${String(end)}/${String(size)}`);
+  }
+  response.set('Content-Length', String(end - start + 1));
+  if (request.method === 'HEAD') {
+    response.end();
+    return;
+  }
+  const stream = await open(range).catch((error: unknown) => {
+    throw error instanceof ObjectNotFound ? jobNotFound() : error;
+  });
+  await send(response, stream, context);
+}
+
+/** Content of a response by media types. */
+export const binary = (...types: string[]) =>
+  Object.fromEntries(
+    types.map((type) => [
+      type.replace(/;.*$/, ''),
+      { schema: { type: 'string' as const, format: 'binary' } },
+    ]),
+  );
 
 /** Sends the stream; it ends quietly when the client is gone. */
 export async function send(

@@ -19,9 +19,10 @@ import {
   type Playback,
   type StemResult,
 } from '../jobs/job.js';
-import { CHUNK_FRAMES, CHUNK_SCALE, chunkCount, MIXTURE } from '../audio/chunk-format.js';
+import { CHUNK_FRAMES, CHUNK_SCALE, MIXTURE } from '../audio/chunk-format.js';
 import { FORMATS } from '../options.js';
 import { formOf } from './form.js';
+import { playableOf } from './playable.js';
 import { API_BASE } from './route.js';
 import type { UrlTokens } from './tenants.js';
 import { documentOf, member, membersOf, time, timeOrNull } from './wire.js';
@@ -203,7 +204,7 @@ const playback = documentOf<PlaybackSource>()('Playback', {
   ),
   chunks_total: member(
     count.nullable().meta({ description: 'Chunks of each stem. Null until the song is decoded.' }),
-    ({ playback: { frames } }: PlaybackSource) => frames && chunkCount(frames),
+    ({ playback: { chunks } }: PlaybackSource) => chunks,
   ),
   generation: member(
     z.int().min(1).meta({
@@ -253,14 +254,6 @@ const playback = documentOf<PlaybackSource>()('Playback', {
       ),
   ),
 });
-
-/** Of what the job's result is, or will be made of. */
-function playableOf(job: Job): Pick<PlaybackSource, 'playback' | 'chunksReady'> | undefined {
-  const { result: made, playback: making, chunksReady } = job;
-  if (made?.playback)
-    return { playback: made.playback, chunksReady: chunkCount(made.playback.frames) };
-  return making ? { playback: making, chunksReady } : undefined;
-}
 
 /** 1 for the mixture, which has no clip mode. */
 const gainIn = (made: JobResult | null, stem: string): number | null =>

@@ -143,7 +143,7 @@ function problemHeaders(status: number): Pick<ZodOpenApiResponseObject, 'headers
   if (status === 401) {
     return { headers: z.object({ 'WWW-Authenticate': header('What the request has to show.') }) };
   }
-  if (status === 429 || status === 503) {
+  if (status === 404 || status === 429 || status === 503) {
     const description = 'Seconds after which to try again.';
     return { headers: z.object({ 'Retry-After': header(description).optional() }) };
   }

@@ -70,6 +70,7 @@ const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = {
   STORAGE_UNAVAILABLE: 5,
   SHUTTING_DOWN: 5,
   NO_WORKER: 10,
+  CHUNK_NOT_READY: 1,
 };
 
 /** The WWW-Authenticate header of a refused request (RFC 6750). */
@@ -124,8 +125,9 @@ export function problemHandler({
     if (retryAfter !== undefined) response.setHeader('Retry-After', retryAfter);
     const challenge = CHALLENGES[code];
     if (challenge !== undefined) response.setHeader('WWW-Authenticate', challenge);
-    for (const name of ['Content-Length', 'Content-Disposition', 'ETag', 'Cache-Control'])
+    for (const name of ['Content-Length', 'Content-Disposition', 'ETag'])
       response.removeHeader(name);
+    response.setHeader('Cache-Control', 'no-store');
     if (!request.complete) linger(request, response);
     const problem = problemOf(description, request.originalUrl.replace(/[?#].*$/s, ''), id);
     response.status(status).type(PROBLEM_TYPE).send(JSON.stringify(problem));

@@ -107,6 +107,11 @@ const playbackSchema = z.object({
   sampleRate: described(count, 'Of the model, in samples per second'),
   stems: described(z.array(z.string()).min(1), 'Names of what has chunks; the mixture is the last'),
   frames: described(count.nullable(), 'Length of the song; null until it was decoded'),
+  chunks: described(count.nullable(), 'Chunks of each stem in the whole song; null until then'),
+});
+
+const runningPlaybackSchema = playbackSchema.extend({
+  resultId: described(z.string(), 'Id of the result that is being made'),
 });
 
 export const warningSchema = z.object({
@@ -143,7 +148,7 @@ export const jobResultSchema = z.object({
     'What made the result',
   ),
   playback: described(
-    playbackSchema.extend({ frames: count }).nullable(),
+    playbackSchema.extend({ frames: count, chunks: count }),
     'The chunks, which are all there',
   ),
 });
@@ -204,8 +209,8 @@ export const jobSchema = z.object({
   error: described(jobFailureSchema.nullable(), 'Why the job failed'),
   result: jobResultSchema.nullable(),
   playback: described(
-    playbackSchema.extend({ resultId: described(z.string(), 'Id of the result') }).nullable(),
-    'The chunks of a result that is being made; null before a worker has the model, and after the end',
+    runningPlaybackSchema.nullable(),
+    'What is published while the job runs; null before a worker has the model, and after the end',
   ),
   chunksReady: described(count, 'Chunks of each stem that are published of that result'),
   warnings: described(z.array(warningSchema).nullable(), 'Those of the result; null until then'),
@@ -250,6 +255,7 @@ export type JobWebhook = z.output<typeof jobWebhookSchema>;
 /** A job; one that is read while it is pending has a place. */
 export type Job = z.output<typeof jobSchema> & { place?: Place | undefined };
 export type Playback = z.output<typeof playbackSchema>;
+export type RunningPlayback = z.output<typeof runningPlaybackSchema>;
 /** An event; pending jobs have a place. */
 export type JobEvent = z.output<typeof jobEventSchema> & { place?: Place | undefined };
 

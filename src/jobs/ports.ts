@@ -15,6 +15,7 @@ import type {
   JobStage,
   JobStatus,
   PricedModel,
+  RunningPlayback,
   WebhookStatus,
 } from './job.js';
 
@@ -193,6 +194,22 @@ export interface Claims {
   onRevoked(lease: Lease, listener: (why: Revocation) => void): () => void;
   /** @returns false when the claim is void. The same holds below. */
   progress(lease: Lease, now: { stage: JobStage; progress: number }): Promise<boolean>;
+  /**
+   * Tells what is published of the job's stems while it runs. What an earlier attempt with the same
+   * signature has published stays; else it is removed, and the next generation begins.
+   *
+   * @param what `signature`: equal where the bytes of the chunks are.
+   * @returns how many chunks are published already; undefined when the claim is void.
+   */
+  beginPlayback(
+    lease: Lease,
+    what: { signature: string; sampleRate: number; stems: readonly string[] },
+  ): Promise<{ playback: RunningPlayback; chunksReady: number } | undefined>;
+  /** Tells how many chunks of each stem are published. */
+  published(
+    lease: Lease,
+    now: { frames: number; chunks: number; chunksReady: number },
+  ): Promise<boolean>;
   /**
    * After it the result belongs to the job; when false, its files are still the caller's to remove.
    * Safe to repeat with the same result when the answer was lost.

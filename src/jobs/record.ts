@@ -9,6 +9,16 @@ import type { Admission } from './ports.js';
 /** Beginning of the keys under which attempts to download a job's song put what they got. */
 export const downloadsOf = (jobId: string): string => `uploads/${jobId}`;
 
+/** Beginning of the keys of all objects of a result. */
+export const resultKey = (resultId: string): string => `results/${resultId}`;
+
+/** Key of a chunk of a stem. */
+export const chunkKey = (resultId: string, stem: string, number: number): string =>
+  `${resultKey(resultId)}/chunks/${stem}/${String(number)}.flac`;
+
+/** Key of the peaks of all stems: for each pixel, those of each stem. */
+export const peaksKey = (resultId: string): string => `${resultKey(resultId)}/peaks`;
+
 /** Fields by name, as text. The scripts add fields of their own. */
 export type JobRecord = Record<string, string>;
 

@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { OxboardError } from '../errors.js';
 import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
-import type { JobResult } from '../jobs/job.js';
+import type { JobResult, RunningPlayback } from '../jobs/job.js';
 import type { Claims, Dispatcher, Revocation } from '../jobs/ports.js';
 import { decodeJob } from '../jobs/record.js';
 import type { QueueConnection } from './connection.js';
@@ -109,6 +109,24 @@ export function createClaims(
       return holds;
     },
 
+    async beginPlayback({ job, token }, { signature, sampleRate, stems }) {
+      const resultId = randomUUID();
+      const { playback, chunksReady } = await scripts.beginPlayback({
+        ...{ id: job.id, token, signature, resultId, sampleRate, stems: [...stems] },
+      });
+      return playback === undefined
+        ? undefined
+        : { playback: JSON.parse(playback) as RunningPlayback, chunksReady };
+    },
+
+    async published({ job, token }, { frames, chunks, chunksReady }) {
+      const { progressMs: eventMs } = timing;
+      const { holds } = await scripts.publish({
+        ...{ id: job.id, token, frames, chunks, chunksReady, eventMs },
+      });
+      return holds;
+    },
+
     async complete({ job, token, modelHash }, result, usedModel = modelHash) {
       return settled(
         await scripts.complete({
@@ -119,6 +137,7 @@ export function createClaims(
           result: JSON.stringify(result),
           warnings: JSON.stringify(result.warnings),
           shared: usedModel === modelHash,
+          chunks: result.playback.chunks,
         }),
       );
     },

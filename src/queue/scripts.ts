@@ -126,6 +126,12 @@ export interface QueueScripts {
   progress(
     args: Held & { stage: JobStage; progress: number; eventMs: number },
   ): Promise<{ holds: boolean }>;
+  beginPlayback(
+    args: Held & { signature: string; resultId: string; sampleRate: number; stems: string[] },
+  ): Promise<{ playback: string; chunksReady: number } | { playback?: never; chunksReady?: never }>;
+  publish(
+    args: Held & { frames: number; chunks: number; chunksReady: number; eventMs: number },
+  ): Promise<{ holds: boolean }>;
   complete(
     args: Held & {
       ttlMs: number;
@@ -133,6 +139,7 @@ export interface QueueScripts {
       result: string;
       warnings: string;
       shared: boolean;
+      chunks: number;
     },
   ): Promise<Settled>;
   fail(args: Held & { ttlMs: number; error: string }): Promise<Settled>;

@@ -1,9 +1,9 @@
 /**
  * One attempt to separate the song of a job.
  */
-import type { Claim, Claims } from '../jobs/ports.js';
+import type { Claim } from '../jobs/ports.js';
 import { runAttempt, type AttemptContext } from './attempt.js';
-import { removeResult } from './results.js';
+import { removeStems } from './results.js';
 import {
   separateJob,
   type SeparatedJob,
@@ -12,9 +12,7 @@ import {
 } from './separate-job.js';
 import { checkpointsOf } from './stored-checkpoints.js';
 
-export interface JobContext extends AttemptContext, SeparationContext {
-  claims: Claims;
-}
+export type JobContext = AttemptContext & SeparationContext;
 
 /** Never rejects; see attempt.ts. */
 export function runJob(context: JobContext, claim: Claim): Promise<void> {
@@ -44,11 +42,11 @@ export function runJob(context: JobContext, claim: Claim): Promise<void> {
     cached: cached !== undefined,
     active: metrics.jobsActive,
     work: async (progress, signal) =>
-      cached ? { result: cached } : separateJob(context, job, { progress, listener }, signal),
+      cached ? { result: cached } : separateJob(context, claim, { progress, listener }, signal),
     onStage: (stage, seconds) => metrics.stageSeconds.observe({ stage }, seconds),
     complete: ({ result, usedModel }) => claims.complete(claim, result, usedModel),
     discard: async ({ result }) => {
-      if (!cached) await removeResult(storage, result.id);
+      if (!cached) await removeStems(storage, result);
     },
     cleanUp: () => storage.removeAll(checkpointsOf(job.id)),
     count(end) {

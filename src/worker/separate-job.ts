@@ -6,13 +6,16 @@ import { probe } from '../audio/probe.js';
 import { writeError } from '../audio/write-errors.js';
 import { OxboardError } from '../errors.js';
 import { workSeconds } from '../model-options.js';
+import type { ResolvedOutputOptions } from '../options.js';
 import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
-import { separateFile, type FileResult } from '../separation/separate-file.js';
+import { checkOutput, separateFile, type FileResult } from '../separation/separate-file.js';
 import type { Storage } from '../storage/storage.js';
-import type { Job, JobRequest, JobResult } from '../jobs/job.js';
-import type { CheckpointPosition } from '../jobs/ports.js';
+import { MIXTURE } from '../audio/chunk-format.js';
+import type { JobResult } from '../jobs/job.js';
+import type { CheckpointPosition, Claim, Claims } from '../jobs/ports.js';
 import { isOutOfMemory } from './failures.js';
+import { Interruption } from './interruption.js';
 import { lengthLimit } from './length-limit.js';
 import { observeSegments } from './observe-segments.js';
 import type { ProgressReporter } from './progress.js';
@@ -20,10 +23,12 @@ import { storeResult } from './results.js';
 import type { LoadedModel, Separators } from './separators.js';
 import { watchForStall } from './stall.js';
 import type { Speeds } from './speeds.js';
-import { checkpointPrefix, StoredCheckpoints } from './stored-checkpoints.js';
+import { checkpointPrefix, signatureOf, StoredCheckpoints } from './stored-checkpoints.js';
+import { StoredChunks } from './stored-chunks.js';
 import { inFolder } from './work-folder.js';
 
 export interface SeparationContext {
+  claims: Claims;
   storage: Storage;
   separators: Separators;
   speeds: Speeds;
@@ -57,7 +62,7 @@ export interface SeparatedJob {
 /** @throws OxboardError; `signal.reason`. Nothing is left behind but checkpoints. */
 export async function separateJob(
   context: SeparationContext,
-  { id, request }: Job,
+  claim: Claim,
   { progress, listener }: { progress: ProgressReporter; listener: SeparationListener },
   signal: AbortSignal,
 ): Promise<SeparatedJob> {
@@ -65,9 +70,9 @@ export async function separateJob(
   progress.report('loading');
   try {
     return await inFolder(workDirectory, 'job-', async (directory) => {
-      const model = await separators.acquire(request.model, signal);
+      const model = await separators.acquire(claim.job.request.model, signal);
       try {
-        const run = { context, id, request, progress, listener, signal, directory, model };
+        const run = { context, claim, progress, listener, signal, directory, model };
         return { result: await separateAndStore(run), usedModel: model.hash };
       } finally {
         model.release();
@@ -82,8 +87,7 @@ export async function separateJob(
 
 interface Run {
   context: SeparationContext;
-  id: string;
-  request: JobRequest;
+  claim: Claim;
   progress: ProgressReporter;
   listener: SeparationListener;
   signal: AbortSignal;
@@ -93,14 +97,16 @@ interface Run {
 }
 
 async function separateAndStore(run: Run): Promise<JobResult> {
-  const { context, id, request, progress, listener, signal, directory, model } = run;
+  const { context, claim, progress, listener, signal, directory, model } = run;
+  const { id, request } = claim.job;
   const { storage, runtime, speeds, metrics, logger } = context;
   const { key } = request.source;
   if (key === null) throw new OxboardError('INTERNAL', 'The song was not downloaded');
+  const chunks = await beginChunks(run);
   const inputPath = await storage.localFile(key, directory, signal);
   const checkpoints = new StoredCheckpoints({
     storage,
-    prefix: checkpointPrefix(id, { runtime, modelHash: model.hash }),
+    prefix: checkpointPrefix(id, signatureOf({ runtime, modelHash: model.hash })),
     interval: context.checkpointInterval,
     onKept: listener.onCheckpoint,
     signal,
@@ -109,13 +115,19 @@ async function separateAndStore(run: Run): Promise<JobResult> {
   const { segment, sampleRate } = model.separator.model;
   const limitMs = context.stallLimit(segment / sampleRate, await speeds.of(model.hash));
   const watch = watchForStall(progress, { limitMs, onStall: () => void listener.onStall() });
-  const made = await separate(inputPath, checkpoints, { ...run, progress: watch.reporter })
+  const made = await separate(inputPath, checkpoints, chunks, { ...run, progress: watch.reporter })
     .catch((error: unknown) => {
       throw withSongName(error, inputPath, request.source.name);
     })
     .finally(watch.stop);
   progress.report('storing');
-  const result = await storeResult(storage, made, checkpoints.workSeconds, signal);
+  const result = await storeResult(
+    storage,
+    made,
+    chunks.playback,
+    { frames: chunks.frames, workSeconds: checkpoints.workSeconds },
+    signal,
+  );
   if (checkpoints.resumed) {
     metrics.resumes.inc();
   } else {
@@ -129,25 +141,48 @@ async function separateAndStore(run: Run): Promise<JobResult> {
   return result;
 }
 
+/** @throws Interruption when the claim is void. */
+async function beginChunks({ context, claim, signal, model }: Run): Promise<StoredChunks> {
+  const { claims, storage, runtime, logger } = context;
+  const { model: description } = model.separator;
+  const { outputs } = checkOutput(description, outputOf(claim, ''), claim.job.request.options);
+  const begun = await claims.beginPlayback(claim, {
+    signature: signatureOf({ runtime, modelHash: model.hash }),
+    sampleRate: description.sampleRate,
+    stems: [...outputs.map(({ name }) => name), MIXTURE],
+  });
+  if (!begun) throw new Interruption('lost');
+  return new StoredChunks({ ...begun, claims, lease: claim, storage, signal, logger });
+}
+
 async function separate(
   inputPath: string,
   checkpoints: StoredCheckpoints,
-  { context, request, progress, signal, directory, model }: Run,
+  chunks: StoredChunks,
+  { context, claim, progress, signal, directory, model }: Run,
 ): Promise<FileResult> {
-  const { stems, shifts, overlap, segment, seed, ...output } = request.options;
+  const { request } = claim.job;
+  const { stems, shifts, overlap, segment, seed } = request.options;
   return separateFile({
-    input: await probe(inputPath, { signal, track: output.track }),
+    input: await probe(inputPath, { signal, track: request.options.track }),
     // The name that the owner gave it is the job's: equal songs of others share the result.
     songName: null,
     separator: observeSegments(model.separator, context.metrics, progress),
-    output: { ...output, out: path.join(directory, 'stems'), filename: '{stem}.{ext}' },
+    output: outputOf(claim, path.join(directory, 'stems')),
     options: { stems, shifts, overlap, segment, seed },
     checkLength: lengthLimit(request.options, model.separator.model, context.maxDuration),
     checkpoints,
+    chunks,
     signal,
     onProgress: ({ stage, fraction }) => progress.report(stage, fraction),
   });
 }
+
+const outputOf = ({ job }: Claim, out: string): ResolvedOutputOptions => ({
+  ...job.request.options,
+  out,
+  filename: '{stem}.{ext}',
+});
 
 /** The owner of the job knows the song by its name, not by its path on this machine. */
 function withSongName(error: unknown, inputPath: string, name: string): unknown {

@@ -26,14 +26,17 @@ const descriptionSchema = z.object({
 /** Beginning of the keys of all checkpoints of a job, whatever made them. */
 export const checkpointsOf = (jobId: string): string => `checkpoints/${jobId}`;
 
-/** Equal only where the bytes of the stems are. */
-export function checkpointPrefix(
-  jobId: string,
-  { runtime, modelHash }: { runtime: string; modelHash: string },
-): string {
-  const hash = sha256Hex(`${runtime} ${modelHash}`);
-  return `${checkpointsOf(jobId)}/${hash.slice(0, 32)}`;
-}
+/** Of attempts at one job: equal only where the bytes of the stems are. */
+export const signatureOf = ({
+  runtime,
+  modelHash,
+}: {
+  runtime: string;
+  modelHash: string;
+}): string => sha256Hex(`${runtime} ${modelHash}`).slice(0, 32);
+
+export const checkpointPrefix = (jobId: string, signature: string): string =>
+  `${checkpointsOf(jobId)}/${signature}`;
 
 export interface StoredCheckpointsOptions {
   storage: Storage;

@@ -105,7 +105,7 @@ export const result = (id: string = randomUUID()): JobResult => ({
   track: null,
   warnings: [],
   manifest: {},
-  playback: null,
+  playback: { generation: 1, sampleRate: 44_100, stems: ['mixture'], frames: 44_100, chunks: 1 },
 });
 
 export type Member = Awaited<ReturnType<QueueUnderTest['join']>>;

@@ -251,7 +251,13 @@ export async function complete(
     track: null,
     warnings: [],
     manifest: { model: claim.job.request.model },
-    playback: null,
+    playback: {
+      generation: 1,
+      sampleRate: 44_100,
+      stems: [...Object.keys(stems), 'mixture'],
+      frames: 44_100,
+      chunks: 1,
+    },
   };
   if (!(await claims.complete(claim, result))) throw new Error('The claim is void');
   return result;

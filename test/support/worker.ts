@@ -36,6 +36,9 @@ const FOLDER = { storageUrl: undefined };
 /** Key of the file that ends a checkpoint. */
 export const CHECKPOINT = /^checkpoints\/.*\/part\.json$/;
 
+/** Key of the last file of the first chunks. */
+export const FIRST_CHUNK = /^results\/.*\/chunks\/mixture\/0\.flac$/;
+
 export interface WorkerSettings {
   redisUrl: string;
   dataDir: string;

@@ -7,6 +7,7 @@ import { eventRoutes } from './events.js';
 import { healthRoutes } from './health.js';
 import { jobRoutes } from './jobs.js';
 import { modelRoutes } from './models.js';
+import { playbackRoutes } from './playback.js';
 import { stemifyRoutes } from './stemify.js';
 import { stemRoutes } from './stems.js';
 
@@ -14,6 +15,7 @@ export const routes: readonly Route[] = [
   ...stemifyRoutes,
   ...jobRoutes,
   ...stemRoutes,
+  ...playbackRoutes,
   ...eventRoutes,
   ...modelRoutes,
   ...healthRoutes,

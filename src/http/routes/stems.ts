@@ -6,8 +6,9 @@ import { z } from 'zod';
 import { sha256Hex } from '../../lib/hash.js';
 import { OxboardError } from '../../errors.js';
 import type { Job, JobResult } from '../../jobs/job.js';
-import { ObjectNotFound, type Storage } from '../../storage/storage.js';
+import type { Storage } from '../../storage/storage.js';
 import {
+  binary,
   CACHING,
   conditionalHeaders,
   downloadName,
@@ -15,10 +16,10 @@ import {
   isUnchanged,
   NOT_MODIFIED,
   rangeHeaders,
-  requestedRange,
   send,
+  sendFile,
 } from '../file-response.js';
-import { findResult, jobNotFound, jobPath, ofJob } from '../find-job.js';
+import { findResult, jobPath, ofJob } from '../find-job.js';
 import { defineRoute, header } from '../route.js';
 import { sharedResource } from '../security.js';
 import { zipStream } from '../zip.js';
@@ -34,13 +35,6 @@ const MEDIA_TYPES: Record<string, string> = {
 /** Players request one range after the other at the signed URL, while a song is played. */
 const SIGNED_URL_SECONDS = 3600;
 
-const binary = (...types: string[]) =>
-  Object.fromEntries(
-    types.map((type) => [
-      type.replace(/;.*$/, ''),
-      { schema: { type: 'string' as const, format: 'binary' } },
-    ]),
-  );
 const AUDIO = binary(...Object.values(MEDIA_TYPES));
 
 const getStem = defineRoute({
@@ -89,14 +83,15 @@ const getStem = defineRoute({
       }
       const etag = `"${stem.sha256}"`;
       response
-        .set({ ...CACHING, ETag: etag, 'Accept-Ranges': 'bytes' })
+        .set(CACHING)
         .attachment(downloadName(job, name, stem.format))
         .set('Content-Type', MEDIA_TYPES[stem.format] ?? 'application/octet-stream');
-      if (isUnchanged(request, etag)) {
-        response.status(304).end();
-        return;
-      }
-      if (redirects && storage.signedUrl && request.method === 'GET') {
+      if (
+        redirects &&
+        storage.signedUrl &&
+        request.method === 'GET' &&
+        !isUnchanged(request, etag)
+      ) {
         const url = await storage.signedUrl(stem.key, {
           contentType: String(response.get('Content-Type')),
           contentDisposition: String(response.get('Content-Disposition')),
@@ -106,31 +101,11 @@ const getStem = defineRoute({
         redirect(response, url);
         return;
       }
-      const size = stem.sizeBytes;
-      const range = requestedRange(request, size, etag);
-      if (range === 'unsatisfiable') {
-        response.set('Content-Range', `bytes */${String(size)}`);
-        throw new OxboardError(
-          'RANGE_NOT_SATISFIABLE',
-          `The stem has ${String(size)} bytes, and none in that range`,
-        );
-      }
-      const { start, end } = range ?? { start: 0, end: size - 1 };
-      if (range) {
-        response
-          .status(206)
-          .set('Content-Range', `bytes ${String(start)}-${String(end)}/${String(size)}`);
-      }
-      response.set('Content-Length', String(end - start + 1));
-      if (request.method === 'HEAD') {
-        response.end();
-        return;
-      }
-      const stream = await storage.read(stem.key, range, context.signal).catch((error: unknown) => {
-        // It was removed a moment ago.
-        throw error instanceof ObjectNotFound ? jobNotFound() : error;
+      await sendFile(request, response, context, {
+        etag,
+        sizeBytes: stem.sizeBytes,
+        open: (range) => storage.read(stem.key, range, context.signal),
       });
-      await send(response, stream, context);
     },
 });
 

@@ -5,6 +5,9 @@ for _, id in ipairs(args.ids) do
   local needed
   if args.kind == 'results' then
     needed = call('EXISTS', P .. 'result:' .. id) == 1
+    for _, job in ipairs(call('SMEMBERS', P .. 'result:' .. id .. ':jobs')) do
+      needed = needed or has_record(job)
+    end
   else
     local status = read(id, 'status').status
     needed = status == 'pending' or status == 'processing'

@@ -28,7 +28,7 @@ Keys, after the prefix:
     parked:<cache key>       SET     ids that wait for that result
     cache:<cache key>        STRING  id of the result
     result:<id>              STRING  a result as JSON
-    result:<id>:jobs         SET     ids that have it
+    result:<id>:jobs         SET     ids that have it, or make it and publish chunks of it
     events:<id>              STREAM  what happened to a job; also the channel of its new events
     idempotency:<hash>       HASH    job and fingerprint of an Idempotency-Key
     limit:<client>           HASH    what a client has used of its limits since `period`; expires
@@ -56,6 +56,7 @@ Fields of a record that are not in the schema of jobs/job.ts, because only the s
     checkpoint               the farthest checkpoint: its series and its end in frames
     token, worker            of the claim that holds it
     cacheKey                 of the result that it computes or waits for
+    signature, generation    of what is published while it runs: see begin-playback.lua
     resultId, resultKey      its result, and the cache key of that
     idempotency              hash of its Idempotency-Key
     lastEvent, lastEventAt   id and time of its newest event
@@ -372,18 +373,30 @@ local function discard(trash, entry)
   trash[#trash + 1] = entry
 end
 
--- A job no longer has its result. The result is removed with the last job that has it.
-local function release_result(id, trash)
-  local job = read(id, 'resultId', 'resultKey')
-  local result, key = job.resultId, job.resultKey
-  if not result then return end
+-- A job no longer has that result. It is removed with the last job that has it.
+local function leave_result(id, result, key, trash)
   local jobs = P .. 'result:' .. result .. ':jobs'
-  call('HDEL', job_key(id), 'resultId')
   call('SREM', jobs, id)
   if call('SCARD', jobs) > 0 then return end
   if key and call('GET', P .. 'cache:' .. key) == result then call('DEL', P .. 'cache:' .. key) end
   call('DEL', P .. 'result:' .. result)
   discard(trash, 'results/' .. result .. '/')
+end
+
+-- A job no longer has its result.
+local function release_result(id, trash)
+  local job = read(id, 'resultId', 'resultKey')
+  if not job.resultId then return end
+  call('HDEL', job_key(id), 'resultId')
+  leave_result(id, job.resultId, job.resultKey, trash)
+end
+
+-- A job no longer makes the result of which chunks are published.
+local function release_playback(id, trash)
+  local playback = decoded(read(id, 'playback').playback)
+  call('HDEL', job_key(id), 'playback', 'signature')
+  call('HSET', job_key(id), 'chunksReady', 0)
+  if playback and is_text(playback.resultId) then leave_result(id, playback.resultId, nil, trash) end
 end
 
 -- Files that only the work needed.
@@ -401,7 +414,10 @@ local function finish(id, status, at, ttl, trash)
   call('HDEL', job_key(id), 'token', 'worker')
   set_status(id, status)
   call('HSET', job_key(id), 'stage', 'done', 'finishedAt', at, 'updatedAt', at)
-  if status ~= 'completed' then release_result(id, trash) end
+  if status ~= 'completed' then
+    release_result(id, trash)
+    release_playback(id, trash)
+  end
   discard_inputs(id, trash)
   call('ZADD', P .. 'expiry', at + ttl, id)
   local webhook = decoded(read(id, 'webhook').webhook)
