@@ -13,6 +13,7 @@ import type { Storage } from '../storage/storage.js';
 import type { Job, JobRequest, JobResult } from '../jobs/job.js';
 import type { CheckpointPosition } from '../jobs/ports.js';
 import { isOutOfMemory } from './failures.js';
+import { fetchInput } from './fetch-input.js';
 import { lengthLimit } from './length-limit.js';
 import { observeSegments } from './observe-segments.js';
 import type { ProgressReporter } from './progress.js';
@@ -95,9 +96,9 @@ interface Run {
 async function separateAndStore(run: Run): Promise<JobResult> {
   const { context, id, request, progress, listener, signal, directory, model } = run;
   const { storage, runtime, speeds, metrics, logger } = context;
-  const { key } = request.source;
+  const { key, sha256 } = request.source;
   if (key === null) throw new OxboardError('INTERNAL', 'The song was not downloaded');
-  const inputPath = await storage.localFile(key, directory, signal);
+  const inputPath = await fetchInput(storage, { key, sha256 }, directory, signal);
   const checkpoints = new StoredCheckpoints({
     storage,
     prefix: checkpointPrefix(id, { runtime, modelHash: model.hash }),
