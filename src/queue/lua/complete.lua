@@ -17,10 +17,10 @@ even_without_memory()
 local cached = job.resultId == result
 call('HSET', job_key(id), 'progress', 100, 'cached', tostring(cached))
 if not cached then
-  release_result(id, {})
+  release_result(id)
   call('SET', P .. 'result:' .. result, args.result)
   call('SADD', P .. 'result:' .. result .. ':jobs', id)
   call('HSET', job_key(id), 'resultId', result, 'resultKey', job.cacheKey)
   if args.shared then call('SET', P .. 'cache:' .. job.cacheKey, result) end
 end
-return reply({ woken = finish(id, 'completed', now(), args.ttlMs, {}) })
+return reply({ woken = finish(id, 'completed', now(), args.ttlMs) })

@@ -35,7 +35,8 @@ Keys, after the prefix:
     expiry                   ZSET    ids that have ended, by when their record is removed
     webhooks                 ZSET    ids whose webhook is due, by when it is sent next
     revoked                          the channel of claims that became void
-    trash                    SET     keys (or prefixes, with a slash) that the storage has to remove
+    trash                    ZSET    keys (or prefixes, with a slash) that the storage has to remove, by
+                                     since when
     workers                  HASH    announcements by worker
     workers:live, :known     ZSET    workers by when they expire, and by when they were last heard of
 
@@ -365,13 +366,10 @@ local function end_running(id)
   return woken
 end
 
-local function discard(trash, entry)
-  call('SADD', P .. 'trash', entry)
-  trash[#trash + 1] = entry
-end
+local function discard(entry) call('ZADD', P .. 'trash', now(), entry) end
 
 -- A job no longer has its result. The result is removed with the last job that has it.
-local function release_result(id, trash)
+local function release_result(id)
   local job = read(id, 'resultId', 'resultKey')
   local result, key = job.resultId, job.resultKey
   if not result then return end
@@ -381,26 +379,26 @@ local function release_result(id, trash)
   if call('SCARD', jobs) > 0 then return end
   if key and call('GET', P .. 'cache:' .. key) == result then call('DEL', P .. 'cache:' .. key) end
   call('DEL', P .. 'result:' .. result)
-  discard(trash, 'results/' .. result .. '/')
+  discard('results/' .. result .. '/')
 end
 
 -- Files that only the work needed.
-local function discard_inputs(id, trash)
+local function discard_inputs(id)
   local upload = read(id, 'upload').upload
-  if upload then discard(trash, upload) end
-  discard(trash, 'checkpoints/' .. id .. '/')
+  if upload then discard(upload) end
+  discard('checkpoints/' .. id .. '/')
 end
 
 -- Ends a job. Returns how many others it woke.
-local function finish(id, status, at, ttl, trash)
+local function finish(id, status, at, ttl)
   call('ZREM', leases_of(id), id)
   dequeue(id)
   local woken = end_running(id)
   call('HDEL', job_key(id), 'token', 'worker')
   set_status(id, status)
   call('HSET', job_key(id), 'stage', 'done', 'finishedAt', at, 'updatedAt', at)
-  if status ~= 'completed' then release_result(id, trash) end
-  discard_inputs(id, trash)
+  if status ~= 'completed' then release_result(id) end
+  discard_inputs(id)
   call('ZADD', P .. 'expiry', at + ttl, id)
   local webhook = decoded(read(id, 'webhook').webhook)
   if webhook then
@@ -417,7 +415,7 @@ local function release(id, at)
   call('ZREM', leases_of(id), id)
   local woken = end_running(id)
   call('HDEL', job_key(id), 'token', 'worker')
-  release_result(id, {})
+  release_result(id)
   call('HSET', job_key(id), 'stage', 'waiting', 'updatedAt', at, 'queuedAt', at)
   return woken
 end
@@ -443,7 +441,7 @@ end
 
 local function fail(id, at, ttl, code, message)
   call('HSET', job_key(id), 'error', cjson.encode({ code = code, message = message }))
-  return finish(id, 'failed', at, ttl, {})
+  return finish(id, 'failed', at, ttl)
 end
 
 local function attempts_of(id) return tonumber(read(id, attempts_field(id))[attempts_field(id)]) end
@@ -483,9 +481,9 @@ local function revoke(id, why)
   if token then call('PUBLISH', P .. 'revoked', token .. ' ' .. why) end
 end
 
-local function remove(id, trash)
-  release_result(id, trash)
-  discard_inputs(id, trash)
+local function remove(id)
+  release_result(id)
+  discard_inputs(id)
   local job = read(id, 'tenant', 'status', 'idempotency')
   call('ZREM', P .. 'tenant:all:' .. job.tenant, id)
   call('ZREM', P .. 'tenant:' .. job.status .. ':' .. job.tenant, id)
