@@ -398,6 +398,12 @@ const STORAGE = table({
     default: '0',
     text: 'Number of the Redis database.',
   },
+  REDIS_FSYNC: {
+    key: 'redisFsync',
+    schema: z.enum(['everysec', 'always']).describe('everysec or always'),
+    default: 'everysec',
+    text: 'When the private Redis of `oxboard serve` writes to the disk. everysec: each second; a power failure may cost the last one. always: before each answer; slower, and nothing is lost.',
+  },
 });
 
 const OBSERVABILITY = table({

@@ -4,7 +4,6 @@
 import { sha256Hex } from '../lib/hash.js';
 import { OxboardError } from '../errors.js';
 import type { Logger } from '../observability/logger.js';
-import type { Storage } from '../storage/storage.js';
 import { canonicalOptions, costMs, laneOf, type Lane } from '../jobs/cost.js';
 import { decodeCursor, encodeCursor } from '../jobs/cursor.js';
 import { EventFeeds } from './events.js';
@@ -13,13 +12,11 @@ import { admittedJob, decodeJob, downloadsOf, encodeJob } from '../jobs/record.j
 import type { QueueConnection } from './connection.js';
 import type { Queued } from './scripts.js';
 import { SHORT_SHARE } from '../jobs/timing.js';
-import { discard } from './trash.js';
 
 export interface JobsDependencies {
   dispatcher: Dispatcher;
   /** For jobs whose song has to be downloaded first; without it they wait for a sweep. */
   downloadDispatcher?: Pick<Dispatcher, 'wake'>;
-  storage: Storage;
   /** Seconds that a record is kept after its job ended. */
   jobTtl: number;
   logger: Logger;
@@ -27,7 +24,7 @@ export interface JobsDependencies {
 
 export function createJobs(
   connection: QueueConnection,
-  { dispatcher, downloadDispatcher, storage, jobTtl, logger }: JobsDependencies,
+  { dispatcher, downloadDispatcher, jobTtl, logger }: JobsDependencies,
 ): Jobs {
   const feeds = new EventFeeds(connection, logger);
   const { scripts } = connection;
@@ -81,13 +78,8 @@ export function createJobs(
     },
 
     async cancelOrRemove(id, tenant) {
-      const {
-        outcome,
-        woken = 0,
-        trash = [],
-      } = await scripts.cancelOrRemove({ id, tenant, ttlMs });
+      const { outcome, woken = 0 } = await scripts.cancelOrRemove({ id, tenant, ttlMs });
       void dispatcher.wake(woken);
-      await discard({ connection, storage, logger }, trash);
       return outcome;
     },
 

@@ -77,7 +77,7 @@ export interface QueueScripts {
   }): Promise<{ records?: JobRecord[]; nextBelow?: number }>;
   cancelOrRemove(
     args: Owned & { ttlMs: number },
-  ): Promise<{ outcome?: 'cancelled' | 'removed'; woken?: number; trash?: string[] }>;
+  ): Promise<{ outcome?: 'cancelled' | 'removed'; woken?: number }>;
   load(
     args: object,
   ): Promise<Record<Lane, Queued> & { running: number; runningMs: number; workers?: string[] }>;
@@ -178,7 +178,9 @@ export interface QueueScripts {
   ): Promise<{ state?: WebhookStatus }>;
 
   // Maintenance.
-  sweep(args: AttemptLimits & { maxWaitMs: number; gapMs: number; limit: number }): Promise<{
+  sweep(
+    args: AttemptLimits & { maxWaitMs: number; gapMs: number; keptMs: number; limit: number },
+  ): Promise<{
     requeued: number;
     failed: number;
     removed: number;
@@ -188,6 +190,7 @@ export interface QueueScripts {
     downloads: number;
     slots: number;
     workers: number;
+    trash?: string[];
   }>;
   orphans(args: { kind: string; ids: string[] }): Promise<{ ids?: string[] }>;
   observe(

@@ -8,7 +8,7 @@ import type { Storage } from '../storage/storage.js';
 import type { Dispatcher } from '../jobs/ports.js';
 import type { QueueConnection } from './connection.js';
 import { MAX_ATTEMPTS, MAX_LOSSES } from '../jobs/timing.js';
-import { emptyTrash } from './trash.js';
+import { emptyTrash, KEPT_MS } from './trash.js';
 
 const INTERVAL_MS = 2_000;
 /** After a longer time without a sweep the service was down. */
@@ -52,6 +52,8 @@ export interface SweeperDependencies {
   intervalMs?: number;
   /** Seconds that a job may wait for a worker; time without any worker does not count. */
   maxWait: number;
+  /** For how long files are kept that no record needs any more. */
+  keptMs?: number;
 }
 
 export function createSweeper(
@@ -65,6 +67,7 @@ export function createSweeper(
     metrics,
     intervalMs = INTERVAL_MS,
     maxWait,
+    keptMs = KEPT_MS,
   }: SweeperDependencies,
 ): Sweeper {
   let timer: NodeJS.Timeout | undefined;
@@ -77,6 +80,7 @@ export function createSweeper(
       ttlMs: jobTtl * 1000,
       maxWaitMs: maxWait * 1000,
       gapMs: LONGEST_GAP_MS,
+      keptMs,
       limit: BATCH_SIZE,
     });
     const { requeued, failed, restored, unserved, removed, queued } = swept;
@@ -100,7 +104,7 @@ export function createSweeper(
       const wanted = Math.min(swept.downloads, swept.workers * WAKE_UPS_PER_SLOT);
       await downloadDispatcher.wake(wanted - (await downloadDispatcher.waiting()));
     }
-    await emptyTrash({ connection, storage, logger });
+    await emptyTrash({ connection, storage, logger }, swept.trash ?? []);
     return { requeued, failed, restored, unserved, removed, queued };
   }
 

@@ -9,12 +9,18 @@ import { PREFIX } from './keys.js';
 import { within } from '../lib/timeout.js';
 
 const KEY = `${PREFIX}trash`;
-const BATCH_SIZE = 100;
-/** For one entry: a storage that hangs delays neither clients nor sweeps nor a stop. */
+/**
+ * For how long they stay: a Redis that loses its last second (it writes to the disk once a second, and
+ * may be late by one) has records again that need them.
+ */
+export const KEPT_MS = 5_000;
+/** For one entry: a storage that hangs delays neither sweeps nor a stop. */
 const REMOVE_TIMEOUT_MS = 3_000;
+/** What cannot be removed is not in the way of others. */
+const RETRY_MS = 10_000;
 
-/** Removes `entries`, up to the first that fails; what is left stays for {@link emptyTrash}. */
-export async function discard(
+/** Removes `entries` of the list, up to the first that fails; that one's turn comes again later. */
+export async function emptyTrash(
   {
     connection,
     storage,
@@ -28,16 +34,11 @@ export async function discard(
         ? storage.removeAll(entry.slice(0, -1))
         : storage.remove(entry);
       await within(REMOVE_TIMEOUT_MS, removed);
-      await connection.send(['SREM', KEY, entry]);
+      await connection.send(['ZREM', KEY, entry]);
     } catch (error) {
       logger.warn('files_not_removed', { key: entry, error });
+      await connection.send(['ZINCRBY', KEY, String(RETRY_MS), entry]);
       return;
     }
   }
-}
-
-/** @throws OxboardError REDIS_UNAVAILABLE */
-export async function emptyTrash(dependencies: Parameters<typeof discard>[0]): Promise<void> {
-  const entries = await dependencies.connection.send(['SRANDMEMBER', KEY, String(BATCH_SIZE)]);
-  await discard(dependencies, entries as string[]);
 }

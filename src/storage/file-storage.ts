@@ -5,7 +5,7 @@
 import { createWriteStream, type Stats } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, rmdir, stat, unlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { addAbortSignal, type Readable } from 'node:stream';
+import { addAbortSignal, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { diskError } from '../lib/disk.js';
 import { OxboardError } from '../errors.js';
@@ -101,17 +101,14 @@ export class FileStorage implements Storage {
     if (!file) throw new ObjectNotFound(key);
     try {
       if (!(await file.stat()).isFile()) throw new ObjectNotFound(key);
-      const stream = file.createReadStream({ ...range, highWaterMark: CHUNK_BYTES });
+      const stream = this.#explained(
+        file.createReadStream({ ...range, highWaterMark: CHUNK_BYTES }),
+      );
       return signal ? addAbortSignal(signal, stream) : stream;
     } catch (error) {
       await file.close();
       throw error;
     }
-  }
-
-  async localFile(key: string): Promise<string> {
-    if (!(await this.stat(key))) throw new ObjectNotFound(key);
-    return this.#place(key);
   }
 
   async *list(prefix: string): AsyncGenerator<StoredObject, void, undefined> {
@@ -144,6 +141,22 @@ export class FileStorage implements Storage {
     } catch (error) {
       throw this.#explain(error);
     }
+  }
+
+  /** The same bytes, with our errors. */
+  #explained(source: Readable): Readable {
+    const explain = (error: unknown) => this.#explain(error);
+    const stream = Readable.from(
+      (async function* () {
+        try {
+          yield* source;
+        } catch (error) {
+          throw explain(error);
+        }
+      })(),
+      { objectMode: false },
+    );
+    return stream.once('close', () => source.destroy());
   }
 
   #place(key: string): string {

@@ -2,11 +2,8 @@
  * A bucket of an object store as storage: Amazon S3, or what speaks its protocol. An upload becomes an
  * object when its last byte is there, so nothing unfinished is ever seen.
  */
-import { createWriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import path from 'node:path';
 import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import {
   AbortMultipartUploadCommand,
   DeleteObjectCommand,
@@ -21,7 +18,6 @@ import {
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import pLimit from 'p-limit';
-import { sha256Hex } from '../lib/hash.js';
 import { OxboardError } from '../errors.js';
 import { checkKey, checkPrefix, isKey } from './keys.js';
 import { resumingStream } from './resuming-stream.js';
@@ -130,17 +126,6 @@ export class S3Storage implements Storage {
       explain: (error) => this.#explain(error),
       signal,
     });
-  }
-
-  async localFile(key: string, directory: string, signal?: AbortSignal): Promise<string> {
-    const file = path.join(directory, sha256Hex(key));
-    try {
-      await pipeline(await this.read(key, undefined, signal), createWriteStream(file));
-    } catch (error) {
-      await rm(file, { force: true });
-      throw error;
-    }
-    return file;
   }
 
   async *list(prefix: string): AsyncGenerator<StoredObject, void, undefined> {

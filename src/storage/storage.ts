@@ -67,14 +67,6 @@ export interface Storage {
    * @throws ObjectNotFound
    */
   read(key: string, range?: ByteRange, signal?: AbortSignal): Promise<Readable>;
-  /**
-   * Gives the object as a local file: itself where the storage is local, else a copy in `directory`,
-   * under a name that no other object has there.
-   * The file is only to be read, and is the caller's no longer than the object or the folder lasts.
-   *
-   * @throws ObjectNotFound
-   */
-  localFile(key: string, directory: string, signal?: AbortSignal): Promise<string>;
   /** Objects whose key begins with `prefix`, in the order of their keys. */
   list(prefix: string): AsyncIterable<StoredObject>;
   /** Safe to repeat. */

@@ -15,6 +15,7 @@ import { MIXTURE } from '../audio/chunk-format.js';
 import type { JobResult } from '../jobs/job.js';
 import type { CheckpointPosition, Claim, Claims } from '../jobs/ports.js';
 import { isOutOfMemory } from './failures.js';
+import { fetchInput } from './fetch-input.js';
 import { Interruption } from './interruption.js';
 import { lengthLimit } from './length-limit.js';
 import { observeSegments } from './observe-segments.js';
@@ -100,10 +101,10 @@ async function separateAndStore(run: Run): Promise<JobResult> {
   const { context, claim, progress, listener, signal, directory, model } = run;
   const { id, request } = claim.job;
   const { storage, runtime, speeds, metrics, logger } = context;
-  const { key } = request.source;
+  const { key, sha256 } = request.source;
   if (key === null) throw new OxboardError('INTERNAL', 'The song was not downloaded');
   const chunks = await beginChunks(run);
-  const inputPath = await storage.localFile(key, directory, signal);
+  const inputPath = await fetchInput(storage, { key, sha256 }, directory, signal);
   const checkpoints = new StoredCheckpoints({
     storage,
     prefix: checkpointPrefix(id, signatureOf({ runtime, modelHash: model.hash })),

@@ -157,7 +157,7 @@ export async function startQueue(
       downloads: createDownloads(connection, { ...shared, claims, timing: ourTiming }),
       jobs: createJobs(connection, shared),
       workers: createWorkers(connection),
-      sweeper: createSweeper(connection, { ...shared, maxWait }),
+      sweeper: createSweeper(connection, { ...shared, maxWait, keptMs: 0 }),
       claim: (workerId = 'worker'): Promise<Claim | undefined> => claims.claim(workerId, RUNTIME),
     };
   }

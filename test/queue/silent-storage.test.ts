@@ -44,12 +44,12 @@ describe('a storage that hangs', { timeout: HANG_MS }, () => {
     const { job } = await jobs.admit(admission());
     await jobs.cancelOrRemove(job.id, TENANT);
     assert.equal(await statusOf(member, job), 'cancelled');
-    const trash = (await connection.send(['SMEMBERS', `${PREFIX}trash`])) as string[];
+    const trash = (await connection.send(['ZRANGE', `${PREFIX}trash`, '0', '-1'])) as string[];
     assert.ok([...trash].includes(`uploads/${job.id}`));
   });
 
   it('holds up no sweep, which finds jobs whose worker is lost', async () => {
-    await connection.send(['SADD', `${PREFIX}trash`, 'uploads/of-another']);
+    await connection.send(['ZADD', `${PREFIX}trash`, '0', 'uploads/of-another']);
     const sweeper = createSweeper(connection, common);
     await member.jobs.admit(admission());
     const claim = await claimed(member);

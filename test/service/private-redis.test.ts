@@ -99,6 +99,16 @@ void describe('the private Redis', () => {
     await end(third, 'stop');
   });
 
+  for (const fsync of ['everysec', 'always']) {
+    it(`writes to the disk as REDIS_FSYNC=${fsync} says`, async () => {
+      const owner = await own(path.join(folder, fsync), { REDIS_FSYNC: fsync });
+      await withClient(owner, async (client) => {
+        assert.deepEqual({ ...(await client.configGet('appendfsync')) }, { appendfsync: fsync });
+      });
+      await end(owner, 'stop');
+    });
+  }
+
   it('has no port and is for its user alone', async () => {
     const owner = await own(path.join(folder, 'alone'));
     await withClient(owner, async (client) => {

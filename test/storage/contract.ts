@@ -91,30 +91,12 @@ export function storageContract(
       assert.equal((await storage.stat('a/b'))?.sizeBytes, 5);
     });
 
-    it('gives an object as a local file', async (context) => {
-      const { storage, folder } = await setting(context);
-      await storage.putBytes('uploads/x', bytes('song'));
-      assert.equal(readFileSync(await storage.localFile('uploads/x', folder), 'utf8'), 'song');
-      assert.equal((await storage.stat('uploads/x'))?.sizeBytes, 4);
-
-      await storage.putBytes('downloads/x', bytes('other'));
-      const files = [
-        await storage.localFile('uploads/x', folder),
-        await storage.localFile('downloads/x', folder),
-      ];
-      assert.deepEqual(
-        files.map((file) => readFileSync(file, 'utf8')),
-        ['song', 'other'],
-      );
-    });
-
     it('says that an object is not there', async (context) => {
-      const { storage, folder } = await setting(context);
+      const { storage } = await setting(context);
       await storage.putBytes('a/b', bytes('x'));
       for (const key of ['c', 'a', 'a/c', 'a/b/c']) {
         assert.equal(await storage.stat(key), undefined, key);
         await assert.rejects(storage.read(key), { name: 'ObjectNotFound', code: 'ENOENT' }, key);
-        await assert.rejects(storage.localFile(key, folder), { name: 'ObjectNotFound' }, key);
       }
     });
 
@@ -214,7 +196,6 @@ export function storageContract(
         await assert.rejects(storage.putCopy(key, path.join(folder, 'none')), outside, key);
         await assert.rejects(storage.stat(key), outside, key);
         await assert.rejects(storage.read(key), outside, key);
-        await assert.rejects(storage.localFile(key, folder), outside, key);
         await assert.rejects(storage.remove(key), outside, key);
         await assert.rejects(storage.removeAll(key), outside, key);
       }

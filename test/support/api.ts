@@ -107,7 +107,7 @@ export async function startApi(
   const connection = await connectQueue({ redisUrl: redis.url, redisDb: 0 }, logger);
   const storage = otherStorage ?? (await openStorage({ storageUrl: undefined, dataDir: folder }));
   const dispatcher = createDispatcher(connection, logger);
-  const jobs = createJobs(connection, { dispatcher, storage, jobTtl: 3600, logger });
+  const jobs = createJobs(connection, { dispatcher, jobTtl: 3600, logger });
   const workers = createWorkers(connection);
   const claims = createClaims(connection, { dispatcher, jobTtl: 3600, logger });
   if (worker) await workers.announce(worker);

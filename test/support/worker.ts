@@ -68,6 +68,7 @@ export async function composeWorker(settings: WorkerSettings) {
     maxWait: JOB_TTL,
     logger,
     intervalMs: 250,
+    keptMs: 0,
   });
   const worker = await startWorker({
     config: {
@@ -131,7 +132,7 @@ export async function startService(context: Context, place: WorkerSettings['plac
   const storage = await openStorage({ ...place, dataDir });
   const redis = await connectQueue({ redisUrl: settings.redisUrl, redisDb: 0 }, logger);
   const dispatcher = createDispatcher(redis, logger);
-  const jobs = createJobs(redis, { dispatcher, storage, jobTtl: JOB_TTL, logger });
+  const jobs = createJobs(redis, { dispatcher, jobTtl: JOB_TTL, logger });
   closers.push(
     () => redis.close(),
     () => dispatcher.close(),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { after, beforeEach, describe, it } from 'node:test';
@@ -83,18 +83,15 @@ describe('a bucket as storage', () => {
     assert.ok(part.equals(large.subarray(range.start, range.end + 1)));
 
     s3.cuts = [0, 1_000_000];
-    const copy = readFileSync(await storage.localFile('results/a', folder));
-    assert.ok(copy.equals(large));
+    assert.ok((await buffer(await storage.read('results/a'))).equals(large));
   });
 
-  it('gives up reading what keeps breaking, or is another object by now', async (context) => {
-    const copies = temporaryFolder(context);
+  it('gives up reading what keeps breaking, or is another object by now', async () => {
     const storage = await openStorage(s3Config(s3, await s3.bucket()));
     await storage.putFile('results/a', fileOf(large));
     const unavailable = { code: 'STORAGE_UNAVAILABLE' };
     s3.cuts = [1_000, 0, 0, 0, 0];
-    await assert.rejects(storage.localFile('results/a', copies), unavailable);
-    assert.deepEqual(readdirSync(copies), []);
+    await assert.rejects(async () => buffer(await storage.read('results/a')), unavailable);
 
     s3.cuts = [15_000_000];
     const begun = await storage.read('results/a');

@@ -34,7 +34,7 @@ export async function startApiProcess({
   const tenants = createTenants(config);
   const api = createApi({
     config,
-    jobs: createJobs(redis, { dispatcher, downloadDispatcher, storage, jobTtl, logger }),
+    jobs: createJobs(redis, { dispatcher, downloadDispatcher, jobTtl, logger }),
     workers: createWorkers(redis),
     storage,
     tenants,

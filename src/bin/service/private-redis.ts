@@ -51,6 +51,8 @@ const OUTPUT_LINES_KEPT = 12;
 
 export interface PrivateRedisOptions {
   dataDir: string;
+  /** `everysec` or `always`: see REDIS_FSYNC. */
+  fsync: 'everysec' | 'always';
   logger: Logger;
   startTimeoutMs?: number;
 }
@@ -60,7 +62,7 @@ export interface PrivateRedisOptions {
  * @throws OxboardError REDIS_MISSING, REDIS_UNAVAILABLE, DATA_DIR_IN_USE
  */
 export async function startPrivateRedis(
-  { dataDir, logger, startTimeoutMs = START_TIMEOUT_MS }: PrivateRedisOptions,
+  { dataDir, fsync, logger, startTimeoutMs = START_TIMEOUT_MS }: PrivateRedisOptions,
   onGivenUp: (error: unknown) => void,
 ): Promise<PrivateRedis> {
   const folder = path.join(dataDir, 'redis');
@@ -81,7 +83,7 @@ export async function startPrivateRedis(
   const isStopping = () => stopping;
   let server: RunningServer;
   try {
-    await writeFile(config, settings(folder, socket), { mode: 0o600 });
+    await writeFile(config, settings(folder, socket, fsync), { mode: 0o600 });
     server = await start();
   } catch (error) {
     await release();
@@ -135,14 +137,14 @@ async function startAgain(
 }
 
 /** Redis reads words, in quotes where necessary. */
-const settings = (folder: string, socket: string): string =>
+const settings = (folder: string, socket: string, fsync: string): string =>
   [
     ['port', '0'],
     ['unixsocket', socket],
     ['unixsocketperm', '700'],
     ['dir', folder],
     ['appendonly', 'yes'],
-    ['appendfsync', 'everysec'],
+    ['appendfsync', fsync],
     ['save', ''],
     ['maxmemory-policy', 'noeviction'],
     ['daemonize', 'no'],

@@ -48,7 +48,10 @@ export async function serve({ processes }: { processes: number }): Promise<never
     const environment: NodeJS.ProcessEnv = {};
     if (config.redisUrl === undefined) {
       const redis = service.add(
-        await startPrivateRedis({ dataDir: config.dataDir, logger }, service.fail),
+        await startPrivateRedis(
+          { dataDir: config.dataDir, fsync: config.redisFsync, logger },
+          service.fail,
+        ),
       );
       Object.assign(environment, { REDIS_URL: redis.url, REDIS_DB: '0' });
     }

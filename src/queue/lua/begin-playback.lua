@@ -18,7 +18,7 @@ local job = read(id, 'playback', 'signature', 'chunksReady')
 if decoded(job.playback) and job.signature == args.signature then
   return reply({ playback = job.playback, chunksReady = tonumber(job.chunksReady) })
 end
-release_playback(id, {})
+release_playback(id)
 local playback = cjson.encode({
   resultId = args.resultId,
   generation = call('HINCRBY', job_key(id), 'generation', 1),

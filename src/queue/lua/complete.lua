@@ -21,14 +21,14 @@ local cached = job.resultId == result
 local making = decoded(job.playback)
 -- What was published on the way belongs to the result, unless another run made that.
 if making and making.resultId == result then call('HDEL', job_key(id), 'playback', 'signature')
-else release_playback(id, {}) end
+else release_playback(id) end
 call('HSET', job_key(id), 'progress', 100, 'cached', tostring(cached), 'warnings', args.warnings,
   'chunksReady', args.chunks)
 if not cached then
-  release_result(id, {})
+  release_result(id)
   call('SET', P .. 'result:' .. result, args.result)
   call('SADD', P .. 'result:' .. result .. ':jobs', id)
   call('HSET', job_key(id), 'resultId', result, 'resultKey', job.cacheKey)
   if args.shared then call('SET', P .. 'cache:' .. job.cacheKey, result) end
 end
-return reply({ woken = finish(id, 'completed', now(), args.ttlMs, {}) })
+return reply({ woken = finish(id, 'completed', now(), args.ttlMs) })

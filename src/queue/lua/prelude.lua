@@ -36,7 +36,8 @@ Keys, after the prefix:
     expiry                   ZSET    ids that have ended, by when their record is removed
     webhooks                 ZSET    ids whose webhook is due, by when it is sent next
     revoked                          the channel of claims that became void
-    trash                    SET     keys (or prefixes, with a slash) that the storage has to remove
+    trash                    ZSET    keys (or prefixes, with a slash) that the storage has to remove, by
+                                     since when
     workers                  HASH    announcements by worker
     workers:live, :known     ZSET    workers by when they expire, and by when they were last heard of
 
@@ -368,46 +369,43 @@ local function end_running(id)
   return woken
 end
 
-local function discard(trash, entry)
-  call('SADD', P .. 'trash', entry)
-  trash[#trash + 1] = entry
-end
+local function discard(entry) call('ZADD', P .. 'trash', now(), entry) end
 
 -- A job no longer has that result. It is removed with the last job that has it.
-local function leave_result(id, result, key, trash)
+local function leave_result(id, result, key)
   local jobs = P .. 'result:' .. result .. ':jobs'
   call('SREM', jobs, id)
   if call('SCARD', jobs) > 0 then return end
   if key and call('GET', P .. 'cache:' .. key) == result then call('DEL', P .. 'cache:' .. key) end
   call('DEL', P .. 'result:' .. result)
-  discard(trash, 'results/' .. result .. '/')
+  discard('results/' .. result .. '/')
 end
 
 -- A job no longer has its result.
-local function release_result(id, trash)
+local function release_result(id)
   local job = read(id, 'resultId', 'resultKey')
   if not job.resultId then return end
   call('HDEL', job_key(id), 'resultId')
-  leave_result(id, job.resultId, job.resultKey, trash)
+  leave_result(id, job.resultId, job.resultKey)
 end
 
 -- A job no longer makes the result of which chunks are published.
-local function release_playback(id, trash)
+local function release_playback(id)
   local playback = decoded(read(id, 'playback').playback)
   call('HDEL', job_key(id), 'playback', 'signature')
   call('HSET', job_key(id), 'chunksReady', 0)
-  if playback and is_text(playback.resultId) then leave_result(id, playback.resultId, nil, trash) end
+  if playback and is_text(playback.resultId) then leave_result(id, playback.resultId, nil) end
 end
 
 -- Files that only the work needed.
-local function discard_inputs(id, trash)
+local function discard_inputs(id)
   local upload = read(id, 'upload').upload
-  if upload then discard(trash, upload) end
-  discard(trash, 'checkpoints/' .. id .. '/')
+  if upload then discard(upload) end
+  discard('checkpoints/' .. id .. '/')
 end
 
 -- Ends a job. Returns how many others it woke.
-local function finish(id, status, at, ttl, trash)
+local function finish(id, status, at, ttl)
   call('ZREM', leases_of(id), id)
   dequeue(id)
   local woken = end_running(id)
@@ -415,10 +413,10 @@ local function finish(id, status, at, ttl, trash)
   set_status(id, status)
   call('HSET', job_key(id), 'stage', 'done', 'finishedAt', at, 'updatedAt', at)
   if status ~= 'completed' then
-    release_result(id, trash)
-    release_playback(id, trash)
+    release_result(id)
+    release_playback(id)
   end
-  discard_inputs(id, trash)
+  discard_inputs(id)
   call('ZADD', P .. 'expiry', at + ttl, id)
   local webhook = decoded(read(id, 'webhook').webhook)
   if webhook then
@@ -435,7 +433,7 @@ local function release(id, at)
   call('ZREM', leases_of(id), id)
   local woken = end_running(id)
   call('HDEL', job_key(id), 'token', 'worker')
-  release_result(id, {})
+  release_result(id)
   call('HSET', job_key(id), 'stage', 'waiting', 'updatedAt', at, 'queuedAt', at)
   return woken
 end
@@ -461,7 +459,7 @@ end
 
 local function fail(id, at, ttl, code, message)
   call('HSET', job_key(id), 'error', cjson.encode({ code = code, message = message }))
-  return finish(id, 'failed', at, ttl, {})
+  return finish(id, 'failed', at, ttl)
 end
 
 local function attempts_of(id) return tonumber(read(id, attempts_field(id))[attempts_field(id)]) end
@@ -501,9 +499,9 @@ local function revoke(id, why)
   if token then call('PUBLISH', P .. 'revoked', token .. ' ' .. why) end
 end
 
-local function remove(id, trash)
-  release_result(id, trash)
-  discard_inputs(id, trash)
+local function remove(id)
+  release_result(id)
+  discard_inputs(id)
   local job = read(id, 'tenant', 'status', 'idempotency')
   call('ZREM', P .. 'tenant:all:' .. job.tenant, id)
   call('ZREM', P .. 'tenant:' .. job.status .. ':' .. job.tenant, id)

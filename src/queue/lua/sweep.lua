@@ -7,6 +7,8 @@ expect({
   maxWaitMs = is_count,
   -- Longest time between two sweeps that counts as served.
   gapMs = is_count,
+  -- For how long files are kept that no record needs any more.
+  keptMs = is_count,
   -- At most so many of each kind at once.
   limit = is_count,
 })
@@ -36,7 +38,7 @@ end
 for _, id in ipairs(due(P .. 'expiry', at, args.limit)) do
   call('ZREM', P .. 'expiry', id)
   if not is_active(id) then
-    remove(id, {})
+    remove(id)
     removed = removed + 1
   end
 end
@@ -48,7 +50,7 @@ local function fail_unserved(id)
   local outage = read(id, 'outage').outage
   if outage and decoded(outage) then
     call('HSET', job_key(id), 'error', outage)
-    finish(id, 'failed', at, args.ttlMs, {})
+    finish(id, 'failed', at, args.ttlMs)
   else
     fail(id, at, args.ttlMs, 'NO_WORKER', 'No worker took the job within ' .. args.maxWaitMs / 1000 ..
       ' s (JOB_MAX_WAIT). Send it again later; the service needs more workers')
@@ -105,4 +107,5 @@ return reply({
   downloads = call('ZCARD', P .. 'waiting:downloads'),
   slots = slots,
   workers = #workers,
+  trash = call('ZRANGEBYSCORE', P .. 'trash', '-inf', now() - args.keptMs, 'LIMIT', 0, args.limit),
 })

@@ -3,10 +3,11 @@ import { createLogger } from '../../../src/observability/logger.js';
 import { startPrivateRedis } from '../../../src/bin/service/private-redis.js';
 
 const [, , dataDir = '', startTimeoutMs = '60000'] = process.argv;
+const fsync = process.env.REDIS_FSYNC === 'always' ? 'always' : 'everysec';
 const logger = createLogger({ environment: 'production', logLevel: 'info' });
 try {
   const redis = await startPrivateRedis(
-    { dataDir, logger, startTimeoutMs: Number(startTimeoutMs) },
+    { dataDir, fsync, logger, startTimeoutMs: Number(startTimeoutMs) },
     (error) => process.send?.({ givenUp: String(error) }),
   );
   process.send?.({ url: redis.url });
