@@ -31,6 +31,7 @@ export default tseslint.config(
       '.libtorch/',
       '.oxboard/',
       '.venv/',
+      '.venv-tensorflow/',
       'separated/',
       'test/fixtures/',
     ],

@@ -11,8 +11,8 @@ const isEmbedded = (name) => name.startsWith('oxboard-');
 
 function adviseRealModel() {
   console.log(
-    'Only a small model comes along, for trying things out. For real stems:\n' +
-      '  npx oxboard models pull htdemucs\n',
+    'Only a small model comes along, for trying things out. A trained one (Spleeter, MIT, 73 MB) ' +
+      'separates vocals from the rest:\n  npm run demo -- song.mp3 --model spleeter-2stems\n',
   );
 }
 
@@ -77,6 +77,12 @@ async function separateExample(song) {
   return 0;
 }
 
+/** The model that the arguments name. */
+function modelFrom(args) {
+  const at = args.findIndex((arg) => /^(-n|--model)(=|$)/.test(arg));
+  return at < 0 ? undefined : (/=(.*)/.exec(args[at])?.[1] ?? args[at + 1]);
+}
+
 await main(async () => {
   const args = process.argv.slice(2);
   const { song, rest, example } = songFrom(args);
@@ -85,7 +91,13 @@ await main(async () => {
 
   console.log('');
   if (example && rest.length === 0) return separateExample(song);
-  const chosen = process.env.DEMUCS_DEFAULT_MODEL || rest.some((arg) => /^(-n|--model)/.test(arg));
+  const named = modelFrom(rest);
+  const folders = rest.some((arg) => arg.startsWith('--models-dir'));
+  if (named && !folders && !installedModels().includes(named)) {
+    const { status } = await become(['models', 'pull', named]);
+    if (status !== 0) return status;
+  }
+  const chosen = process.env.DEMUCS_DEFAULT_MODEL || named;
   if (!chosen && installedModels().every(isEmbedded)) adviseRealModel();
   return (await become(['separate', song, ...rest])).status;
 });

@@ -203,7 +203,13 @@ const WORKERS = table({
     key: 'autoPull',
     schema: flag,
     default: 'false',
-    text: 'true: pull the default model at the start if it is not installed.',
+    text: 'true: pull the default model at the start if it is not installed. Only a model with a stated license is pulled; without DEMUCS_DEFAULT_MODEL it is spleeter-2stems.',
+  },
+  DEMUCS_AUTO_PULL_UNLICENSED: {
+    key: 'autoPullUnlicensed',
+    schema: flag,
+    default: 'false',
+    text: 'true: DEMUCS_AUTO_PULL also pulls a model for whose weights nobody states a license, such as those of Demucs; without DEMUCS_DEFAULT_MODEL it is htdemucs.',
   },
 });
 

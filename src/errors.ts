@@ -37,6 +37,10 @@ export const ERROR_CODES = {
   MODEL_CHECKSUM: { exitStatus: 1, meaning: 'A file of the archive differs from its checksum' },
   MODEL_EXPORT_FAILED: { exitStatus: 1, meaning: 'The exporter could not make the archive' },
   MODEL_UNKNOWN: { exitStatus: 2, meaning: 'The catalogue has no model of that name' },
+  LICENSE_NOT_STATED: {
+    exitStatus: 1,
+    meaning: 'No license is stated for the weights of the model, and one was required',
+  },
   MODEL_BUSY: { exitStatus: 1, meaning: 'Another process is pulling the model' },
 
   DOWNLOAD_FAILED: { exitStatus: 1, meaning: 'The host could not be reached, or kept failing' },

@@ -18,6 +18,8 @@ export interface ModelShape {
   segment: number;
   /** Shortest input of the networks: a shorter one is padded to it. */
   minLength: number;
+  /** Segments are added as they are: see ModelDescription. */
+  overlapAdd?: { overlap: number; lead: number } | undefined;
 }
 
 /** The options of outputs that are checked here. */
@@ -27,6 +29,9 @@ type Checked = Partial<
     'twoStems' | 'mix' | 'mixtureConsistent' | 'clipMode' | 'start' | 'end'
   >
 >;
+
+/** What of a model decides how a song is cut. */
+type CutModel = Pick<ModelShape, 'sampleRate' | 'segment' | 'overlapAdd'>;
 
 /** How a song is cut into segments. */
 type Segmentation = Pick<SeparateOptions, 'segment' | 'overlap'>;
@@ -39,7 +44,7 @@ type Segmentation = Pick<SeparateOptions, 'segment' | 'overlap'>;
  */
 export function checkModelOptions(
   options: Segmentation & Pick<SeparateOptions, 'stems'> & Checked,
-  model: Pick<ModelShape, 'sampleRate' | 'segment'> & { name: string; sources: readonly string[] },
+  model: CutModel & { name: string; sources: readonly string[] },
 ): void {
   const { stems, twoStems } = options;
   if (stems !== undefined && twoStems !== undefined) {
@@ -61,6 +66,13 @@ export function checkModelOptions(
   if (end <= start) throw invalidOption('end', `time after the start (${String(start)} s)`, end);
 
   const { segment, overlap = DEFAULT_OVERLAP } = options;
+  if (model.overlapAdd) {
+    if (segment === undefined && overlap === DEFAULT_OVERLAP) return;
+    throw new OxboardError(
+      'INVALID_OPTION',
+      `${model.name} has its own segments: leave out segment and overlap`,
+    );
+  }
   const { frames, stride } = segmentFrames(options, model);
   if (frames <= model.segment && stride >= 1) return;
   const shortest = Math.ceil(1 / (1 - overlap));
@@ -113,8 +125,11 @@ export function checkPart({ start = 0 }: Pick<Checked, 'start'>, songSeconds: nu
 /** Sample frames of a segment and from one to the next, each cut to an integer as in demucs.apply. */
 export function segmentFrames(
   { segment, overlap = DEFAULT_OVERLAP }: Segmentation,
-  model: Pick<ModelShape, 'sampleRate' | 'segment'>,
+  model: CutModel,
 ): { frames: number; stride: number } {
+  if (model.overlapAdd) {
+    return { frames: model.segment, stride: model.segment - model.overlapAdd.overlap };
+  }
   const frames = segment === undefined ? model.segment : Math.trunc(segment * model.sampleRate);
   return { frames, stride: Math.trunc((1 - overlap) * frames) };
 }
@@ -137,19 +152,21 @@ export function workSeconds(
   model: ModelShape,
   songSeconds: number,
 ): number {
-  const { sampleRate } = model;
+  const { sampleRate, overlapAdd } = model;
   const { shifts } = options;
   const { frames, stride } = segmentFrames(options, model);
+  const defaults = segmentFrames({}, model);
   const shortest = Math.max(model.minLength, Math.min(model.segment, CALL_SECONDS * sampleRate));
   const part = partOf(options, songSeconds);
   // A part needs the segments that reach into it.
   const partFrames = (part.end - part.start) * sampleRate + frames;
   const songFrames = Math.min(songSeconds * sampleRate, partFrames);
-  const length = songFrames + (shifts > 0 ? maxShift(sampleRate) : 0);
+  const shiftFrames = shifts > 0 ? maxShift(sampleRate) : 0;
+  const length = songFrames + shiftFrames + (overlapAdd?.lead ?? 0);
   const segments = Math.ceil(length / stride);
   const whole = length < frames ? 0 : Math.floor((length - frames) / stride) + 1;
   // The segments that reach beyond the end of the song get shorter by one stride each.
   const tail = length - (stride * (whole + segments - 1)) / 2;
   const fed = whole * Math.max(frames, shortest) + (segments - whole) * Math.max(tail, shortest);
-  return (Math.max(shifts, 1) * fed * (1 - DEFAULT_OVERLAP)) / sampleRate;
+  return (Math.max(shifts, 1) * fed * (defaults.stride / defaults.frames)) / sampleRate;
 }

@@ -16,6 +16,8 @@ export interface NativeModelDescription {
   segment: number;
   /** Sample frames; equal to `segment` when the networks take one length only. */
   minLength: number;
+  /** How segments are joined that do not fade into each other; see ModelDescription. */
+  overlapAdd?: { overlap: number; lead: number } | undefined;
   members: { file: string; weights: number[] }[];
 }
 
@@ -115,16 +117,21 @@ export type NativeParameter =
       maximum: number;
     };
 
-export interface NativeSkeletonTask {
-  /** Path of the graph without weights. */
-  skeleton: string;
+/** The graph: the path of one without weights, or TorchScript source of its methods. */
+export type NativeGraph = { skeleton: string } | { script: string };
+
+/** A graph, and what its parameters are filled with. */
+export type NativeFilling = NativeGraph & {
   /** Path of the file that the ranges are of. */
   weights: string;
+  /** One for each parameter of the graph; with `shape` where the graph is source. */
+  parameters: (NativeParameter & { shape?: readonly number[] })[];
+};
+
+export type NativeSkeletonTask = NativeFilling & {
   /** Path of the network file to write, which must not exist. */
   out: string;
-  /** One for each parameter of the graph. */
-  parameters: NativeParameter[];
-}
+};
 
 export interface NativeBinding {
   readonly libtorchVersion: string;

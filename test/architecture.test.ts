@@ -24,8 +24,8 @@ const ALLOWED: Record<string, string[]> = {
   separation: ['errors', 'options', 'model-options', 'lib', 'audio', 'engine/audio-source'],
   intake: ['errors', 'options', 'lib', 'network', 'audio'],
   storage: ['errors', 'lib'],
-  // The types of a trace and of the options are part of a job's record.
-  jobs: ['errors', 'options', 'model-options', 'observability/tracing'],
+  // The types of a trace, of the options and of a license are part of what jobs and workers record.
+  jobs: ['errors', 'options', 'model-options', 'models/license', 'observability/tracing'],
   redis: ['errors', 'lib', 'observability'],
   queue: ['errors', 'lib', 'jobs', 'redis', 'storage', 'observability'],
   worker: [
@@ -52,6 +52,8 @@ const ALLOWED: Record<string, string[]> = {
     'jobs',
     'storage',
     'observability',
+    // What is told of a license; the models themselves are the workers'.
+    'models/license',
     // What links are accepted; what fetches them is no part of the API.
     'intake/youtube/url',
     // What a callback URL may be; what posts to it is no part of the API.
@@ -59,7 +61,8 @@ const ALLOWED: Record<string, string[]> = {
   ],
   // Types alone: it runs in browsers.
   client: ['http'],
-  web: ['client'],
+  // What the page says of a license is said by the command line too.
+  web: ['client', 'models/license-text'],
   index: ['errors', 'options', 'models', 'engine'],
 };
 

@@ -131,3 +131,31 @@ describe('the work of a separation', () => {
     );
   });
 });
+
+describe('a model whose segments are added as they are', () => {
+  const SPLEETER = {
+    ...HTDEMUCS,
+    name: 'spleeter-2stems',
+    segment: 527_360,
+    minLength: 527_360,
+    overlapAdd: { overlap: 3072, lead: 4096 },
+  };
+
+  it('takes no other segments', () => {
+    checkModelOptions({ overlap: 0.25 }, SPLEETER);
+    for (const options of [{ segment: 5 }, { overlap: 0.5 }]) {
+      assert.throws(() => checkModelOptions(options, SPLEETER), {
+        code: 'INVALID_OPTION',
+        message: 'spleeter-2stems has its own segments: leave out segment and overlap',
+      });
+    }
+  });
+
+  it('is as much work as a long song is long, and more for shifts', () => {
+    const hour = workSeconds({ shifts: 0 }, SPLEETER, 3600);
+    assert.ok(hour >= 3600 && hour < 3600 + 15, String(hour));
+    assert.ok(workSeconds({ shifts: 2 }, SPLEETER, 3600) >= 2 * hour);
+    const second = workSeconds({ shifts: 0 }, SPLEETER, 1);
+    assert.ok(second > 11 && second < 12, 'one whole segment');
+  });
+});

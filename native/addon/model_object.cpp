@@ -18,6 +18,11 @@ ModelDescription describe(const Napi::Object& object) {
   description.sampleRate = object.Get("sampleRate").As<Napi::Number>();
   description.segment = object.Get("segment").As<Napi::Number>();
   description.minLength = object.Get("minLength").As<Napi::Number>();
+  if (object.Has("overlapAdd")) {
+    const auto join = object.Get("overlapAdd").As<Napi::Object>();
+    description.overlapAdd = {join.Get("overlap").As<Napi::Number>(),
+                              join.Get("lead").As<Napi::Number>()};
+  }
   const auto members = object.Get("members").As<Napi::Array>();
   for (uint32_t i = 0; i < members.Length(); ++i) {
     const auto entry = members.Get(i).As<Napi::Object>();

@@ -25,6 +25,7 @@ PlanOptions planOptions(const Napi::Object& object, const ModelDescription& mode
   options.length = object.Get("length").As<Napi::Number>();
   options.networkLength = model.segment;
   options.minLength = model.minLength;
+  options.overlapAdd = model.overlapAdd;
   options.segment = object.Get("segment").As<Napi::Number>();
   options.overlap = object.Get("overlap").As<Napi::Number>();
   options.transitionPower = object.Get("transitionPower").As<Napi::Number>();

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "device_slots.h"
 #include "skeleton.h"
@@ -12,6 +13,15 @@ namespace {
 
 int64_t integer(const Napi::Object& object, const char* name) {
   return object.Get(name).As<Napi::Number>().Int64Value();
+}
+
+std::vector<int64_t> integers(const Napi::Value& value) {
+  const auto array = value.As<Napi::Array>();
+  std::vector<int64_t> result;
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    result.push_back(array.Get(i).As<Napi::Number>().Int64Value());
+  }
+  return result;
 }
 
 Precision precision(const std::string& name) {
@@ -48,7 +58,8 @@ QuantisedTensor quantised(const Napi::Object& object) {
 
 SkeletonTask describe(const Napi::Object& object) {
   SkeletonTask task;
-  task.skeleton = object.Get("skeleton").As<Napi::String>();
+  if (object.Has("skeleton")) task.skeleton = object.Get("skeleton").As<Napi::String>();
+  if (object.Has("script")) task.script = object.Get("script").As<Napi::String>();
   task.weights = object.Get("weights").As<Napi::String>();
   task.out = object.Get("out").As<Napi::String>();
   const auto parameters = object.Get("parameters").As<Napi::Array>();
@@ -60,6 +71,7 @@ SkeletonTask describe(const Napi::Object& object) {
     } else {
       task.parameters[name] = stored(entry);
     }
+    if (entry.Has("shape")) task.shapes[name] = integers(entry.Get("shape"));
   }
   return task;
 }

@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "batch_runner.h"
 #include "compute_device.h"
 #include "network.h"
+#include "plan.h"
 
 namespace oxboard {
 
@@ -24,6 +26,7 @@ struct ModelDescription {
   int sampleRate = 0;
   int64_t segment = 0;    // sample frames
   int64_t minLength = 0;  // sample frames; equal to `segment` when the input length is fixed
+  std::optional<OverlapAdd> overlapAdd;
   std::vector<Member> members;
 };
 

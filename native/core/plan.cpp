@@ -40,7 +40,13 @@ Plan::Plan(PlanOptions options) : options_(std::move(options)) {
   require(!o.sources.empty(), "no source is requested");
   require(o.shiftOffsets.size() == o.memberWeights.size(), "one list of shifts per member");
 
-  stride_ = static_cast<int64_t>((1 - o.overlap) * static_cast<double>(o.segment));
+  if (o.overlapAdd) {
+    require(o.segment == o.networkLength, "a network with overlap-add takes whole segments only");
+    require(o.overlapAdd->overlap >= 0 && o.overlapAdd->lead >= 0, "overlap-add is negative");
+    stride_ = o.segment - o.overlapAdd->overlap;
+  } else {
+    stride_ = static_cast<int64_t>((1 - o.overlap) * static_cast<double>(o.segment));
+  }
   require(stride_ > 0, "overlap leaves no stride");
   window_ = transitionWindow(o.segment, o.transitionPower);
   strideSums_ = window_;
@@ -62,6 +68,7 @@ Plan::Plan(PlanOptions options) : options_(std::move(options)) {
         require(offsets[shift] >= 0 && offsets[shift] <= o.maxShift, "shift out of range");
         pass.start = offsets[shift] - o.maxShift;
       }
+      if (o.overlapAdd) pass.start -= o.overlapAdd->lead;
       pass.chunks = divideUp(o.length - pass.start, stride_);
       rounds = std::max(rounds, pass.chunks);
       totalChunks_ += pass.chunks;
@@ -81,6 +88,13 @@ Chunk Plan::chunkAt(int pass, int64_t index) const {
   chunk.start = passes_[pass].start + index * stride_;
   chunk.length = std::min(o.segment, o.length - chunk.start);
 
+  if (o.overlapAdd) {
+    // Its frames lie on a grid from the first segment on, which a centered chunk would leave.
+    chunk.inputLength = chunk.length;
+    chunk.inputStart = chunk.start;
+    chunk.zeroTail = o.networkLength - chunk.length;
+    return chunk;
+  }
   // A network of fixed length gets a short chunk extended to the chunk length on both sides with
   // the real audio around it (TensorChunk.padded); what a user's smaller segment still lacks, the
   // network itself fills with zeros at the end (HTDemucs.forward).
@@ -161,7 +175,8 @@ std::vector<float> Plan::frameWeights(const Chunk& chunk) const {
   const Pass& pass = passes_[chunk.pass];
   const std::vector<int64_t>& shifts = options_.shiftOffsets[pass.member];
   const double passes = static_cast<double>(std::max<size_t>(shifts.size(), 1));
-  std::vector<float> weights(chunk.length);
+  std::vector<float> weights(chunk.length, static_cast<float>(1 / passes));
+  if (options_.overlapAdd) return weights;
   for (int64_t i = 0; i < chunk.length; ++i) {
     // The windows of all chunks that cover this frame: each is one stride further into its own.
     const int64_t frame = chunk.index * stride_ + i;

@@ -8,9 +8,19 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace oxboard {
+
+/**
+ * For networks whose outputs are added up as they are, such as the inverse STFT of separate runs of
+ * frames: no window and no average. Lengths are in sample frames.
+ */
+struct OverlapAdd {
+  int64_t overlap = 0;  // shared by neighboring segments
+  int64_t lead = 0;     // silence that the first segment has before the song
+};
 
 struct PlanOptions {
   int64_t length = 0;         // sample frames of the song, at least 1
@@ -19,6 +29,8 @@ struct PlanOptions {
   int64_t segment = 0;    // sample frames of a chunk, at most networkLength
   double overlap = 0.25;  // from 0 up to, not including, 1
   double transitionPower = 1;
+  // If set, it decides how chunks are joined; overlap and transitionPower are not used then.
+  std::optional<OverlapAdd> overlapAdd;
   // Weight of each bag member (outer) for each source of the model (inner).
   std::vector<std::vector<double>> memberWeights;
   std::vector<int> sources;  // indices of the requested sources
@@ -87,7 +99,7 @@ class Plan {
   /**
    * How much each frame of a chunk counts in the finished stem: the triangular window divided by
    * the sum of all windows of the pass there, divided by the number of shifts. Without the weight
-   * of the member, for which see sourceWeight.
+   * of the member, for which see sourceWeight. With OverlapAdd every frame counts fully.
    */
   std::vector<float> frameWeights(const Chunk& chunk) const;
 

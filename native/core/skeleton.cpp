@@ -30,6 +30,24 @@ torch::jit::Module loadSkeleton(const std::string& path) {
   }
 }
 
+/** @throws std::exception as libtorch throws it, for source that is not TorchScript. */
+torch::jit::Module compileGraph(const SkeletonTask& task) {
+  torch::jit::Module module("Network");
+  for (const auto& [name, shape] : task.shapes) {
+    // Filled in before it is used; until then it takes no memory.
+    module.register_parameter(name, at::zeros({1}).expand(shape), /*is_buffer=*/false);
+  }
+  // Freezing asks every module whether it is in training.
+  module.register_attribute("training", c10::BoolType::get(), false);
+  try {
+    module.define(task.script);
+  } catch (const std::exception& error) {
+    throw Error(ErrorCode::kModelInvalid,
+                "The source of the graph does not compile: " + std::string(error.what()));
+  }
+  return module;
+}
+
 void fill(torch::jit::Module& module, const SkeletonTask& task) {
   const WeightsFile file(task.weights);
   size_t filled = 0;
@@ -113,7 +131,8 @@ void save(const torch::jit::Module& module, const std::string& path) {
 void fillSkeleton(const SkeletonTask& task) {
   const size_t failuresBefore = failedAllocations();
   try {
-    torch::jit::Module module = loadSkeleton(task.skeleton);
+    torch::jit::Module module =
+        task.script.empty() ? loadSkeleton(task.skeleton) : compileGraph(task);
     fill(module, task);
     save(module, task.out);
   } catch (const Error&) {

@@ -1,10 +1,11 @@
-// A skeleton is the graph of a network without its weights: its parameters are views of one
-// stored number. Filled with published weights it is an archive's network file.
+// A network file of an archive, made of a graph and published weights. The graph is a skeleton (a
+// TorchScript file whose parameters are views of one stored number) or TorchScript source.
 #pragma once
 
 #include <map>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "diffq.h"
 #include "weights_file.h"
@@ -12,9 +13,12 @@
 namespace oxboard {
 
 struct SkeletonTask {
-  std::string skeleton;  // path of the graph
-  std::string weights;   // path of the published file
-  std::string out;       // path of the file to write, which must not exist
+  std::string skeleton;  // path of the graph; empty with `script`
+  std::string script;    // source of the methods of the graph, `forward` among them
+  /** Shapes of the parameters that `script` uses, as attributes of `self`. */
+  std::map<std::string, std::vector<int64_t>> shapes;
+  std::string weights;  // path of the published file
+  std::string out;      // path of the file to write, which must not exist
   /** What each parameter of the graph is filled with. */
   std::map<std::string, std::variant<StoredTensor, QuantisedTensor>> parameters;
 };

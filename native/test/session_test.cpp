@@ -222,6 +222,43 @@ TEST_CASE("session: bags weigh their members per source and skip those that nobo
   CHECK(stems[2][70] == doctest::Approx(5));
 }
 
+TEST_CASE("session: overlap-add sums segments as they come, and resumes to the same bit") {
+  constexpr int64_t kOverlap = 30;
+  constexpr int64_t kLead = 40;
+  // Neighbors fade into each other, so that their plain sum is the song.
+  at::Tensor fade = at::ones({100});
+  const at::Tensor ramp = (at::arange(kOverlap) + 1) / static_cast<double>(kOverlap + 1);
+  fade.slice(0, 0, kOverlap).copy_(ramp);
+  fade.slice(0, 100 - kOverlap, 100).copy_(ramp.flip(0));
+  const ToyFile file(
+      "def forward(self, x):\n  y = x * self.fade\n  return torch.stack([y, 2 * y], dim=1)\n",
+      {{"fade", fade}});
+  const auto model = toyModel({&file});
+  for (const int64_t length : {1, 29, 60, 61, 100, 431}) {
+    for (const bool shifted : {false, true}) {
+      PlanOptions plan = options(length);
+      plan.overlapAdd = OverlapAdd{kOverlap, kLead};
+      plan.batchSize = 3;
+      if (shifted) plan.shiftOffsets = {{3, 50, 0}};
+      const Audio audio = song(length);
+      Session whole(model, plan, SongStatistics{0, 1, false});
+      const Audio stems = runSession(whole, audio);
+      CAPTURE(length);
+      CAPTURE(shifted);
+      for (size_t row = 0; row < stems.size(); ++row) {
+        CHECK(largestDifference(stems[row], audio[row % 2], row < 2 ? 1 : 2) < 1e-5);
+      }
+      plan.resumeFrom = length / 2;
+      Session resumed(model, plan, SongStatistics{0, 1, false});
+      const Audio rest = runSession(resumed, audio);
+      for (size_t row = 0; row < stems.size(); ++row) {
+        const std::vector<float> expected(stems[row].begin() + plan.resumeFrom, stems[row].end());
+        CHECK(rest[row] == expected);
+      }
+    }
+  }
+}
+
 TEST_CASE("session: silence gives silence and runs nothing") {
   const ToyFile broken("def forward(self, x):\n  assert False, 'ran'\n  return x\n");
   Session session(toyModel({&broken}), options(1000), {0, 0, true});

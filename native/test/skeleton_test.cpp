@@ -177,6 +177,33 @@ TEST_CASE("a skeleton is filled with numbers of every kind") {
                                                       fixture.expected["full"]));
 }
 
+TEST_CASE("a graph given as source is compiled, filled and saved as a network file") {
+  Fixture fixture;
+  SkeletonTask task = fixture.task;
+  task.skeleton.clear();
+  task.parameters.erase("packed");
+  task.parameters.erase("brain");
+  task.shapes = {{"half", {3, 2}}, {"full", {2, 3}}};
+  task.script =
+      "def scaled(self, x, weight: Tensor):\n"
+      "  return x * weight.permute([1, 0]).contiguous()\n"
+      "def forward(self, x):\n"
+      "  return self.scaled(x, self.half) + self.full\n";
+  fillSkeleton(task);
+  torch::jit::Module module = torch::jit::load(task.out);
+  module.eval();
+  const at::Tensor x = at::randn({2, 3});
+  const at::Tensor half = fixture.expected["half"].to(at::kFloat).view({3, 2}).t();
+  CHECK(at::equal(torch::jit::freeze(module).forward({x}).toTensor(),
+                  x * half + fixture.expected["full"]));
+
+  std::remove(task.out.c_str());
+  task.script = "def forward(self, x):\n  return self.missing\n";
+  CHECK(failure(task) == ErrorCode::kModelInvalid);
+  task.script = "no source";
+  CHECK(failure(task) == ErrorCode::kModelInvalid);
+}
+
 TEST_CASE("weights that are not the skeleton's are refused, and nothing is left behind") {
   constexpr int64_t kHuge = std::numeric_limits<int64_t>::max();
   const std::map<std::string, std::function<void(Fixture&)>> damages = {

@@ -269,18 +269,20 @@ export class Separator {
         options.resumeFrom,
       );
     }
+    const { overlapAdd, normalize } = this.model;
     const plan: NativePlan = {
       length: song.frames,
       segment,
-      overlap: options.overlap,
+      overlap: overlapAdd ? overlapAdd.overlap / segment : options.overlap,
       transitionPower: options.transitionPower,
       sources: stems.map((stem) => this.model.sources.indexOf(stem)),
       shiftOffsets: drawShifts(this.model, options.shifts, options.seed),
       maxShift: maxShift(this.model.sampleRate),
       batchSize: options.batchSize,
       resumeFrom: options.resumeFrom,
-      mean: song.mean,
-      deviation: song.deviation,
+      ...(normalize === 'demucs'
+        ? { mean: song.mean, deviation: song.deviation }
+        : { mean: 0, deviation: 1 }),
       silent: song.silent,
     };
     onManifest(

@@ -113,7 +113,7 @@ async function admitLink(
   const { options } = request.form;
   checkOptions(options, model, model.sampleRate);
   checkWork(options, model, Math.min(SHORT_SONG, youtubeMaxDuration), youtubeMaxDuration);
-  const { sampleRate, segment, minLength, realtimeFactor } = model;
+  const { sampleRate, segment, minLength, overlapAdd, realtimeFactor } = model;
   const source = {
     kind: 'youtube' as const,
     url,
@@ -122,7 +122,7 @@ async function admitLink(
     sha256: null,
     sizeBytes: null,
     durationSeconds: null,
-    model: { sampleRate, segment, minLength, realtimeFactor },
+    model: { sampleRate, segment, minLength, overlapAdd, realtimeFactor },
   };
   return jobs.admit({
     ...(await admission(request, jobs, model, youtubeMaxDuration, url)),

@@ -54,6 +54,10 @@ const pricedModel = z.object({
   sampleRate: described(count, 'Samples per second'),
   segment: described(count, 'Longest input of the networks, in sample frames'),
   minLength: described(count, 'Shortest input of the networks, in sample frames'),
+  overlapAdd: described(
+    z.object({ overlap: count, lead: count }).optional(),
+    'For networks whose segments are added as they are: frames that neighbors share, and frames of silence before the song',
+  ),
   realtimeFactor: described(
     z.number().nullable(),
     'Seconds of audio per second of work, as measured; null until it was',

@@ -5,6 +5,7 @@
  * Every method throws OxboardError REDIS_UNAVAILABLE when Redis does not answer within a few seconds, and
  * those that write REDIS_REFUSES_WRITES when it takes no writes.
  */
+import type { License } from '../models/license.js';
 import type { TraceContext } from '../observability/tracing.js';
 import type {
   Job,
@@ -139,7 +140,7 @@ export interface WorkerModel extends PricedModel {
   hash: string;
   embedded: boolean;
   notice: string | null;
-  license: string | null;
+  license: License;
   sizeBytes: number;
 }
 

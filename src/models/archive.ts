@@ -6,13 +6,12 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { OxboardError } from '../errors.js';
 import { sha256OfFile } from '../lib/hash.js';
+import { licenseSchema } from './license.js';
 
 /** Names of models, files and sources: they become parts of paths. */
 const safeName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/);
-const frames = z
-  .int()
-  .min(1)
-  .max(44_100 * 3600);
+const MAX_FRAMES = 44_100 * 3600;
+const frames = z.int().min(1).max(MAX_FRAMES);
 
 const memberSchema = z.object({
   file: safeName,
@@ -29,12 +28,22 @@ const descriptionSchema = z
     segment: frames,
     minLength: frames,
     members: z.array(memberSchema).min(1).max(64),
+    family: safeName.optional(),
+    normalize: z.enum(['demucs', 'none']).default('demucs'),
+    overlapAdd: z
+      .object({ overlap: z.int().min(0), lead: z.int().min(0).max(MAX_FRAMES) })
+      .optional(),
     torch: z.string().optional(),
     origin: z.string().optional(),
-    license: z.string().optional(),
+    license: licenseSchema.optional(),
     notice: z.string().optional(),
   })
   .refine((model) => model.minLength <= model.segment, 'minLength exceeds segment')
+  .refine(
+    ({ overlapAdd, segment, minLength }) =>
+      !overlapAdd || (overlapAdd.overlap < segment && minLength === segment),
+    'overlapAdd needs segments of one length, longer than their overlap',
+  )
   .refine(
     (model) => new Set(model.sources).size === model.sources.length,
     'a source is named twice',
@@ -49,8 +58,15 @@ const descriptionSchema = z
   );
 
 /**
- * The content of `model.json`. `segment` and `minLength` are in sample frames; they are equal when the
- * networks take one length only. `notice` warns users of the stems, for example of an untrained model.
+ * The content of `model.json`. Lengths are in sample frames.
+ *
+ * - `segment` and `minLength` are equal when the networks take one length only.
+ * - `family`: the kind of network, for people.
+ * - `normalize`: `demucs` takes mean and deviation of the whole song out of the input, `none` does not.
+ * - `overlapAdd`: the outputs of neighboring segments are added as they are, for networks that end in an
+ *   inverse STFT. `overlap` is what two neighbors share, `lead` the silence that the first segment has
+ *   before the song. Without it, outputs fade into each other.
+ * - `notice` warns users of the stems, for example of an untrained model.
  */
 export type ModelDescription = Readonly<z.output<typeof descriptionSchema>>;
 

@@ -23,6 +23,7 @@ export const PUBLISHED_NAMES: readonly string[] = [
   'mdx_extra',
   'mdx_extra_q',
   'htdemucs_6s',
+  'spleeter-2stems',
 ];
 
 export interface LibraryOptions {

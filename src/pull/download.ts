@@ -119,7 +119,8 @@ function retryDelayMs({ url, retry }: DownloadRequest, error: TransientError, fa
   return Math.max(requestedMs, backoffMs * (0.5 + Math.random() / 2));
 }
 
-const exhausted = (url: URL, error: TransientError): OxboardError =>
+/** The error of a URL that was tried often enough. */
+export const exhausted = (url: URL, error: TransientError): OxboardError =>
   new OxboardError(
     'DOWNLOAD_FAILED',
     `${displayUrl(url)} could not be downloaded: ${error.message}. Run the command again: it goes ` +
@@ -254,8 +255,8 @@ async function receive(
   }
 }
 
-/** The connection ended before its answer did. */
-class BrokenBody extends Error {}
+/** The connection ended before its answer did; the cause says how. */
+export class BrokenBody extends Error {}
 
 /** Bytes that may wait to be written: more than any published file has. */
 const MAX_WAITING_BYTES = 2 ** 28;
@@ -269,7 +270,7 @@ const MAX_WAITING_BYTES = 2 ** 28;
  *
  * @returns an iterable that throws BrokenBody.
  */
-function readBody(body: Readable): AsyncIterable<Buffer> {
+export function readBody(body: Readable): AsyncIterable<Buffer> {
   const chunks: Buffer[] = [];
   let waitingBytes = 0;
   let ended = false;

@@ -22,6 +22,8 @@ export interface Timeouts {
 export const TIMEOUTS: Timeouts = { connectMs: 15_000, stallMs: 30_000 };
 
 export interface Answer {
+  /** Where the answer came from, after redirects. */
+  url: URL;
   status: 200 | 206 | 416;
   header: (name: string) => string | undefined;
   body: Dispatcher.ResponseData['body'];
@@ -88,7 +90,9 @@ async function get(
     };
     const { statusCode: status, body } = response;
     if (fromOrigin) Object.assign(linked, linkedFile(header));
-    if (status === 200 || status === 206 || status === 416) return { status, header, body, linked };
+    if (status === 200 || status === 206 || status === 416) {
+      return { url, status, header, body, linked };
+    }
     await body.dump().catch(() => undefined);
     const location = header('location');
     if (!REDIRECTS.includes(status) || location === undefined) {

@@ -5,12 +5,11 @@ import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OxboardError } from '../errors.js';
 import { parseDescription, type ModelDescription } from '../models/archive.js';
+import { UNKNOWN_LICENSE } from '../models/license.js';
 import type { PublishedModel } from './catalogue.js';
 
-/** A network file that was written, and what the published file says of the network. */
-export interface AssembledMember {
-  /** SHA-256 of the network file. */
-  sha256: string;
+/** What the published weights say of a network. */
+export interface NetworkFacts {
   sources: readonly string[];
   /** Sample frames. */
   segment: number;
@@ -18,14 +17,28 @@ export interface AssembledMember {
   minLength: number;
   sampleRate: number;
   channels: number;
+  /** As in model.json; absent: its defaults. */
+  normalize?: ModelDescription['normalize'];
+  overlapAdd?: ModelDescription['overlapAdd'];
+}
+
+/** A network file that was written. */
+export interface AssembledMember extends NetworkFacts {
+  /** SHA-256 of the network file. */
+  sha256: string;
+}
+
+export interface AssembleTask {
+  family: PublishedModel['family'];
+  /** Path of the published file. */
+  weights: string;
+  /** Path of the network file to write; nothing may be there. After an error nothing is. */
+  out: string;
+  signal?: AbortSignal | undefined;
 }
 
 /** Makes a network file of published weights: see assembleMember. Tests have their own. */
-export type Assemble = (task: {
-  weights: string;
-  out: string;
-  signal: AbortSignal;
-}) => Promise<AssembledMember>;
+export type Assemble = (task: AssembleTask) => Promise<AssembledMember>;
 
 export interface ArchiveTask {
   model: PublishedModel;
@@ -57,7 +70,7 @@ export async function writeArchive(
   for (const [signature, file] of weights) {
     onProgress(networks.size / weights.size);
     const out = join(directory, fileOf(signature));
-    const network = await assemble({ weights: file, out, signal });
+    const network = await assemble({ family: model.family, weights: file, out, signal });
     signal.throwIfAborted();
     checkSources(model, signature, network);
     await flush(out);
@@ -88,7 +101,7 @@ function describe(
   const all = [...networks.values()];
   const [first] = all;
   if (!first) throw new OxboardError('INTERNAL', `${model.name} has no networks`);
-  const { sampleRate, channels } = first;
+  const { sampleRate, channels, normalize, overlapAdd } = first;
   if (all.some((one) => one.sampleRate !== sampleRate || one.channels !== channels)) {
     throw new OxboardError('MODEL_INVALID', `The networks of ${model.name} do not fit together`);
   }
@@ -97,19 +110,22 @@ function describe(
     model.segmentSeconds === undefined ? own : Math.floor(model.segmentSeconds * sampleRate);
   return {
     name: model.name,
+    family: model.family,
     sources: model.sources,
     sampleRate,
     channels,
     segment,
     minLength: Math.max(...all.map(({ minLength }) => minLength)),
+    normalize,
+    overlapAdd,
     members: model.members.map(({ signature, weights }) => ({
       file: fileOf(signature),
       sha256: networks.get(signature)?.sha256,
       weights,
     })),
-    ...(torch !== undefined && { torch }),
+    torch,
     origin,
-    license: published ? model.license : 'unknown',
+    license: published ? model.license : UNKNOWN_LICENSE,
     ...(!published && { notice: 'its weights are not the published ones' }),
   };
 }

@@ -16,6 +16,7 @@ import {
   archiveSize,
   fileSize,
   findPublished,
+  requireLicense,
   type PublishedFile,
   type PublishedMember,
   type PublishedModel,
@@ -45,10 +46,12 @@ export interface PullProgress {
 
 export interface PullOptions {
   modelsDir?: string | undefined;
-  /** A mirror's URL or a folder; undefined: Hugging Face. */
+  /** A mirror's URL or a folder; undefined: where the model is published. */
   source?: string | undefined;
-  /** Sent to the source's host, and nowhere else. */
+  /** Sent to the source's host, and nowhere else; a Python package index gets none. */
   token?: string | undefined;
+  /** Refuses a model whose publisher states no license for the weights. */
+  requireLicense?: boolean | undefined;
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: PullProgress) => void) | undefined;
   /** Called with sentences for the user: a broken connection, a file without a published checksum. */
@@ -94,7 +97,7 @@ const SPARE_BYTES = 20e6;
 /**
  * Installs a published model. An intact one of that name is left as it is; a damaged one is replaced.
  *
- * @throws OxboardError MODEL_UNKNOWN, MODEL_INVALID, MODEL_BUSY, DOWNLOAD_FAILED,
+ * @throws OxboardError MODEL_UNKNOWN, LICENSE_NOT_STATED, MODEL_INVALID, MODEL_BUSY, DOWNLOAD_FAILED,
  * DOWNLOAD_UNAUTHORISED, DOWNLOAD_NOT_FOUND, DOWNLOAD_CORRUPT, DISK_FULL, OUTPUT_UNWRITABLE,
  * INVALID_OPTION, and what `assemble` and `verify` throw; `signal.reason` when aborted.
  */
@@ -103,10 +106,11 @@ export async function pullModel(name: string, options: PullOptions): Promise<Pul
   const outer = options.signal ?? new AbortController().signal;
   outer.throwIfAborted();
   const model = findPublished(name);
+  if (options.requireLicense) requireLicense(model);
   const http = await openHttp({ ...TIMEOUTS, ...options.timeouts });
   try {
     const retry = { ...RETRY_POLICY, ...options.retry };
-    const source = openSource(options.source, { http, retry, token });
+    const source = await openSource(options.source, model, { http, retry, token });
     const folder = installFolder(options);
     const installed = await intact(model, folder, outer, onNotice);
     if (installed) return installed;
@@ -249,7 +253,9 @@ class Pull {
 
   async #checkSpace(): Promise<void> {
     const sizes = this.#members.map(({ weightsFile }) => fileSize(this.model, weightsFile));
-    const needed = this.source.diskUse(sum(sizes)) + archiveSize(this.model) + SPARE_BYTES;
+    const unpacked = this.model.family === 'spleeter' ? archiveSize(this.model) : 0;
+    const needed =
+      this.source.diskUse(sum(sizes)) + unpacked + archiveSize(this.model) + SPARE_BYTES;
     const there = await sizeOfFiles(this.#work);
     await requireFreeSpace(this.folder, needed - there, this.place);
   }

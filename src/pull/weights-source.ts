@@ -1,5 +1,5 @@
 /**
- * The places that published files come from: Hugging Face, a mirror, or a folder.
+ * The places that published files come from: Hugging Face, a Python package index, a mirror, or a folder.
  */
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
@@ -8,10 +8,12 @@ import type { DiskPlace } from '../lib/disk.js';
 import { sha256OfFile } from '../lib/hash.js';
 import { redactUrl } from '../lib/redact-url.js';
 import { OxboardError } from '../errors.js';
+import { retry } from '../lib/retry.js';
 import { HUB, type PublishedModel } from './catalogue.js';
 import type { Http } from './http.js';
-import { displayUrl } from './http-errors.js';
-import { download, type RetryPolicy } from './download.js';
+import { displayUrl, TransientError } from './http-errors.js';
+import { download, exhausted, type RetryPolicy } from './download.js';
+import { findInIndex, packageIndex } from './package-index.js';
 
 /** A published file on this machine. */
 export interface ObtainedFile {
@@ -55,18 +57,28 @@ export interface SourceOptions {
 }
 
 /**
- * @param source a URL or a folder; undefined: Hugging Face.
- * @throws OxboardError INVALID_OPTION
+ * @param source a URL or a folder; undefined: where the model is published.
+ * @throws OxboardError INVALID_OPTION, INVALID_ENVIRONMENT
  */
-export function openSource(source: string | undefined, options: SourceOptions): Source {
-  if (source === undefined) return webSource(new URL(HUB), [hubLayout], true, options);
+export async function openSource(
+  source: string | undefined,
+  { host }: PublishedModel,
+  options: SourceOptions,
+): Promise<Source> {
+  if (source === undefined) {
+    return host === 'hub'
+      ? webSource(new URL(HUB), [hubLayout], true, options)
+      : indexSource(await packageIndex(), options);
+  }
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(source)?.[1]?.toLowerCase();
   if (scheme === undefined) return folderSource(resolve(source));
   if (URL.canParse(source)) {
     const url = new URL(source);
     if (scheme === 'file') return folderSource(fileURLToPath(url));
     if (['http', 'https'].includes(scheme)) {
-      return webSource(url, [hubLayout, modelLayout, flatLayout], false, options);
+      const layouts =
+        host === 'hub' ? [hubLayout, modelLayout, flatLayout] : [modelLayout, flatLayout];
+      return webSource(url, layouts, false, options);
     }
   }
   throw new OxboardError(
@@ -125,6 +137,42 @@ function webSource(
       }
       const tried = candidates.map((layout) => displayUrl(address(layout, model, name)));
       throw notFound(name, tried);
+    },
+  };
+}
+
+/** A Python package index: its page about the package says where the file lies. */
+function indexSource(index: URL, { http, retry: policy }: SourceOptions): Source {
+  const delaysMs = Array.from({ length: policy.attempts - 1 }, (_, failures) =>
+    Math.min(policy.maxDelayMs, policy.firstDelayMs * 2 ** failures),
+  );
+  return {
+    published: true,
+    describe: ({ repository }) => `${displayUrl(index)}${repository}/`,
+    diskUse: (size) => size,
+    async obtain({ model, file: name, folder, known, ...task }) {
+      const { signal, onNotice } = task;
+      const find = () =>
+        findInIndex(http, { index, project: model.repository, file: name }, signal);
+      const url = await retry(find, {
+        delaysMs,
+        isTransient: (error) => error instanceof TransientError,
+        onRetry: (error) => onNotice(`${(error as Error).message}; trying again`),
+        signal,
+      }).catch((error: unknown) => {
+        throw error instanceof TransientError ? exhausted(index, error) : error;
+      });
+      const file = join(folder, name);
+      const tokenAdvice = 'Put a name and a password for it into PIP_INDEX_URL';
+      const found = await download(http, {
+        ...task,
+        ...known,
+        url,
+        tokenAdvice,
+        file,
+        retry: policy,
+      });
+      return { ...found, path: file };
     },
   };
 }

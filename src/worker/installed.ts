@@ -4,6 +4,7 @@
 import { sha256Hex } from '../lib/hash.js';
 import { OxboardError } from '../errors.js';
 import type { InstalledModel } from '../models/archive.js';
+import { UNKNOWN_LICENSE } from '../models/license.js';
 import { defaultModel, listModels, type LibraryOptions } from '../models/library.js';
 import type { WorkerModel } from '../jobs/ports.js';
 import type { Speeds } from './speeds.js';
@@ -43,7 +44,8 @@ export async function installedModels(
   const models = await listModels(library);
   const announce = async (model: InstalledModel): Promise<WorkerModel> => {
     const { name, embedded, sizeBytes, description } = model;
-    const { sources, sampleRate, segment, minLength, notice = null, license = null } = description;
+    const { sources, sampleRate, segment, minLength, overlapAdd } = description;
+    const { notice = null, license = UNKNOWN_LICENSE } = description;
     const hash = modelHash(model);
     return {
       name,
@@ -56,6 +58,7 @@ export async function installedModels(
       sizeBytes,
       segment,
       minLength,
+      overlapAdd,
       realtimeFactor: await speeds.of(hash),
     };
   };

@@ -26,10 +26,33 @@ describe('oxboard models', () => {
       assert.equal(status, 0);
       assert.match(
         stdout,
-        /^htdemucs +drums, bass, other, vocals; 1 network; \d+ kB; licence unknown$/m,
+        /^htdemucs +drums, bass, other, vocals; 1 network; \d+ kB; licence: unknown \(unclear\)$/m,
       );
       assert.match(stdout, /^toy .*note: .*untrained/m);
     }
+  });
+
+  it('says what speaks for each model, and measures the speed of one once', async (context) => {
+    const folder = temporaryFolder(context);
+    cpSync(path.join(modelsDir, 'toy'), path.join(folder, 'toy'), { recursive: true });
+    const env = { XDG_CACHE_HOME: temporaryFolder(context) };
+    const list = () => oxboard(['models', 'list', '--available', '--models-dir', folder], { env });
+    const first = await list();
+    assert.equal(first.status, 0, first.stderr);
+    assert.match(first.stderr, /^Measuring the speed of toy, once$/m);
+    const speed =
+      /^toy \(installed\)\n {2}stems .*\n {2}quality .*\n {2}speed {4}(\d.* x real time here \(cpu, .*)/m;
+    const measured = speed.exec(first.stdout)?.[1];
+    assert.ok(measured, first.stdout);
+    assert.match(
+      first.stdout,
+      /^spleeter-2stems\n {2}stems {4}vocals, accompaniment\n {2}quality {2}SDR vocals 6\.6 dB .*\n {2}speed {4}measured once it is installed\n {2}memory .*\n {2}size {5}73 MB to download.*\n {2}licence {2}MIT \(stated for the weights\)\. Source: .* checked 2026-/m,
+    );
+    assert.match(first.stdout, /^htdemucs\n(.*\n)*? {2}licence {2}none stated \(no grant/m);
+
+    const second = await list();
+    assert.equal(second.stderr, '');
+    assert.equal(speed.exec(second.stdout)?.[1], measured);
   });
 
   it('verifies checksums of one model or all', async (context) => {

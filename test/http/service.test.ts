@@ -31,7 +31,7 @@ void describe('models and health', () => {
         segment_seconds: 7.8,
         embedded: false,
         notice: null,
-        license: 'MIT',
+        license: { name: 'MIT', grant: 'stated', source: 'a test', checked: null },
         size_bytes: 1000,
         realtime_factor: 2,
         available: true,

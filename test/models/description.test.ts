@@ -52,6 +52,31 @@ describe('model.json', () => {
     for (const text of seeds) assert.ok(parse(text));
   });
 
+  it('may name a license alone, which is then a claim and no more', () => {
+    const json = JSON.parse(seeds[0] ?? '') as object;
+    const licenseOf = (license: unknown) =>
+      parseDescription(JSON.stringify({ ...json, license }), FILE).license;
+    assert.equal(licenseOf('MIT')?.grant, 'unclear');
+    const stated = { name: 'MIT', grant: 'stated', source: 'its card', checked: '2026-11-27' };
+    assert.deepEqual(licenseOf(stated), stated);
+    assert.throws(() => licenseOf({ ...stated, grant: 'perhaps' }), { code: 'MODEL_INVALID' });
+  });
+
+  it('may say how segments are added, where they have one length', () => {
+    const json = { ...(JSON.parse(seeds[0] ?? '') as object), segment: 1000, minLength: 1000 };
+    const text = (changes: object) => JSON.stringify({ ...json, ...changes });
+    assert.ok(parse(text({ overlapAdd: { overlap: 999, lead: 0 }, normalize: 'none' })));
+    for (const changes of [
+      { overlapAdd: { overlap: 1000, lead: 0 } },
+      { overlapAdd: { overlap: -1, lead: 0 } },
+      { overlapAdd: { overlap: 10, lead: 2 ** 40 } },
+      { overlapAdd: { overlap: 10, lead: 0 }, minLength: 500 },
+      { normalize: 'loudness' },
+    ]) {
+      assert.equal(parse(text(changes)), false, JSON.stringify(changes));
+    }
+  });
+
   it('is valid or refused when values are changed at random', (context) => {
     const random = randomNumbers(1);
     let accepted = 0;

@@ -11,6 +11,7 @@ import { temporaryFolder } from '../support/audio.js';
 import { skeleton, writePublished } from '../support/published.js';
 
 const { signal } = new AbortController();
+const family = 'demucs';
 
 describe('published weights of full size', () => {
   it('become an archive that separates, in memory for the weights once', async (context) => {
@@ -24,7 +25,7 @@ describe('published weights of full size', () => {
     loadNative();
 
     const before = process.resourceUsage().maxRSS;
-    const { sha256, ...facts } = await assembleMember({ weights, out, signal });
+    const { sha256, ...facts } = await assembleMember({ family, weights, out, signal });
     const grown = (process.resourceUsage().maxRSS - before) * 1024;
     const numbers = description.parameters.map(({ shape }) => shape.reduce((a, b) => a * b, 1));
     const bytes = 4 * numbers.reduce((a, b) => a + b, 0);
@@ -55,22 +56,25 @@ describe('published weights of full size', () => {
     writePublished(weights, skeleton('htdemucs_6'), { sparse: true });
 
     const stop = new AbortController();
-    const aborted = assembleMember({ weights, out, signal: stop.signal });
+    const aborted = assembleMember({ family, weights, out, signal: stop.signal });
     const reason = new Error('enough');
     const watch = setInterval(() => existsSync(out) && stop.abort(reason), 1);
     await assert.rejects(aborted, (error) => error === reason);
     clearInterval(watch);
-    await assert.rejects(assembleMember({ weights, out, signal: stop.signal }), reason);
+    await assert.rejects(assembleMember({ family, weights, out, signal: stop.signal }), reason);
 
     const refusal = (code: string) => (error: unknown) =>
       error instanceof OxboardError && error.code === code;
     const nowhere = path.join(folder, 'no', 'such', 'folder.pt');
     await assert.rejects(
-      assembleMember({ weights, out: nowhere, signal }),
+      assembleMember({ family, weights, out: nowhere, signal }),
       refusal('OUTPUT_UNWRITABLE'),
     );
     truncateSync(weights, 1 << 20);
-    await assert.rejects(assembleMember({ weights, out, signal }), refusal('MODEL_INVALID'));
+    await assert.rejects(
+      assembleMember({ family, weights, out, signal }),
+      refusal('MODEL_INVALID'),
+    );
     assert.deepEqual(readdirSync(folder), ['weights.safetensors']);
   });
 });

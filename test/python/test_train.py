@@ -209,7 +209,7 @@ def test_evaluates_and_exports(trained: Path, pools: Path, tmp_path: Path, capfd
     archive = tmp_path / "oxboard-mini"
     description = json.loads((archive / "model.json").read_text())
     assert description["sources"] == SOURCES
-    assert description["license"] == "MIT"
+    assert description["license"]["name"] == "MIT"
     assert "synthetic music" in description["notice"]
     network_file = archive / description["members"][0]["file"]
     assert network_file.stat().st_size < 8_000_000

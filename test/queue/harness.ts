@@ -36,7 +36,7 @@ export const model = (name: string, overrides: Partial<WorkerModel> = {}): Worke
   hash: `hash of ${name}`,
   embedded: false,
   notice: null,
-  license: null,
+  license: { name: 'MIT', grant: 'stated', source: 'a test', checked: null },
   sizeBytes: 1,
   segment: 343_980,
   minLength: 343_980,

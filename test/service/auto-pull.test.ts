@@ -22,6 +22,7 @@ describe('DEMUCS_AUTO_PULL', () => {
     const folder = temporaryFolder(context);
     const config = {
       autoPull: true,
+      autoPullUnlicensed: true,
       defaultModel: NAME,
       modelsDir: folder,
       hubToken: undefined,
@@ -59,6 +60,7 @@ describe('DEMUCS_AUTO_PULL', () => {
     const source = temporaryFolder(context);
     const config = {
       autoPull: true,
+      autoPullUnlicensed: true,
       defaultModel: NAME,
       modelsDir: temporaryFolder(context),
       hubToken: undefined,
@@ -73,9 +75,32 @@ describe('DEMUCS_AUTO_PULL', () => {
     assert.notEqual((await currentDefault(config)).name, NAME);
   });
 
+  it('pulls no weights without a stated license unless it is told to', async (context) => {
+    const folder = temporaryFolder(context);
+    const config = {
+      autoPull: true,
+      autoPullUnlicensed: false,
+      defaultModel: NAME,
+      modelsDir: folder,
+      hubToken: undefined,
+      device: 'cpu',
+      threads: 1,
+    };
+    await assert.rejects(startAutoPull({ config, logger: silent, source: folder }), {
+      code: 'LICENSE_NOT_STATED',
+      message: /htdemucs_6s .*DEMUCS_AUTO_PULL_UNLICENSED=true/,
+    });
+    // Without a name it takes a model that has one.
+    const unnamed = { ...config, defaultModel: undefined };
+    const pull = await startAutoPull({ config: unnamed, logger: silent, source: folder });
+    assert.equal(pull.state()?.model, 'spleeter-2stems');
+    await pull.stop();
+  });
+
   it('refuses a default model that is neither installed nor published', async () => {
     const config = {
       autoPull: true,
+      autoPullUnlicensed: true,
       defaultModel: 'my_own',
       modelsDir,
       hubToken: undefined,

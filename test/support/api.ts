@@ -61,7 +61,7 @@ export const ANNOUNCEMENT: WorkerAnnouncement = {
       hash: 'a'.repeat(64),
       embedded: false,
       notice: null,
-      license: 'MIT',
+      license: { name: 'MIT', grant: 'stated', source: 'a test', checked: null },
       sizeBytes: 1000,
       segment: 343_980,
       minLength: 343_980,

@@ -16,12 +16,13 @@ export function randomBytes(length: number, seed: number): Buffer {
   return Buffer.from(Array.from({ length }, () => Math.floor(random() * 256)));
 }
 
-/** The files of a published model, by the path at which Hugging Face serves them. */
+/** The files of a published model, by the path at which Hugging Face, or a mirror of a package, serves them. */
 export function publishedFiles(name: string, length = 5000, version = 0): Record<string, Buffer> {
-  const { repository, members } = findPublished(name);
+  const { host, repository, members } = findPublished(name);
+  const folder = host === 'hub' ? `${repository}/resolve/main` : name;
   return Object.fromEntries(
     members.map(({ weightsFile: { file } }, index) => [
-      `/${repository}/resolve/main/${file}`,
+      `/${folder}/${file}`,
       randomBytes(length, version + index),
     ]),
   );
@@ -30,7 +31,7 @@ export function publishedFiles(name: string, length = 5000, version = 0): Record
 export function assembleCopies(sources: readonly string[]): Assemble {
   return async ({ weights, out, signal }) => {
     await Promise.resolve();
-    signal.throwIfAborted();
+    signal?.throwIfAborted();
     copyFileSync(weights, out);
     return {
       sha256: createHash('sha256').update(readFileSync(out)).digest('hex'),

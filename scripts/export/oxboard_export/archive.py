@@ -38,8 +38,16 @@ def _origin(bag: Bag) -> str:
     return f"{files}, exported with demucs {demucs_version}"
 
 
-def _license(bag: Bag) -> str:
-    return "MIT" if all(_is_released(member) for member in bag.members) else "unknown"
+def _license(bag: Bag) -> dict | None:
+    """As in src/models/license.ts; None where nothing is known of the weights."""
+    if not all(_is_released(member) for member in bag.members):
+        return None
+    return {
+        "name": "none stated",
+        "grant": "none",
+        "source": "Demucs' repository (github.com/facebookresearch/demucs) is MIT for its code alone",
+        "checked": "2026-11-27",
+    }
 
 
 def _export_member(
@@ -79,6 +87,7 @@ def write_archive(bag: Bag, models_dir: Path, log: Callable[[str], None]) -> dic
             raise ExportError(
                 f"{bag.name} mixes networks of fixed and of any length, which one archive cannot say"
             )
+        license = _license(bag)
         description = {
             "name": bag.name,
             "sources": bag.sources,
@@ -96,7 +105,7 @@ def write_archive(bag: Bag, models_dir: Path, log: Callable[[str], None]) -> dic
             ],
             "torch": torch.__version__.split("+")[0],
             "origin": _origin(bag),
-            "license": _license(bag),
+            **({"license": license} if license else {}),
         }
         (work / "model.json").write_text(json.dumps(description, indent=2) + "\n")
         os.chmod(work, 0o755)

@@ -15,6 +15,12 @@ from oxboard_export.load import load_bag
 from . import network
 
 NAME = "oxboard-mini"
+LICENSE = {
+    "name": "MIT",
+    "grant": "stated",
+    "source": "models/LICENSES.md of oxboard-demucs",
+    "checked": "2026-11-27",
+}
 NOTICE = (
     "compact, trained on synthetic music only: far from the quality of the published models; "
     '"oxboard models pull htdemucs" installs one of those'
@@ -47,7 +53,7 @@ def export(weights: Path, models_dir: Path, origin: str, log) -> dict:
         result = write_archive(load_bag(NAME, repo), out, log)
         file = out / NAME / "model.json"
         description = json.loads(file.read_text())
-        description |= {"origin": origin, "license": "MIT", "notice": NOTICE}
+        description |= {"origin": origin, "license": LICENSE, "notice": NOTICE}
         file.write_text(json.dumps(description, indent=2) + "\n")
         target = models_dir / NAME
         shutil.rmtree(target, ignore_errors=True)

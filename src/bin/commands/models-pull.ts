@@ -3,6 +3,9 @@
  */
 import { readConfig } from '../../config.js';
 import { OxboardError } from '../../errors.js';
+import { UNKNOWN_LICENSE } from '../../models/license.js';
+import { licenseText } from '../../models/license-text.js';
+import { findPublished } from '../../pull/catalogue.js';
 import { pullModel, type PulledFile, type PullResult } from '../../pull/pull.js';
 import { formatBytes } from '../../lib/format.js';
 import { pullView } from '../pull-progress.js';
@@ -12,6 +15,7 @@ import type { PullFlags } from './models-pull-help.js';
 
 export async function pull(name: string, flags: PullFlags): Promise<void> {
   const config = readConfig(process.env);
+  say(`Licence: ${licenseText(findPublished(name).license)}`);
   // Loading libtorch takes a moment, which help and bad usage need not wait for.
   const { pullEngine } = await import('../../pull/engine.js');
   const engine = pullEngine(config);
@@ -27,6 +31,7 @@ export async function pull(name: string, flags: PullFlags): Promise<void> {
       ...engine,
       modelsDir: flags.modelsDir ?? config.modelsDir,
       source: flags.source,
+      requireLicense: flags.requireLicense,
       // A mirror has no business with the token of someone's account elsewhere.
       token: flags.token ?? (flags.source === undefined ? config.hubToken : undefined),
       signal: abort.signal,
@@ -59,7 +64,7 @@ function print({ name, directory, pulled, files, description }: PullResult): voi
   );
   process.stdout.write(
     `${name} is installed in ${directory}\n${lines.join('\n')}\n` +
-      `  Licence: ${description.license ?? 'unknown'}\n` +
+      `  Licence: ${licenseText(description.license ?? UNKNOWN_LICENSE)}\n` +
       `Try it: oxboard separate song.mp3 --model ${name}\n`,
   );
 }

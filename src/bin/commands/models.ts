@@ -5,7 +5,9 @@ import { Command } from 'commander';
 import { readConfig } from '../../config.js';
 import { OxboardError } from '../../errors.js';
 import { verifyModel, type InstalledModel } from '../../models/archive.js';
-import { archiveSize, HUB, publishedModels, type PublishedModel } from '../../pull/catalogue.js';
+import { archiveSize, publishedModels, type PublishedModel } from '../../pull/catalogue.js';
+import { UNKNOWN_LICENSE } from '../../models/license.js';
+import { licenseLine } from '../../models/license-text.js';
 import {
   findModel,
   installFolder,
@@ -37,13 +39,24 @@ export function modelsCommand(): Command {
       .description(description)
       .option('--models-dir <dir>', 'folder of model archives (default: DEMUCS_MODELS_PATH)');
 
-  subcommand('list', 'list the models that are installed, and those that can be pulled').action(
-    async (flags: Flags) => {
-      await list(library(flags));
-    },
-  );
+  subcommand('list', 'list the models that are installed, and those that can be pulled')
+    .option(
+      '--available',
+      'say of each: stems, quality, speed on this machine (measured once), memory, size, licence',
+    )
+    .action(async (flags: Flags & { available?: boolean }) => {
+      if (!flags.available) return list(library(flags));
+      const { device, threads } = readConfig(process.env);
+      // Measuring loads libtorch, which a plain list need not wait for.
+      const { listAvailable } = await import('./models-available.js');
+      return listAvailable({ ...library(flags), device, threads });
+    });
   subcommand('pull <name>', 'download a published model and install it')
-    .option('--source <url or dir>', `a mirror, or a folder with the files (default: ${HUB})`)
+    .option(
+      '--source <url or dir>',
+      `a mirror, or a folder with the files (default: where it is published)`,
+    )
+    .option('--require-license', 'refuse weights for which nobody states a license')
     .option('--token <token>', 'access token for the source (others can see it: rather HF_TOKEN)')
     .addHelpText('after', PULL_HELP)
     .action(async (name: string, flags: PullFlags) => {
@@ -108,7 +121,7 @@ function describe({ description, sizeBytes, embedded }: InstalledModel): string 
     sources.join(', '),
     networks(members.length),
     formatBytes(sizeBytes),
-    ...(license === undefined ? [] : [`licence ${license}`]),
+    `licence: ${licenseLine(license ?? UNKNOWN_LICENSE)}`,
     ...(embedded ? ['comes with the package'] : []),
     ...(notice ? [`note: ${notice}`] : []),
   ];
@@ -121,7 +134,7 @@ function describeAvailable(model: PublishedModel): string {
     sources.join(', '),
     networks(members.length),
     `${formatBytes(archiveSize(model))} installed`,
-    `licence ${license}`,
+    `licence: ${licenseLine(license)}`,
   ].join('; ');
 }
 

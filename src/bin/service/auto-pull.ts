@@ -4,15 +4,15 @@
  */
 import type { ServiceConfig } from '../../config.js';
 import { ERROR_CODES, OxboardError } from '../../errors.js';
-import { findPublished } from '../../pull/catalogue.js';
+import { findPublished, requireLicense, type PublishedModel } from '../../pull/catalogue.js';
 import { doublingDelays, retry } from '../../lib/retry.js';
 import { findModel } from '../../models/library.js';
 import type { PullStage } from '../../pull/pull.js';
 import type { Logger } from '../../observability/logger.js';
 import type { ModelPull } from '../../jobs/ports.js';
 
-/** Pulled when no default model is named. */
-const FALLBACK_MODEL = 'htdemucs';
+/** Pulled when no default model is named: the better one needs the operator's consent. */
+const FALLBACK_MODELS = { licensed: 'spleeter-2stems', any: 'htdemucs' };
 /** Before the next attempt: the host may be back by then. */
 const RETRY_MS = 600_000;
 
@@ -39,7 +39,13 @@ export interface AutoPull {
 export interface AutoPullOptions {
   config: Pick<
     ServiceConfig,
-    'autoPull' | 'defaultModel' | 'modelsDir' | 'hubToken' | 'device' | 'threads'
+    | 'autoPull'
+    | 'autoPullUnlicensed'
+    | 'defaultModel'
+    | 'modelsDir'
+    | 'hubToken'
+    | 'device'
+    | 'threads'
   >;
   logger: Logger;
   /** A mirror or a folder instead of the published place. */
@@ -50,7 +56,8 @@ export interface AutoPullOptions {
 /**
  * Starts to pull the default model, unless it is installed or auto-pull is off.
  *
- * @throws OxboardError MODEL_UNKNOWN when the configured default is neither installed nor published.
+ * @throws OxboardError MODEL_UNKNOWN when the configured default is neither installed nor published;
+ * LICENSE_NOT_STATED when it may not be pulled without DEMUCS_AUTO_PULL_UNLICENSED.
  */
 export async function startAutoPull({
   config,
@@ -60,7 +67,8 @@ export async function startAutoPull({
 }: AutoPullOptions): Promise<AutoPull> {
   const {
     autoPull,
-    defaultModel: name = FALLBACK_MODEL,
+    autoPullUnlicensed,
+    defaultModel: name = FALLBACK_MODELS[autoPullUnlicensed ? 'any' : 'licensed'],
     modelsDir,
     hubToken,
     device,
@@ -69,13 +77,14 @@ export async function startAutoPull({
   if (!autoPull || (await isInstalled(name, modelsDir))) {
     return { state: () => null, stop: () => Promise.resolve() };
   }
-  findPublished(name);
+  const published = findPublished(name);
+  if (!autoPullUnlicensed) refuseUnlicensed(published);
   const ending = new AbortController();
   const { signal } = ending;
   let state: ModelPull | null = { model: name, status: 'pulling', progress: 0, error: null };
 
   const tryOnce = async () => {
-    logger.info('model_pull_started', { model: name });
+    logger.info('model_pull_started', { model: name, license: published.license });
     // Loaded only where a model is pulled.
     const [{ pullModel }, { pullEngine }] = await Promise.all([
       import('../../pull/pull.js'),
@@ -115,6 +124,19 @@ export async function startAutoPull({
       await done;
     },
   };
+}
+
+function refuseUnlicensed(model: PublishedModel): void {
+  try {
+    requireLicense(model);
+  } catch (error) {
+    if (!(error instanceof OxboardError)) throw error;
+    throw new OxboardError(
+      error.code,
+      `DEMUCS_AUTO_PULL may not pull it: ${error.message}. Set DEMUCS_AUTO_PULL_UNLICENSED=true to use ` +
+        'it all the same, or set DEMUCS_DEFAULT_MODEL to another model',
+    );
+  }
 }
 
 async function isInstalled(name: string, modelsDir: string | undefined): Promise<boolean> {

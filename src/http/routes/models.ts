@@ -3,6 +3,7 @@
  */
 import { z } from 'zod';
 import type { WorkerModel } from '../../jobs/ports.js';
+import { licenseFacts } from '../../models/license.js';
 import { defineRoute, json } from '../route.js';
 import { documentOf, member, membersOf } from '../wire.js';
 
@@ -16,7 +17,7 @@ const model = documentOf<WorkerModel & { serving: boolean }>()('Model', {
         .boolean()
         .meta({ description: 'True for the model that comes with the package.' }),
       notice: z.string().nullable().meta({ description: 'What to know before using it.' }),
-      license: z.string().nullable().meta({ description: 'License of its weights.' }),
+      license: licenseFacts.meta({ description: 'What is known of the license of its weights.' }),
       sizeBytes: z.int().meta({ description: 'Size of its files in bytes.' }),
       realtimeFactor: z.number().nullable().meta({
         description: 'Seconds of audio per second of work. Null until it was measured.',
@@ -63,7 +64,12 @@ const listModels = defineRoute({
           segment_seconds: 7.8,
           embedded: false,
           notice: null,
-          license: 'MIT',
+          license: {
+            name: 'none stated',
+            grant: 'none',
+            source: 'metadata.yaml of unblend 1.0.0 on PyPI',
+            checked: '2026-11-27',
+          },
           size_bytes: 168_000_000,
           realtime_factor: 1.94,
           available: true,

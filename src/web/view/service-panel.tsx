@@ -1,7 +1,7 @@
 /** The service: its models, its workers and its queue. */
 import { bytes, stemTitle } from '../state/format.js';
 import { defaultModel, health, models } from '../state/service.js';
-import { licenseText } from './license-text.js';
+import { licenseText } from '../../models/license-text.js';
 
 export function ServicePanel() {
   const state = health.value;

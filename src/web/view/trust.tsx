@@ -2,7 +2,7 @@
 import type { Job } from '../../client/index.js';
 import { dateTime, duration } from '../state/format.js';
 import { models } from '../state/service.js';
-import { licenseText } from './license-text.js';
+import { licenseText } from '../../models/license-text.js';
 
 export function Trust({ job }: { job: Job }) {
   const model = models.value.find(({ name }) => name === job.model);
