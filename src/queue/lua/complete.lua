@@ -14,7 +14,7 @@ expect({
 local id, result = args.id, args.resultId
 local job = read(id, 'status', 'resultId', 'cacheKey', 'playback')
 -- Done already, by a call whose reply was lost: the files are the job's, and must not be removed.
-if job.status == 'completed' and job.resultId == result then return reply({ woken = 0 }) end
+if has_record(id) and job.status == 'completed' and job.resultId == result then return reply({ woken = 0 }) end
 if why_void(id, args.token) then return reply({}) end
 even_without_memory()
 local cached = job.resultId == result

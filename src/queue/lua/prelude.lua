@@ -185,6 +185,9 @@ local function is_active(id)
   return status == 'pending' or status == 'processing'
 end
 
+-- Whether nobody works on a job that has not ended.
+local function is_waiting(id) return is_active(id) and not read(id, 'token').token end
+
 -- Redis out of memory refuses the first write of a script if that could take memory, but no write
 -- after another. Scripts that free memory, and those of running jobs, begin with this harmless write.
 local function even_without_memory() call('PERSIST', P .. 'leases') end
@@ -211,10 +214,12 @@ local function leases_of(id) return P .. (is_download(id) and 'leases:downloads'
 
 local function attempts_field(id) return is_download(id) and 'downloadAttempts' or 'attempts' end
 
+-- Returns whether the id counted as one that waits there.
 local function leave_queue(lane, model, client, id)
   local queue = queue_key(lane, model, client)
   call('ZREM', queue, id)
   if call('EXISTS', queue) == 0 then call('ZREM', lane_key(lane, model), client) end
+  return call('ZREM', P .. 'waiting:' .. lane, id) == 1
 end
 
 local function place_of(id)
@@ -229,11 +234,11 @@ local function dequeue(id)
   local place = place_of(id)
   call('HDEL', P .. 'places', id)
   if not place then return end
-  leave_queue(place.lane, place.model, place.client, id)
-  local waiting = P .. 'waiting:' .. place.lane
-  -- A difference: the negative of a cost of 0 is -0, which HINCRBY refuses.
-  if call('ZREM', waiting, id) == 1 then call('HINCRBY', P .. 'queued', place.lane, 0 - place.costMs) end
-  if call('EXISTS', waiting) == 0 then call('HDEL', P .. 'queued', place.lane) end
+  if leave_queue(place.lane, place.model, place.client, id) then
+    -- A difference: the negative of a cost of 0 is -0, which HINCRBY refuses.
+    call('HINCRBY', P .. 'queued', place.lane, 0 - place.costMs)
+  end
+  if call('EXISTS', P .. 'waiting:' .. place.lane) == 0 then call('HDEL', P .. 'queued', place.lane) end
 end
 
 -- Puts a job into its lane. Clients take turns there: one that was served at turn t is behind all that
@@ -297,7 +302,7 @@ local function head(lane, model)
     local id, number = first_of(queue_key(lane, model, client))
     if not id then
       call('ZREM', clients, client)
-    elseif is_active(id) and not read(id, 'token').token then
+    elseif is_waiting(id) then
       return { id = id, number = number, lane = lane, model = model, client = client,
         turn = tonumber(entry[2]) }
     else
@@ -308,8 +313,8 @@ end
 
 -- Takes the first job of a lane out of it.
 local function take(first)
-  leave_queue(first.lane, first.model, first.client, first.id)
   dequeue(first.id)
+  leave_queue(first.lane, first.model, first.client, first.id)
 end
 
 -- The client of that job has had its turn, for all of these models.
@@ -486,12 +491,12 @@ local function lose(id, at, limits)
   return requeue(id, at), true
 end
 
--- Why a claim is void: the record has another token, or none; nil while it holds.
+-- Why a claim is void: the record is gone, has another token, or none; nil while it holds.
 local function why_void(id, token)
+  if not has_record(id) then return 'cancelled' end
   local job = read(id, 'token', 'status')
   if job.token == token then return nil end
-  if not job.status or job.status == 'cancelled' then return 'cancelled' end
-  return 'lost'
+  return job.status == 'cancelled' and 'cancelled' or 'lost'
 end
 
 local function revoke(id, why)

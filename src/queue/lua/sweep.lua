@@ -60,13 +60,15 @@ end
 for _, lane in ipairs(LANES) do
   local waiting = P .. 'waiting:' .. lane
   for _, id in ipairs(due(waiting, served_ms() - args.maxWaitMs, args.limit)) do
-    if is_active(id) and has_waited_too_long(id) then fail_unserved(id)
+    if is_waiting(id) and has_waited_too_long(id) then fail_unserved(id)
     else call('ZREM', waiting, id) end
   end
+  -- Damage can leave a cost that belongs to no job.
+  if call('EXISTS', waiting) == 0 then call('HDEL', P .. 'queued', lane) end
 end
 for _, id in ipairs(due(P .. 'delayed', at, args.limit)) do
   call('ZREM', P .. 'delayed', id)
-  if is_active(id) and not read(id, 'token').token then
+  if is_waiting(id) then
     if has_waited_too_long(id) then fail_unserved(id) else enqueue(id) end
   end
 end
