@@ -124,7 +124,8 @@ export async function* runFfmpeg(run: FfmpegRun): AsyncGenerator<Uint8Array, voi
     await fed;
     const diskFull = complaints.includes('No space left on device');
     if (status !== 0 || diskFull) {
-      const [, format] = /\[(\w+)[^\]]*\] \[error\] Format not on whitelist/.exec(complaints) ?? [];
+      const [, format] =
+        /\[(\w+?)(?:_pipe)?[ \]][^\]]*\] \[error\] Format not on whitelist/.exec(complaints) ?? [];
       throw new FfmpegFailure(boilDown(complaints), diskFull, format);
     }
   } catch (error) {

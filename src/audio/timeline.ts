@@ -76,6 +76,7 @@ export class Timeline {
     if (count === undefined) {
       const [, microseconds = 0] = CORRECTION.exec(line) ?? [];
       this.#correctionSeconds += Number(microseconds) / 1e6;
+      // Of the output, which has no times and needs none.
       if (line.startsWith('[f32le ')) return;
       const complaint = complaintOf(line);
       if (complaint !== undefined) this.#complaints.push(complaint);
