@@ -73,7 +73,7 @@ void describe('the page', () => {
   }
 
   it('is used by keyboard alone', async () => {
-    const page = await openPage(service.url, { hash: `#/jobs/${long}` });
+    const page = await openPage(service.url, { hash: `#/jobs/${long}`, listen: true });
     await settled(page, `#/jobs/${long}`);
     await page.keyboard.press('Tab');
     assert.equal(

@@ -19,15 +19,22 @@ const faults = new WeakMap<Page, string[]>();
  * Opens a page of the service.
  *
  * @param origin of the service; requests to other origins are faults.
- * @param options of Playwright, such as the size of the window.
+ * @param options `listen` records what is played, and needs a page without its content security
+ *   policy; the others are Playwright's, such as the size of the window.
  */
 export async function openPage(
   origin: string,
-  { hash = '', ...options }: BrowserContextOptions & { hash?: string } = {},
+  {
+    hash = '',
+    listen = false,
+    ...options
+  }: BrowserContextOptions & { hash?: string; listen?: boolean } = {},
 ): Promise<Page> {
   const context = await browser.newContext({
     viewport: { width: 1280, height: 900 },
     acceptDownloads: true,
+    // The recorder is a script that the page does not allow.
+    bypassCSP: listen,
     ...options,
   });
   context.setDefaultTimeout(HANG_MS);
@@ -42,12 +49,9 @@ export async function openPage(
     const url = new URL(request.url());
     if (url.protocol !== 'blob:' && url.origin !== origin) found.push(`request to ${url.href}`);
   });
-  await page.route(`**${RECORDER_PATH}`, (route) =>
-    route.fulfill({ contentType: 'text/javascript', body: RECORDER }),
-  );
   // tsx keeps the names of functions with it, also of those that are sent to the page.
   await page.addInitScript('globalThis.__name = (value) => value;');
-  await page.addInitScript(listen, RECORDER_PATH);
+  if (listen) await page.addInitScript(recordSound, RECORDER);
   await page.goto(`${origin}/${hash}`);
   return page;
 }
@@ -79,10 +83,9 @@ const RECORDER = `registerProcessor('recorder', class extends AudioWorkletProces
     return true;
   }
 });`;
-const RECORDER_PATH = '/recorder.js';
 
 /** Runs in the page, before its own scripts: records whatever is connected to the speakers. */
-function listen(recorderPath: string): void {
+function recordSound(recorder: string): void {
   window.heard = { left: [], right: [] };
   // eslint-disable-next-line @typescript-eslint/unbound-method -- it is called with its own this
   const connect = AudioNode.prototype.connect as (this: AudioNode, ...args: unknown[]) => AudioNode;
@@ -91,16 +94,17 @@ function listen(recorderPath: string): void {
     const tap = new GainNode(context);
     taps.set(context, tap);
     window.heard.context = context;
-    void context.audioWorklet.addModule(recorderPath).then(() => {
-      const recorder = new AudioWorkletNode(context, 'recorder');
-      recorder.port.onmessage = ({
+    const url = URL.createObjectURL(new Blob([recorder], { type: 'text/javascript' }));
+    void context.audioWorklet.addModule(url).then(() => {
+      const node = new AudioWorkletNode(context, 'recorder');
+      node.port.onmessage = ({
         data: [left, right],
       }: MessageEvent<[Float32Array, Float32Array]>) => {
         window.heard.left.push(left);
         window.heard.right.push(right);
       };
-      connect.call(tap, recorder);
-      connect.call(recorder, context.destination);
+      connect.call(tap, node);
+      connect.call(node, context.destination);
     });
     return tap;
   };

@@ -48,7 +48,7 @@ async function listen(page: Page, seconds: number): Promise<Float32Array> {
 }
 
 await it('a dropped song is heard while it is being separated, and saved as it sounds', async () => {
-  const page = await openPage(service.url);
+  const page = await openPage(service.url, { listen: true });
   await drop(page, song);
   await page.getByRole('heading', { name: 'Example song.flac' }).waitFor();
   const id = idOf(page);
@@ -101,7 +101,7 @@ await it('a dropped song is heard while it is being separated, and saved as it s
 });
 
 await it('a loop repeats its part; tempo and pitch leave the song in time', async () => {
-  const page = await openPage(service.url);
+  const page = await openPage(service.url, { listen: true });
   await page.getByRole('link', { name: 'Example song.flac' }).click();
   await button(page, 'Play').waitFor();
   const id = idOf(page);
@@ -112,7 +112,7 @@ await it('a loop repeats its part; tempo and pitch leave the song in time', asyn
   await page.mouse.down();
   await page.mouse.move(at(13), ruler.y + 8, { steps: 4 });
   await page.mouse.up();
-  const text = await button(page, 'End the loop').innerText();
+  const text = await page.getByRole('button', { name: /^End the loop/ }).innerText();
   const [from = 0, to = 0] = [...text.matchAll(/0:(\d+\.\d)/g)].map(([, seconds]) =>
     Number(seconds),
   );
@@ -124,7 +124,7 @@ await it('a loop repeats its part; tempo and pitch leave the song in time', asyn
   assert.ok(period.errorDb < EXACT_DB, `the loop repeats to the sample: ${JSON.stringify(period)}`);
 
   await page.keyboard.press('l');
-  assert.ok(await button(page, 'End the loop').isDisabled());
+  assert.ok(await button(page, 'No loop').isDisabled());
   await page.locator('.stretch select').first().selectOption('150');
   await page.locator('.stretch select').last().selectOption('-12');
   await startListening(page);

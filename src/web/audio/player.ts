@@ -268,7 +268,9 @@ export class Player {
       const source = new AudioBufferSourceNode(this.context, { buffer, playbackRate: this.#speed });
       source.connect(this.#graph.input(name));
       source.onended = () => source.disconnect();
-      source.start(this.#nextTime, offset / sampleRate, frames / sampleRate);
+      // A duration is rounded to frames by the browser: where the chunk ends, it must not be cut.
+      if (offset + frames === buffer.length) source.start(this.#nextTime, offset / sampleRate);
+      else source.start(this.#nextTime, offset / sampleRate, frames / sampleRate);
       return source;
     });
     const seconds = frames / sampleRate / this.#speed;

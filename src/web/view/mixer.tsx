@@ -17,8 +17,10 @@ const WHEEL_ZOOM = 1.0015;
 export function Mixer({ song, player }: { song: OpenSong; player: Player }) {
   const position = useSignal(player.position);
   useFrames(() => {
+    const before = song.viewport.percentOf(position.value);
     position.value = player.position;
-    if (player.playing.value) song.viewport.follow(position.value);
+    // Somebody who looks at another part stays there.
+    if (player.playing.value && before >= 0 && before <= 100) song.viewport.follow(position.value);
   });
   useMixerKeys(song, player);
   const rate = player.context.sampleRate;

@@ -5,6 +5,7 @@ import { saveMix } from '../audio/save-mix.js';
 import type { Loop } from '../audio/player.js';
 import { bytes, exactClock, stemTitle } from '../state/format.js';
 import { explain } from '../state/explain.js';
+import { client } from '../state/service.js';
 import type { OpenSong } from '../state/open-song.js';
 import { Icon } from './icons.js';
 import { stemColor } from './stem-color.js';
@@ -22,7 +23,7 @@ export function TakeAway({ song, job }: { song: OpenSong; job: Job }) {
           <a
             key={name}
             class="button file"
-            href={url}
+            href={client.value.url(url).href}
             download
             style={{ '--stem': stemColor(name) }}
           >
@@ -36,7 +37,7 @@ export function TakeAway({ song, job }: { song: OpenSong; job: Job }) {
         ))}
       </div>
       <div class="actions">
-        <a class="button primary" href={result.zipUrl} download>
+        <a class="button primary" href={client.value.url(result.zipUrl).href} download>
           <Icon name="download" size={18} /> All stems as ZIP
         </a>
         <SaveMix

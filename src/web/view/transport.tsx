@@ -68,6 +68,9 @@ export function Transport({
 function Tools({ song, player }: { song: OpenSong; player: Player }) {
   const rate = player.context.sampleRate;
   const loop = player.loop.value;
+  const loopText = loop
+    ? `${exactClock(loop.from / rate)} – ${exactClock(loop.to / rate)}`
+    : 'No loop';
   return (
     <div class="tools">
       <div class="group" role="group" aria-label="Loop">
@@ -83,12 +86,12 @@ function Tools({ song, player }: { song: OpenSong; player: Player }) {
         </button>
         <button
           title="End the loop (L)"
-          aria-label="End the loop"
+          aria-label={loop ? `End the loop ${loopText}` : loopText}
           disabled={!loop}
           onClick={() => player.setLoop(undefined)}
         >
           <Icon name="loop" size={18} />
-          {loop ? `${exactClock(loop.from / rate)} – ${exactClock(loop.to / rate)}` : 'No loop'}
+          {loopText}
         </button>
       </div>
       <button
