@@ -128,7 +128,8 @@ export class Service {
     };
     if (kind === 'serve') return own('serve');
     const running = this.processes();
-    if (kind === 'redis') return running.filter((pid) => nameOf(pid) === 'redis-server');
+    if (kind === 'redis')
+      return running.filter((pid) => readOfProcess(pid, 'comm').trim() === 'redis-server');
     const forked = this.logs
       .filter(({ event, name, pid }) => event === 'process_ready' && name === kind && pid)
       .map(({ pid }) => Number(pid))
@@ -151,10 +152,12 @@ export class Service {
 
   /** Ids of all processes that belong to the service: its own, Redis, ffmpeg. */
   processes(): number[] {
-    const marks = (['serve', 'worker'] as const).map((name) => `DATA_DIR=${this.#dataDir(name)}`);
+    // Redis writes its title over its environment; that has the path of its socket.
     return readdirSync('/proc')
       .filter((name) => /^\d+$/.test(name))
-      .filter((pid) => environmentOf(pid).some((entry) => marks.includes(entry)))
+      .filter((pid) =>
+        ['environ', 'cmdline'].some((file) => readOfProcess(pid, file).includes(`${this.root}/`)),
+      )
       .map(Number);
   }
 
@@ -220,20 +223,12 @@ export function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-function nameOf(pid: number): string {
+/** @returns nothing of a process that has just ended, or is another user's. */
+function readOfProcess(pid: string | number, file: string): string {
   try {
-    return readFileSync(`/proc/${String(pid)}/comm`, 'utf8').trim();
+    return readFileSync(`/proc/${String(pid)}/${file}`, 'utf8');
   } catch {
     return '';
-  }
-}
-
-function environmentOf(pid: string): string[] {
-  try {
-    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
-  } catch {
-    // It ended meanwhile, or is another user's.
-    return [];
   }
 }
 

@@ -146,6 +146,7 @@ describe('a downloader', () => {
     await until(async () => (await service.outcomes()).completed === 1);
 
     await service.cancel();
+    await service.sweeper.sweep();
     assert.equal(await service.storage.stat(key!), undefined, 'it goes with the job');
   });
 
