@@ -256,7 +256,7 @@ void describe('the OpenAPI document', () => {
         pattern,
       );
     }
-    assert.equal(Object.keys(document.paths).length, 13);
+    assert.equal(Object.keys(document.paths).length, 15);
   });
 
   it('has an example for every operation, and each fits its schema', () => {
@@ -315,24 +315,30 @@ void describe('the OpenAPI document', () => {
       document as unknown as { components: { schemas: Record<string, { properties: object }> } }
     ).components.schemas;
     const fields = schema!.properties as Record<string, Record<string, unknown>>;
-    assert.deepEqual(Object.keys(fields), [
-      'file',
-      'youtube_url',
-      'model',
-      'output_format',
+    assert.deepEqual(Object.keys(fields).sort(), [
+      'allow_damaged',
       'bit_depth',
       'bitrate',
-      'sample_rate',
-      'stems',
-      'two_stems',
-      'other_method',
-      'clip_mode',
-      'shifts',
-      'overlap',
-      'segment',
-      'seed',
-      'normalize',
       'callback_url',
+      'clip_mode',
+      'end',
+      'file',
+      'mix',
+      'mixture_consistent',
+      'model',
+      'normalize',
+      'other_method',
+      'output_format',
+      'overlap',
+      'sample_rate',
+      'seed',
+      'segment',
+      'shifts',
+      'start',
+      'stems',
+      'track',
+      'two_stems',
+      'youtube_url',
     ]);
     assert.deepEqual(fields.file?.format, 'binary');
     assert.deepEqual(fields.output_format?.enum, ['wav', 'flac', 'mp3', 'opus', 'm4a']);
