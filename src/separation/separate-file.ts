@@ -155,7 +155,12 @@ export async function separateFile(request: FileRequest): Promise<FileResult> {
           });
         },
       },
-      { part, checkpoints: request.checkpoints, chunks: request.chunks },
+      {
+        part,
+        checkpoints: request.checkpoints,
+        chunks: request.chunks,
+        onSeparated: () => onProgress?.({ stage: 'encoding', fraction: 0, audioSeconds }),
+      },
     );
     await rm(mixture.path);
 

@@ -54,7 +54,14 @@ export async function separateToSpools(
     part,
     checkpoints,
     chunks,
-  }: { part: Part; checkpoints?: Checkpoints | undefined; chunks?: ChunkSink | undefined },
+    onSeparated,
+  }: {
+    part: Part;
+    checkpoints?: Checkpoints | undefined;
+    chunks?: ChunkSink | undefined;
+    /** Called before the last chunks are published: no progress of the separation comes any more. */
+    onSeparated?: () => void;
+  },
 ): Promise<SeparatedStems> {
   const nullTest = plan.summands > 0 ? new NullTest() : undefined;
   const needsMixture =
@@ -105,7 +112,10 @@ export async function separateToSpools(
       await schedule?.keepIfDue();
       if (position === song.frames) break;
     }
-    await publisher?.finish();
+    if (publisher) {
+      onSeparated?.();
+      await publisher.finish();
+    }
     const { manifest = {} } = stream;
     const spools = await Promise.all(writers.map((writer) => writer.finish()));
     return { spools, nullTestDb: nullTest?.decibels ?? null, manifest };
