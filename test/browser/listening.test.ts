@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { after, it } from 'node:test';
+import { after, describe, it } from 'node:test';
 import type { Page } from 'playwright-core';
 import { differenceDb, readAudio, temporaryFolder } from '../support/audio.js';
 import { jobOf, startService, untilCompleted } from '../support/service.js';
@@ -47,92 +47,100 @@ async function listen(page: Page, seconds: number): Promise<Float32Array> {
   return samples;
 }
 
-await it('a dropped song is heard while it is being separated, and saved as it sounds', async () => {
-  const page = await openPage(service.url, { listen: true });
-  await drop(page, song);
-  await page.getByRole('heading', { name: 'Example song.flac' }).waitFor();
-  const id = idOf(page);
+void describe('a song on the page', () => {
+  it('a dropped song is heard while it is being separated, and saved as it sounds', async () => {
+    const page = await openPage(service.url, { listen: true });
+    await drop(page, song);
+    await page.getByRole('heading', { name: 'Example song.flac' }).waitFor();
+    const id = idOf(page);
 
-  await button(page, 'Play').waitFor();
-  // The rest of the job waits until the listening is over, however fast the machine is.
-  const [worker] = service.pids('worker');
-  process.kill(worker!, 'SIGSTOP');
-  try {
-    assert.equal((await jobOf(service, id))?.status, 'processing');
+    await button(page, 'Play').waitFor();
+    // The rest of the job waits until the listening is over, however fast the machine is.
+    const [worker] = service.pids('worker');
+    process.kill(worker!, 'SIGSTOP');
+    try {
+      assert.equal((await jobOf(service, id))?.status, 'processing');
+      await button(page, 'Solo Drums').click();
+      const drums = await stemSamples(service, { id, stem: 'drums', chunks: 1, folder });
+      assert.ok(errorDb(await listen(page, 2), drums, RATE) < EXACT_DB, 'the stem that is solo');
+    } finally {
+      process.kill(worker!, 'SIGCONT');
+    }
+
+    const stem = (name: string) => stemSamples(service, { id, stem: name, chunks: 2, folder });
+    await untilCompleted(service, id);
+    await page.getByRole('heading', { name: 'Take it with you' }).waitFor();
     await button(page, 'Solo Drums').click();
-    const drums = await stemSamples(service, { id, stem: 'drums', chunks: 1, folder });
-    assert.ok(errorDb(await listen(page, 2), drums, RATE) < EXACT_DB, 'the stem that is solo');
-  } finally {
-    process.kill(worker!, 'SIGCONT');
-  }
+    await button(page, 'Mute Drums').click();
+    await button(page, 'Mute Vocals').click();
+    // A second before the end of the first chunk.
+    await page.keyboard.press('Home');
+    await page.keyboard.press('ArrowRight');
+    for (let i = 0; i < 4; i++) await page.keyboard.press('Shift+ArrowRight');
+    const bassAndOther = sum(await stem('bass'), await stem('other')).subarray(9 * RATE);
+    const across = errorDb(await listen(page, 2.5), bassAndOther, 2 * RATE);
+    assert.ok(
+      across < EXACT_DB,
+      `two stems in step, from one chunk to the next: ${String(across)}`,
+    );
 
-  const stem = (name: string) => stemSamples(service, { id, stem: name, chunks: 2, folder });
-  await untilCompleted(service, id);
-  await page.getByRole('heading', { name: 'Take it with you' }).waitFor();
-  await button(page, 'Solo Drums').click();
-  await button(page, 'Mute Drums').click();
-  await button(page, 'Mute Vocals').click();
-  // A second before the end of the first chunk.
-  await page.keyboard.press('Home');
-  await page.keyboard.press('ArrowRight');
-  for (let i = 0; i < 4; i++) await page.keyboard.press('Shift+ArrowRight');
-  const bassAndOther = sum(await stem('bass'), await stem('other')).subarray(9 * RATE);
-  const across = errorDb(await listen(page, 2.5), bassAndOther, 2 * RATE);
-  assert.ok(across < EXACT_DB, `two stems in step, from one chunk to the next: ${String(across)}`);
+    await button(page, 'Mute Vocals').click();
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      button(page, 'The mix as it sounds').click(),
+    ]);
+    assert.equal(download.suggestedFilename(), 'Example song - mix.wav');
+    const file = path.join(folder, 'mix.wav');
+    await download.saveAs(file);
+    const saved = readAudio(file)[0]!;
+    assert.equal(saved.length, 60 * RATE);
+    const expected = sum(await stem('bass'), await stem('other'), await stem('vocals'));
+    assert.ok(differenceDb(expected, saved) < -80, 'the file has the mix');
 
-  await button(page, 'Mute Vocals').click();
-  const [download] = await Promise.all([
-    page.waitForEvent('download'),
-    button(page, 'The mix as it sounds').click(),
-  ]);
-  assert.equal(download.suggestedFilename(), 'Example song - mix.wav');
-  const file = path.join(folder, 'mix.wav');
-  await download.saveAs(file);
-  const saved = readAudio(file)[0]!;
-  assert.equal(saved.length, 60 * RATE);
-  const expected = sum(await stem('bass'), await stem('other'), await stem('vocals'));
-  assert.ok(differenceDb(expected, saved) < -80, 'the file has the mix');
+    await page.reload();
+    await page.getByRole('heading', { name: 'Example song.flac' }).waitFor();
+    await button(page, 'Play').waitFor();
+    await page.getByText('All stems as ZIP').waitFor();
+    await closePage(page);
+  });
 
-  await page.reload();
-  await page.getByRole('heading', { name: 'Example song.flac' }).waitFor();
-  await button(page, 'Play').waitFor();
-  await page.getByText('All stems as ZIP').waitFor();
-  await closePage(page);
-});
+  it('a loop repeats its part; tempo and pitch leave the song in time', async () => {
+    const page = await openPage(service.url, { listen: true });
+    await page.getByRole('link', { name: 'Example song.flac' }).click();
+    await button(page, 'Play').waitFor();
+    const id = idOf(page);
 
-await it('a loop repeats its part; tempo and pitch leave the song in time', async () => {
-  const page = await openPage(service.url, { listen: true });
-  await page.getByRole('link', { name: 'Example song.flac' }).click();
-  await button(page, 'Play').waitFor();
-  const id = idOf(page);
+    const ruler = (await page.locator('.ruler').boundingBox())!;
+    const at = (second: number) => ruler.x + (second / 60) * ruler.width;
+    await page.mouse.move(at(12), ruler.y + 8);
+    await page.mouse.down();
+    await page.mouse.move(at(13), ruler.y + 8, { steps: 4 });
+    await page.mouse.up();
+    const text = await page.getByRole('button', { name: /^End the loop/ }).innerText();
+    const [from = 0, to = 0] = [...text.matchAll(/0:(\d+\.\d)/g)].map(([, seconds]) =>
+      Number(seconds),
+    );
+    assert.ok(Math.abs(from - 12) < 0.3 && Math.abs(to - 13) < 0.3, text);
 
-  const ruler = (await page.locator('.ruler').boundingBox())!;
-  const at = (second: number) => ruler.x + (second / 60) * ruler.width;
-  await page.mouse.move(at(12), ruler.y + 8);
-  await page.mouse.down();
-  await page.mouse.move(at(13), ruler.y + 8, { steps: 4 });
-  await page.mouse.up();
-  const text = await page.getByRole('button', { name: /^End the loop/ }).innerText();
-  const [from = 0, to = 0] = [...text.matchAll(/0:(\d+\.\d)/g)].map(([, seconds]) =>
-    Number(seconds),
-  );
-  assert.ok(Math.abs(from - 12) < 0.3 && Math.abs(to - 13) < 0.3, text);
+    await button(page, 'Solo Drums').click();
+    const samples = await listen(page, 3);
+    const period = bestPeriod(samples, Math.round((to - from) * RATE), Math.round(0.15 * RATE));
+    assert.ok(
+      period.errorDb < EXACT_DB,
+      `the loop repeats to the sample: ${JSON.stringify(period)}`,
+    );
 
-  await button(page, 'Solo Drums').click();
-  const samples = await listen(page, 3);
-  const period = bestPeriod(samples, Math.round((to - from) * RATE), Math.round(0.15 * RATE));
-  assert.ok(period.errorDb < EXACT_DB, `the loop repeats to the sample: ${JSON.stringify(period)}`);
-
-  await page.keyboard.press('l');
-  assert.ok(await button(page, 'No loop').isDisabled());
-  await page.locator('.stretch select').first().selectOption('150');
-  await page.locator('.stretch select').last().selectOption('-12');
-  await startListening(page);
-  await button(page, 'Play').click();
-  await heard(page, 1);
-  await button(page, 'Pause').click();
-  assert.equal(idOf(page), id);
-  await closePage(page);
+    await page.keyboard.press('l');
+    assert.ok(await button(page, 'No loop').isDisabled());
+    await page.locator('.stretch select').first().selectOption('150');
+    await page.locator('.stretch select').last().selectOption('-12');
+    await startListening(page);
+    await button(page, 'Play').click();
+    await heard(page, 1);
+    await button(page, 'Pause').click();
+    assert.equal(idOf(page), id);
+    await closePage(page);
+  });
 });
 
 /** The period around `expected` frames by which the samples repeat best. */
