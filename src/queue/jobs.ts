@@ -7,10 +7,12 @@ import type { Logger } from '../observability/logger.js';
 import { canonicalOptions, costMs, laneOf, type Lane } from '../jobs/cost.js';
 import { decodeCursor, encodeCursor } from '../jobs/cursor.js';
 import { EventFeeds } from './events.js';
+import type { Job, Place } from '../jobs/job.js';
 import type { Dispatcher, Jobs, WorkerAnnouncement } from '../jobs/ports.js';
 import { admittedJob, decodeJob, downloadsOf, encodeJob } from '../jobs/record.js';
 import type { QueueConnection } from './connection.js';
-import type { Queued } from './scripts.js';
+import { followPlace } from './follow-place.js';
+import type { Queued, QueueScripts } from './scripts.js';
 import { SHORT_SHARE } from '../jobs/timing.js';
 
 export interface JobsDependencies {
@@ -29,6 +31,18 @@ export function createJobs(
   const feeds = new EventFeeds(connection, logger);
   const { scripts } = connection;
   const ttlMs = jobTtl * 1000;
+
+  async function placesOf(ids: string[]): Promise<Map<string, Place>> {
+    const load = await scripts.load({ ids });
+    return new Map((load.places ?? []).map(({ id, ...at }) => [id, placeIn(at, load)]));
+  }
+
+  async function withPlaces(jobs: Job[]): Promise<Job[]> {
+    const pending = jobs.filter(({ status }) => status === 'pending').map(({ id }) => id);
+    if (pending.length === 0) return jobs;
+    const places = await placesOf(pending);
+    return jobs.map((job) => (places.has(job.id) ? { ...job, place: places.get(job.id) } : job));
+  }
 
   return {
     async admit(admission) {
@@ -63,7 +77,8 @@ export function createJobs(
 
     async get(id, tenant) {
       const { record } = await scripts.get({ id, tenant });
-      return record && decodeJob(record);
+      const [job] = record ? await withPlaces([decodeJob(record)]) : [];
+      return job;
     },
 
     async list(tenant, { status, limit, cursor }) {
@@ -74,7 +89,7 @@ export function createJobs(
         limit,
       });
       const nextCursor = nextBelow === undefined ? undefined : encodeCursor(nextBelow);
-      return { jobs: records.map(decodeJob), nextCursor };
+      return { jobs: await withPlaces(records.map(decodeJob)), nextCursor };
     },
 
     async cancelOrRemove(id, tenant) {
@@ -84,13 +99,11 @@ export function createJobs(
     },
 
     async waitSeconds(costSeconds) {
-      const { short, long, running, runningMs, workers = [] } = await scripts.load({});
-      const live = workers.map((text) => JSON.parse(text) as WorkerAnnouncement);
-      const slots = live.reduce((sum, { concurrency }) => sum + concurrency, 0);
-      if (short.count + long.count + running < slots) return 0;
-      const ahead = aheadMs(laneOf(costSeconds), { short, long });
-      // Jobs of one worker share its device: more slots do not make it faster.
-      return (ahead + runningMs) / 1000 / Math.max(1, live.length);
+      const load = await scripts.load({});
+      const lane = laneOf(costSeconds);
+      const { short, long, running } = load;
+      if (short.count + long.count + running < slotsOf(load)) return 0;
+      return waitOf(aheadOf(lane, load[lane].count, load).ms, load);
     },
 
     async checkWrites() {
@@ -99,14 +112,49 @@ export function createJobs(
 
     counts: () => scripts.counts({}),
 
-    events: (id, tenant, options) => feeds.listen(id, tenant, options),
+    async events(id, tenant, options) {
+      const left = new AbortController();
+      const signal = AbortSignal.any([options.signal, left.signal]);
+      const events = await feeds.listen(id, tenant, { ...options, signal });
+      // A listener that Redis does not tell the place of the job still gets its events.
+      const placeNow = async () => (await placesOf([id]).catch(() => undefined))?.get(id);
+      const leave = () => {
+        left.abort();
+      };
+      return events && followPlace(events, placeNow, { signal, leave });
+    },
   };
 }
 
-/** Milliseconds of work before a new job of the lane: all of its lane, and the other lane's share. */
-function aheadMs(lane: Lane, queued: Record<Lane, Queued>): number {
-  const other = queued[lane === 'short' ? 'long' : 'short'];
+type Load = Awaited<ReturnType<QueueScripts['load']>>;
+
+const workersOf = ({ workers = [] }: Load): WorkerAnnouncement[] =>
+  workers.map((text) => JSON.parse(text) as WorkerAnnouncement);
+
+const slotsOf = (load: Load): number =>
+  workersOf(load).reduce((sum, { concurrency }) => sum + concurrency, 0);
+
+/**
+ * Jobs and milliseconds of work before a job: those before it in its lane, and the other lane's share.
+ */
+function aheadOf(lane: Lane, before: number, load: Load): { count: number; ms: number } {
+  const [own, other] = [load[lane], load[lane === 'short' ? 'long' : 'short']];
   const share = lane === 'short' ? 1 / SHORT_SHARE : SHORT_SHARE;
-  const between = Math.min(other.count, queued[lane].count * share);
-  return queued[lane].ms + (other.count === 0 ? 0 : (other.ms / other.count) * between);
+  const between = Math.min(other.count, before * share);
+  const meanMs = ({ count, ms }: Queued) => (count === 0 ? 0 : ms / count);
+  return { count: before + between, ms: meanMs(own) * before + meanMs(other) * between };
+}
+
+/** Seconds. Jobs of one worker share its device: more slots do not make it faster. */
+const waitOf = (aheadMs: number, load: Load): number =>
+  (aheadMs + load.runningMs) / 1000 / Math.max(1, workersOf(load).length);
+
+function placeIn(
+  { lane, before }: { lane: Lane | 'downloads'; before: number },
+  load: Load,
+): Place {
+  if (lane === 'downloads') return { position: before + 1, etaSeconds: null };
+  const { count, ms } = aheadOf(lane, before, load);
+  const idle = load.running + count < slotsOf(load);
+  return { position: Math.floor(count) + 1, etaSeconds: idle ? 0 : waitOf(ms, load) };
 }

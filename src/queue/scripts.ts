@@ -78,9 +78,14 @@ export interface QueueScripts {
   cancelOrRemove(
     args: Owned & { ttlMs: number },
   ): Promise<{ outcome?: 'cancelled' | 'removed'; woken?: number }>;
-  load(
-    args: object,
-  ): Promise<Record<Lane, Queued> & { running: number; runningMs: number; workers?: string[] }>;
+  load(args: { ids?: string[] }): Promise<
+    Record<Lane, Queued> & {
+      running: number;
+      runningMs: number;
+      workers?: string[];
+      places?: { id: string; lane: Lane | 'downloads'; before: number }[];
+    }
+  >;
   checkWrites(args: object): Promise<object>;
   counts(args: object): Promise<{ pending: number; processing: number }>;
   events(

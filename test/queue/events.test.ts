@@ -50,6 +50,32 @@ describe('events', () => {
     assert.deepEqual(await (await listen(job)).end, early.seen.slice(3), 'when all is over');
   });
 
+  it('of a pending job tell its place, and again when that changes', async () => {
+    const first = await admit();
+    const second = await admit();
+    const { seen, end } = await listen(second);
+    await until(() => seen.length === 1);
+    await api.jobs.cancelOrRemove(first.id, TENANT);
+    await until(() => seen.length === 2);
+    assert.deepEqual(
+      seen.map(({ place }) => place?.position),
+      [2, 1],
+    );
+    assert.equal(seen[1]!.id, seen[0]!.id, 'it is no event of its own');
+    await api.jobs.cancelOrRemove(second.id, TENANT);
+    assert.deepEqual(brief((await end).slice(2)), ['cancelled done 0']);
+  });
+
+  it('let go of the feed when a listener leaves', async () => {
+    const job = await admit();
+    const events = await api.jobs.events(job.id, TENANT, { signal: new AbortController().signal });
+    for await (const event of events!) {
+      assert.equal(event.status, 'pending');
+      break;
+    }
+    await api.jobs.cancelOrRemove(job.id, TENANT);
+  });
+
   it('go on after the last one seen, and from the state when that is not known', async () => {
     const job = await admit();
     const whole = await listen(job);

@@ -12,7 +12,8 @@ describe('jobs', () => {
     const asked = admission({ costSeconds: 3.5, estimatedSeconds: 7.25, requestId: 'r-1' });
     const { job, replayed } = await api.jobs.admit(asked);
     assert.equal(replayed, false);
-    assert.deepEqual(await other.jobs.get(asked.id, TENANT), job);
+    const place = { position: 1, etaSeconds: 0 };
+    assert.deepEqual(await other.jobs.get(asked.id, TENANT), { ...job, place });
     const { createdAt, updatedAt, ...rest } = job;
     assert.equal(createdAt, updatedAt);
     assert.ok(Math.abs(createdAt - Date.now()) < 60_000);
@@ -38,6 +39,30 @@ describe('jobs', () => {
       webhook: null,
     });
     assert.equal(await api.jobs.cancelOrRemove(asked.id, TENANT), 'cancelled');
+  });
+
+  it('have a place in the queue while they wait', async () => {
+    const slots = worker('worker').concurrency;
+    const waiting: string[] = [];
+    for (let count = 0; count < slots + 2; count++) {
+      waiting.push((await api.jobs.admit(admission({ costSeconds: 10 }))).job.id);
+    }
+    const places = async () =>
+      Promise.all(waiting.map(async (id) => (await api.jobs.get(id, TENANT))?.place));
+    const free = Array.from({ length: slots }, (_, at) => ({ position: at + 1, etaSeconds: 0 }));
+    assert.deepEqual(await places(), [
+      ...free,
+      { position: slots + 1, etaSeconds: slots * 10 },
+      { position: slots + 2, etaSeconds: (slots + 1) * 10 },
+    ]);
+    const listed = (await api.jobs.list(TENANT, { limit: 100 })).jobs;
+    const last = listed.find(({ id }) => id === waiting.at(-1));
+    assert.equal(last?.place?.position, slots + 2);
+
+    assert.equal(await api.jobs.cancelOrRemove(waiting.shift()!, TENANT), 'cancelled');
+    assert.deepEqual((await places()).at(-1), { position: slots + 1, etaSeconds: slots * 10 });
+    for (const id of waiting) await api.jobs.cancelOrRemove(id, TENANT);
+    assert.equal((await api.jobs.get(waiting[0]!, TENANT))?.place, undefined);
   });
 
   it('are of one tenant', async () => {
