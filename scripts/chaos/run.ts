@@ -26,8 +26,10 @@ const CLIENTS = 3;
 const SHORTEST_PAUSE_MS = 1_500;
 const LONGEST_PAUSE_MS = 5_000;
 const POLL_MS = 500;
-/** For the jobs to end when there are no faults any more. */
-const SETTLE_TIMEOUT_MS = 10 * 60_000;
+/** For what was killed to be there again. */
+const RETURN_TIMEOUT_MS = 2 * 60_000;
+/** For the jobs to end when there are no faults any more, and for all that is looked at then. */
+const SETTLE_TIMEOUT_MS = 15 * 60_000;
 
 interface Options {
   minutes: number;
@@ -129,7 +131,14 @@ async function breakThings(
     if (performance.now() > deadline) break;
     const onLoss = (loss: History['losses'][number]) => history.losses.push(loss);
     // What was killed just now is not there yet.
-    while (!(await fault.run({ service, random, onLoss }))) await sleep(POLL_MS);
+    const back = performance.now() + RETURN_TIMEOUT_MS;
+    while (!(await fault.run({ service, random, onLoss }))) {
+      if (performance.now() > back) {
+        history.wrongAnswers.push(`What ${fault.name} breaks does not come back`);
+        return counts;
+      }
+      await sleep(POLL_MS);
+    }
     counts.set(fault.name, (counts.get(fault.name) ?? 0) + 1);
     console.log(`${new Date().toISOString()} ${fault.name}`);
   }
@@ -189,10 +198,9 @@ async function main(): Promise<number> {
   const random = randomNumbers(options.seed);
   const history = emptyHistory();
   const aside = emptyHistory();
-  const never = new AbortController().signal;
   const quiet = new Clients(() => service.url, aside, random);
   await service.start();
-  const expected = await undisturbed(quiet, all, never);
+  const expected = await undisturbed(quiet, all, AbortSignal.timeout(SETTLE_TIMEOUT_MS));
   service.logs.length = service.logs.findLastIndex(({ event }) => event === 'service_ready') + 1;
 
   const enough = new AbortController();
@@ -217,11 +225,11 @@ async function main(): Promise<number> {
     const outcome = await outcomeOf(quiet, id, end.signal).catch(() => undefined);
     if (outcome) outcomes.set(id, outcome);
   }
-  clearTimeout(timer);
-  const listed = await quiet.list(never);
+  const listed = await quiet.list(end.signal);
   const logs = jobLogs(service);
   const refused = service.logs.filter(({ event }) => event === 'job_lost').length;
-  const leftovers = await findLeftovers(service, quiet, never);
+  const leftovers = await findLeftovers(service, quiet, end.signal);
+  clearTimeout(timer);
 
   const verdict = check({ history, outcomes, listed, logs, expected, leftovers });
   printTable([
