@@ -116,23 +116,27 @@ export class ChunkPublisher {
       to: this.#workspace.path(`chunk-${String(index)}.flac`),
     }));
     const wanted = number >= this.#published;
-    const peaks: Int8Array[] = [];
-    for (const [index, spool] of spools.entries()) {
-      const { samples, pixels } = await this.#read(number, spool);
-      peaks.push(pixels);
-      if (wanted) await writeFile(files[index]?.from as string, chunkBytes(samples));
-    }
-    await this.#writePeaks(number, peaks);
-    if (!wanted) return;
-    await encodeChunks(files, this.#mixture, this.#stopped.signal);
-    await this.#sink.publish({
-      number,
-      files: files.map(({ to }) => to),
-      peaks: peaksFile(this.#workspace),
-    });
-    for (const { from, to } of files) {
-      await rm(from);
-      await rm(to, { force: true });
+    try {
+      const peaks: Int8Array[] = [];
+      for (const [index, spool] of spools.entries()) {
+        const { samples, pixels } = await this.#read(number, spool);
+        peaks.push(pixels);
+        if (wanted) await writeFile(files[index]?.from as string, chunkBytes(samples));
+      }
+      await this.#writePeaks(number, peaks);
+      if (!wanted) return;
+      await encodeChunks(files, this.#mixture, this.#stopped.signal);
+      await this.#sink.publish({
+        number,
+        files: files.map(({ to }) => to),
+        peaks: peaksFile(this.#workspace),
+      });
+    } finally {
+      // Also after a failure: the next try starts with no file of this one.
+      for (const { from, to } of files) {
+        await rm(from, { force: true });
+        await rm(to, { force: true });
+      }
     }
   }
 
