@@ -119,7 +119,8 @@ export class Player {
 
   setMix(mix: Mix, master: number): void {
     [this.#mix, this.#master] = [mix, master];
-    this.#graph.apply(mix, master, true);
+    // A move that begins in silence would go on when the sound begins.
+    this.#graph.apply(mix, master, this.#playing.value);
   }
 
   /** The greatest absolute sample of the last moment, of one stem as it sounds. */
