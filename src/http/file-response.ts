@@ -43,8 +43,9 @@ export const rangeHeaders = conditionalHeaders.extend({
     }),
 });
 
-export const fileHeaders = z.object({
-  ETag: header('Identifies the bytes.'),
+export const etagHeader = z.object({ ETag: header('Identifies the bytes.') });
+
+export const fileHeaders = etagHeader.extend({
   'Content-Disposition': header('A name for the file.'),
 });
 

@@ -48,13 +48,13 @@ const state = {
     z.string().nullable().meta({
       description: 'Why the job failed, as a sentence. Null for every other job.',
     }),
-    ({ error }: Pick<Job, 'error'>) => error && error.message,
+    ({ error }: Pick<Job, 'error'>) => error?.message ?? null,
   ),
   error_code: member(
     z.string().nullable().meta({
       description: 'The same as a code of docs/errors.md. Programs should use this one.',
     }),
-    ({ error }: Pick<Job, 'error'>) => error && error.code,
+    ({ error }: Pick<Job, 'error'>) => error?.code ?? null,
   ),
   warnings: member(
     z.array(warning.schema).meta({

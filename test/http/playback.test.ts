@@ -81,8 +81,7 @@ void test('chunks can be had as soon as they are published, and not before', asy
   await assert.rejects(client.chunk(playback, 'vocals', 2), hasCode('CHUNK_NOT_FOUND'));
   await assert.rejects(client.chunk(playback, 'drums', 0), hasCode('STEM_NOT_FOUND'));
 
-  const other =
-    api.url + (during.stems.vocals?.chunk_url.replace(id, crypto.randomUUID()) ?? '');
+  const other = api.url + (during.stems.vocals?.chunk_url.replace(id, crypto.randomUUID()) ?? '');
   assert.equal((await fetch(other.replace('{n}', '0'))).status, 401, 'the token is for one job');
   const bare = `${api.url}/api/v1/jobs/${id}/stems/vocals/chunks/0`;
   assert.equal((await fetch(bare)).status, 401);

@@ -9,7 +9,7 @@ import { OxboardError } from '../../errors.js';
 import { isFinished, type Job, type Playback } from '../../jobs/job.js';
 import { chunkKey, peaksKey } from '../../jobs/record.js';
 import { ObjectNotFound } from '../../storage/storage.js';
-import { binary, fileHeaders, NOT_MODIFIED, rangeHeaders, sendFile } from '../file-response.js';
+import { binary, etagHeader, NOT_MODIFIED, rangeHeaders, sendFile } from '../file-response.js';
 import { findJob, jobNotFound, jobPath, ofJob } from '../find-job.js';
 import { playableOf, type Playable } from '../playable.js';
 import { defineRoute, header } from '../route.js';
@@ -53,10 +53,10 @@ const getChunk = defineRoute({
   query: generationQuery,
   headers: rangeHeaders,
   responses: {
-    '200': { description: 'The chunk.', headers: fileHeaders, content: binary('audio/flac') },
+    '200': { description: 'The chunk.', headers: etagHeader, content: binary('audio/flac') },
     '206': {
       description: 'The range that was requested.',
-      headers: fileHeaders.extend({ 'Content-Range': header('Which bytes these are.') }),
+      headers: etagHeader.extend({ 'Content-Range': header('Which bytes these are.') }),
       content: binary('audio/flac'),
     },
     '304': NOT_MODIFIED,
