@@ -211,6 +211,7 @@ export class Clients {
     const hasEnded = () => end.aborted || isFinal(job.events.at(-1)?.status ?? '');
     while (!hasEnded()) {
       const silence = new AbortController();
+      let timer = setTimeout(() => silence.abort(), SILENCE_MS);
       const parser = createParser({
         onEvent: ({ id, data }) => {
           if (id !== undefined) lastId = id;
@@ -225,16 +226,16 @@ export class Clients {
         });
         // The last event was received, or the job is gone.
         if (response.status === 204 || response.status === 404) return;
-        let timer = setTimeout(() => silence.abort(), SILENCE_MS);
         const text = response.body?.pipeThrough(new TextDecoderStream()) ?? [];
         for await (const chunk of text as AsyncIterable<string>) {
           clearTimeout(timer);
           timer = setTimeout(() => silence.abort(), SILENCE_MS);
           if (response.ok) parser.feed(chunk);
         }
-        clearTimeout(timer);
       } catch {
         // The connection broke: another one goes on after the last event.
+      } finally {
+        clearTimeout(timer);
       }
       if (!hasEnded()) await sleep(RETRY_MS);
     }

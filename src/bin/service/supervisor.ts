@@ -115,6 +115,9 @@ export class Supervisor implements Part {
     if (this.#stopping) return;
     const { environment, logger } = this.#options;
     const { role, name } = managed;
+    // Processes accept connections themselves. One that this process had accepted for a process that
+    // is killed would stay open, and its client would wait for ever.
+    cluster.schedulingPolicy = cluster.SCHED_NONE;
     cluster.setupPrimary({ exec: CHILD, args: [role, name] });
     const child = cluster.fork(environment);
     managed.child = child;
