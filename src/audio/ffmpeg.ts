@@ -28,6 +28,7 @@ const INPUT_FORMATS = [
 /** How much of its complaints is kept: ffmpeg's last words explain a failure. */
 const COMPLAINTS_LIMIT = 16_384;
 const COMPLAINT = /\[(error|fatal|panic)\] /;
+const LEVEL = /\[(trace|debug|verbose|info|warning|error|fatal|panic)\] /;
 
 /** A path as ffmpeg must get it: neither an option, nor a pattern, nor a protocol of its own. */
 export const fileUrl = (file: string): string => `file:${path.resolve(file)}`;
@@ -94,12 +95,15 @@ export async function* runFfmpeg(run: FfmpegRun): AsyncGenerator<Uint8Array, voi
   signal?.addEventListener('abort', kill, { once: true });
 
   let complaints = '';
+  /** The last line that is not of ffmpeg's log: of the loader, when a library is missing. */
+  let foreign = '';
   let unfinished = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     const lines = (unfinished + text).split('\n');
     unfinished = lines.pop() ?? '';
     for (const line of lines) {
       onLog?.(line);
+      if (!LEVEL.test(line)) foreign = line;
       if (COMPLAINT.test(line)) complaints = `${complaints}${line}\n`.slice(-COMPLAINTS_LIMIT);
     }
   });
@@ -126,7 +130,7 @@ export async function* runFfmpeg(run: FfmpegRun): AsyncGenerator<Uint8Array, voi
     if (status !== 0 || diskFull) {
       const [, format] =
         /\[(\w+?)(?:_pipe)?[ \]][^\]]*\] \[error\] Format not on whitelist/.exec(complaints) ?? [];
-      throw new FfmpegFailure(boilDown(complaints), diskFull, format);
+      throw new FfmpegFailure(boilDown(complaints || foreign), diskFull, format);
     }
   } catch (error) {
     signal?.throwIfAborted();
