@@ -256,7 +256,7 @@ void describe('a form', () => {
   it('cannot name a place on our disk, or a second header line', async () => {
     const names: Record<string, string> = {
       '../../../../etc/passwd': 'passwd',
-      XX,
+      '..\\..\\boot.ini': '.._.._boot.ini',
       '/etc/cron.d/x.wav': 'x.wav',
       '%0d%0aSet-Cookie: a=b.wav': '__Set-Cookie: a=b.wav',
       '\u202egnp.wav': '_gnp.wav',
