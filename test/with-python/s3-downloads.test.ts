@@ -55,7 +55,7 @@ void describe('stems in a bucket', () => {
     ] as const) {
       const unzip =
         'import sys, zipfile; sys.stdout.buffer.write(zipfile.ZipFile(sys.argv[1]).read(sys.argv[2]))';
-      const entry = execFileSync('python3', ['-c', unzip, zip, `${name}.wav`], {
+      const entry = execFileSync('python3', ['-c', unzip, zip, `song - ${name}.wav`], {
         maxBuffer: 1e7,
       });
       assert.ok(entry.equals(bytes), name);
