@@ -183,7 +183,7 @@ describe('with a collector', () => {
       ['job', 'decoding'],
     );
     const job = only(trace, 'job');
-    assert.equal(job.attributes['error.type'], 'INPUT_TOO_LONG');
+    assert.equal(job.attributes['error.type'], 'AUDIO_TOO_LONG');
     assert.equal(job.attributes['oxboard.job.outcome'], 'failed');
   });
 
