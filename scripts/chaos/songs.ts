@@ -1,8 +1,8 @@
 /** What clients ask for: songs with options, of which each result is known from an undisturbed run. */
+import wavefile from 'wavefile';
 import { randomNumbers } from '../../src/lib/random.js';
 
 const RATE = 44_100;
-const HEADER_BYTES = 44;
 
 export interface Recipe {
   name: string;
@@ -12,25 +12,12 @@ export interface Recipe {
 
 /** A WAV file: noise that `seed` decides. */
 function noise(seconds: number, seed: number): Buffer {
-  const frames = RATE * seconds;
-  const bytes = Buffer.alloc(HEADER_BYTES + frames * 4);
-  bytes.write('RIFF', 0);
-  bytes.writeUInt32LE(bytes.length - 8, 4);
-  bytes.write('WAVEfmt ', 8);
-  bytes.writeUInt32LE(16, 16);
-  bytes.writeUInt16LE(1, 20);
-  bytes.writeUInt16LE(2, 22);
-  bytes.writeUInt32LE(RATE, 24);
-  bytes.writeUInt32LE(RATE * 4, 28);
-  bytes.writeUInt16LE(4, 32);
-  bytes.writeUInt16LE(16, 34);
-  bytes.write('data', 36);
-  bytes.writeUInt32LE(frames * 4, 40);
   const random = randomNumbers(seed);
-  for (let at = HEADER_BYTES; at < bytes.length; at += 2) {
-    bytes.writeInt16LE(Math.floor((random() - 0.5) * 20_000), at);
-  }
-  return bytes;
+  const channel = () =>
+    Int16Array.from({ length: RATE * seconds }, () => Math.floor((random() - 0.5) * 20_000));
+  const wav = new wavefile.WaveFile();
+  wav.fromScratch(2, RATE, '16', [channel(), channel()]);
+  return Buffer.from(wav.toBuffer());
 }
 
 /**

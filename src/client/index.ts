@@ -9,7 +9,7 @@ import type { ModelListDocument } from '../http/routes/models.js';
 import type { AcceptedDocument } from '../http/routes/stemify.js';
 import { camelCase, snakeName, type CamelCase } from './camel-case.js';
 import { readPeaks, type Peaks } from './peaks.js';
-import { checked, mayPass, ServiceError, unreachable } from './service-error.js';
+import { checked, isTransient, ServiceError, unreachable } from './service-error.js';
 import { upload, type UploadProgress } from './upload.js';
 
 export { ServiceError, type Peaks, type UploadProgress };
@@ -198,7 +198,8 @@ export class OxboardClient {
         }
       } catch (error) {
         signal?.throwIfAborted();
-        if (error instanceof ServiceError && !(mayPass(error) && tries < MAX_TRIES)) throw error;
+        if (error instanceof ServiceError && !(isTransient(error) && tries < MAX_TRIES))
+          throw error;
       }
       await sleep(retryMs, signal);
     }

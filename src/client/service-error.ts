@@ -33,7 +33,7 @@ export class ServiceError extends Error {
 }
 
 /** Whether the same call may succeed later. */
-export const mayPass = (error: unknown): boolean =>
+export const isTransient = (error: unknown): boolean =>
   error instanceof ServiceError &&
   (error.code === 'SERVICE_UNREACHABLE' || [408, 429, 502, 503, 504].includes(error.status ?? 0));
 

@@ -120,10 +120,7 @@ export function createClaims(
     },
 
     async published({ job, token }, { frames, chunks, chunksReady }) {
-      const { progressMs: eventMs } = timing;
-      const { holds } = await scripts.publish({
-        ...{ id: job.id, token, frames, chunks, chunksReady, eventMs },
-      });
+      const { holds } = await scripts.publish({ id: job.id, token, frames, chunks, chunksReady });
       return holds;
     },
 

@@ -135,7 +135,7 @@ export interface QueueScripts {
     args: Held & { signature: string; resultId: string; sampleRate: number; stems: string[] },
   ): Promise<{ playback: string; chunksReady: number } | { playback?: never; chunksReady?: never }>;
   publish(
-    args: Held & { frames: number; chunks: number; chunksReady: number; eventMs: number },
+    args: Held & { frames: number; chunks: number; chunksReady: number },
   ): Promise<{ holds: boolean }>;
   complete(
     args: Held & {

@@ -5,7 +5,8 @@ import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { makeAudio, temporaryFolder } from '../support/audio.js';
 import { startRedis } from '../support/redis.js';
-import { freePort, startService, submit, untilCompleted, untilJob } from '../support/service.js';
+import { freePort } from '../support/free-port.js';
+import { startService, submit, untilCompleted, untilJob } from '../support/service.js';
 import { closePage, openPage } from './browser.js';
 
 /** The browser's own line about an answer that is an error. */

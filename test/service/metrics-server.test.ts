@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { after, describe, it } from 'node:test';
 import { startMetricsServer } from '../../src/bin/service/metrics-server.js';
-import { freePort } from '../support/service.js';
+import { freePort } from '../support/free-port.js';
 
 const silence = () => undefined;
 const logger = { error: silence, warn: silence, info: silence, debug: silence };

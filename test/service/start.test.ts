@@ -7,7 +7,8 @@ import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { temporaryFolder } from '../support/audio.js';
 import { oxboard } from '../support/cli.js';
-import { freePort, launch, NPM, processesOf, startService } from '../support/service.js';
+import { freePort } from '../support/free-port.js';
+import { launch, NPM, processesOf, startService } from '../support/service.js';
 import { until } from '../support/until.js';
 
 const folder = temporaryFolder({ after });

@@ -5,12 +5,12 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { temporaryFolder } from './audio.js';
 import { modelsDir } from './cli.js';
 import { HANG_MS, until } from './until.js';
+import { freePort } from './free-port.js';
 
 const OXBOARD = fileURLToPath(new URL('../../dist/bin/cli.js', import.meta.url));
 /** A program that runs the scripts of this package. */
@@ -42,15 +42,6 @@ export interface TestService {
   pids: (name: string) => number[];
   ended: Promise<Ended>;
   kill: (signal: NodeJS.Signals) => Promise<Ended>;
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** Starts a command of ours; resolves at once, also when it will fail. */

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { after, describe, it } from 'node:test';
+import { after, describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { CHUNK_FRAMES, CHUNK_SCALE, FRAMES_PER_PIXEL } from '../../src/audio/chunk-format.js';
 import type { Job } from '../../src/jobs/job.js';
@@ -39,6 +39,24 @@ function chunksOf({ result }: Job): Map<string, string[]> {
       Array.from({ length: playback.chunks }, (_, number) => chunkKey(id, stem, number)),
     ]),
   );
+}
+
+/** Admits a job whose worker is killed once its first chunk is published. @returns its id. */
+async function killedAfterChunk(service: Service, context: TestContext): Promise<string> {
+  const settings = { redisUrl: service.redisUrl, dataDir: service.dataDir };
+  const child = spawn(
+    process.execPath,
+    ['--import', 'tsx', program, JSON.stringify(settings), 'after-chunk'],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  context.after(() => child.kill('SIGKILL'));
+  await once(child.stdout, 'data');
+  const { id } = await service.admit(song, EXACT);
+  await service.reached(id, ({ chunksReady }) => chunksReady === 1);
+  const closed = once(child, 'close');
+  child.kill('SIGKILL');
+  await closed;
+  return id;
 }
 
 describe('chunks', () => {
@@ -111,19 +129,7 @@ describe('chunks', () => {
 
   it('go on when the worker is killed: no gap, none twice, the same bytes', async (context) => {
     const service = await startService(context);
-    const settings = { redisUrl: service.redisUrl, dataDir: service.dataDir };
-    const child = spawn(
-      process.execPath,
-      ['--import', 'tsx', program, JSON.stringify(settings), 'after-chunk'],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
-    );
-    context.after(() => child.kill('SIGKILL'));
-    await once(child.stdout, 'data');
-    const { id } = await service.admit(song, EXACT);
-    await service.reached(id, ({ chunksReady }) => chunksReady === 1);
-    const closed = once(child, 'close');
-    child.kill('SIGKILL');
-    await closed;
+    const id = await killedAfterChunk(service, context);
 
     const running = (await service.jobs.get(id, 'all')) ?? assert.fail();
     assert.deepEqual([running.chunksReady, running.playback?.chunks], [1, 3]);
@@ -150,19 +156,7 @@ describe('chunks', () => {
 
   it('begin anew in the next generation where their bytes would differ', async (context) => {
     const service = await startService(context);
-    const settings = { redisUrl: service.redisUrl, dataDir: service.dataDir };
-    const child = spawn(
-      process.execPath,
-      ['--import', 'tsx', program, JSON.stringify(settings), 'after-chunk'],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
-    );
-    context.after(() => child.kill('SIGKILL'));
-    await once(child.stdout, 'data');
-    const { id } = await service.admit(song, EXACT);
-    await service.reached(id, ({ chunksReady }) => chunksReady === 1);
-    const closed = once(child, 'close');
-    child.kill('SIGKILL');
-    await closed;
+    const id = await killedAfterChunk(service, context);
     const before = (await service.jobs.get(id, 'all'))?.playback ?? assert.fail();
     await service.endLease(id);
     await service.startWorker({ config: { threads: 2 } });

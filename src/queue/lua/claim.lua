@@ -10,7 +10,7 @@ expect({
   maxLosses = is_count,
   -- Short jobs for each long one while both wait.
   shortShare = is_count,
-  -- Neither lane falls behind the other by more.
+  -- Of the jobs of one client, those in one lane fall behind those in the other by no more.
   agingMs = is_count,
   ttlMs = is_count,
 })
