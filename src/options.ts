@@ -222,12 +222,8 @@ export const outputOptions = z.strictObject({
       'Spread what the stems leave of the song evenly over all stems, so that they add up to it; ' +
         'with rescale all stems get the same gain',
     ),
-  start: songTime
-    .optional()
-    .describe('Separate only the part of the song from this time on, in seconds or as mm:ss'),
-  end: songTime
-    .optional()
-    .describe('Separate only the part of the song up to this time, in seconds or as mm:ss'),
+  start: songTime.optional().describe('Separate only the part of the song from this time on'),
+  end: songTime.optional().describe('Separate only the part of the song up to this time'),
   track: integer(1, 1000)
     .optional()
     .describe(

@@ -20,7 +20,7 @@ Examples:
   $ oxboard setup                 once, after installing
   $ oxboard separate song.mp3     stems into ./separated
   $ oxboard models list           what can be chosen with --model
-  $ oxboard serve                 the HTTP API, on port 8000
+  $ oxboard serve                 the page and the HTTP API, on port 8000
   $ oxboard doctor                what works, and how to mend what does not
 
 oxboard <command> --help tells more.

