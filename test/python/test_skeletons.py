@@ -30,7 +30,7 @@ try {
 
 
 def assemble(weights: Path, out: Path) -> dict:
-    script = ASSEMBLE % (oxboard.ROOT / "dist" / "engine" / "assemble.js")
+    script = ASSEMBLE % (oxboard.ROOT / "dist" / "pull" / "assemble.js")
     command = ["node", "--input-type=module", "-e", script, str(weights), str(out)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout)
