@@ -58,7 +58,7 @@ USER 1000:1000
 VOLUME ["/data", "/models"]
 EXPOSE 8000 9090
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s \
-    CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 8000}/api/v1/health/ready`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+    CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 8000}${(process.env.BASE_PATH || '').replace(/[/]$/, '')}/api/v1/health/ready`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 # As the first process of a container ours could not die by a signal, nor end what others left.
 ENTRYPOINT ["tini", "--", "oxboard"]
 CMD ["serve"]

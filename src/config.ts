@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { OxboardError } from './errors.js';
 import { redactUrl } from './lib/redact-url.js';
+import { URL_PATH } from './lib/url-path.js';
 import { DEVICE_PATTERN } from './options.js';
 
 export interface Setting {
@@ -45,6 +46,14 @@ const flag = z
   .pipe(z.enum([...TRUE, ...FALSE]))
   .transform((value) => TRUE.includes(value))
   .describe('true or false');
+
+/** Without the slash at its end; `/` is empty. */
+const basePath = z
+  .string()
+  .max(200)
+  .transform((path) => path.replace(/\/$/, ''))
+  .pipe(z.union([z.literal(''), z.string().regex(URL_PATH)]))
+  .describe('path such as /stems, of letters, digits and -._~');
 
 const text = (words: string) => z.string().describe(words);
 const integer = (minimum: number, maximum: number) =>
@@ -183,11 +192,18 @@ const PROCESS = table({
     text: 'Address to listen on. 127.0.0.1: this machine only. 0.0.0.0: every address of this machine. The images set 0.0.0.0.',
   },
   PORT: { key: 'port', schema: port, default: '8000', text: 'Port of the API.' },
+  BASE_PATH: {
+    key: 'basePath',
+    schema: basePath,
+    default: '/',
+    example: '/stems',
+    text: 'Path below which the page and the API are found: with /stems the API is /stems/api/v1. For a reverse proxy that passes paths on as they are. A proxy that removes the path sends it in X-Forwarded-Prefix instead; see TRUST_PROXY.',
+  },
   TRUST_PROXY: {
     key: 'trustProxy',
     schema: proxies,
     default: 'false',
-    text: 'Behind a reverse proxy: the number of proxies, their addresses, or true for any. It decides which client address counts for the rate limit.',
+    text: 'Behind a reverse proxy: the number of proxies, their addresses, or true for any. It decides which client address counts for the rate limit, and whether URLs in answers begin with X-Forwarded-Prefix.',
   },
 });
 

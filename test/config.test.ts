@@ -45,6 +45,19 @@ describe('the environment', () => {
     assert.equal(readConfig({ DEMUCS_GPU_ENABLED: '0', DEMUCS_DEVICE: 'cuda' }).device, 'cpu');
   });
 
+  it('takes as BASE_PATH a path that needs no encoding', () => {
+    const pathOf = (BASE_PATH: string) => readServiceConfig({ BASE_PATH }).basePath;
+    assert.deepEqual(['', '/', '/stems', '/audio/stems/', '/a.b-c_d~e'].map(pathOf), [
+      '',
+      '',
+      '/stems',
+      '/audio/stems',
+      '/a.b-c_d~e',
+    ]);
+    for (const text of ['stems', '//stems', '/a//b', '/a/../b', '/..', '/a b', '/a?b', '/:a', '/*'])
+      assert.throws(() => pathOf(text), { code: 'INVALID_ENVIRONMENT' }, text);
+  });
+
   it('takes as proxies to trust what Express takes, and stops the start at anything else', () => {
     const trusted = (TRUST_PROXY: string) => readServiceConfig({ TRUST_PROXY }).trustProxy;
     assert.deepEqual(['', 'False', 'TRUE', '2'].map(trusted), [false, false, true, 2]);

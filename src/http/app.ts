@@ -58,7 +58,8 @@ export function createApi(dependencies: ApiDependencies): Api {
   // ETags are for stems; a hash of every status answer is of no use.
   app.disable('etag');
   app.set('trust proxy', config.trustProxy);
-  app.use(requestContext({ logger, metrics, tracer, tenants }));
+  const { basePath } = config;
+  app.use(requestContext({ logger, metrics, tracer, tenants, basePath }));
   app.use((_request, response, next) => {
     inProgress++;
     response.once('close', () => {
@@ -72,8 +73,8 @@ export function createApi(dependencies: ApiDependencies): Api {
   app.use(checkHeaders);
   if (!tenants.keyed) app.use(checkHost(config));
   app.use(refuseForeignPages({ origins: config.corsOrigins, keyed: tenants.keyed }));
-  app.use(API_BASE, router);
-  app.use(servePage());
+  app.use(`${basePath}${API_BASE}`, router);
+  app.use(`${basePath}/`, servePage());
   app.use((request) => {
     throw pathNotFound(request);
   });

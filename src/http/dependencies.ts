@@ -30,6 +30,7 @@ export type ApiConfig = Pick<
   | 'allowedHosts'
   | 'corsOrigins'
   | 'trustProxy'
+  | 'basePath'
   | 'storageDownloads'
   | 'webhookSecret'
   | 'webhookAllowPrivate'

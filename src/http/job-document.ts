@@ -349,23 +349,29 @@ export type JobSummary = z.output<typeof jobSummary>;
 export const jobDocument = job.schema;
 export type JobDocument = z.output<typeof jobDocument>;
 
-export const jobUrl = (id: string): string => `${API_BASE}/jobs/${id}`;
+/** @param base what precedes {@link API_BASE} in the URLs of the client. */
+export const jobUrl = (base: string, id: string): string => `${base}${API_BASE}/jobs/${id}`;
 
-/**
- * @param tokens makes the tokens of the URLs, for clients that cannot set headers.
- */
-export const encodeJob = async (record: Job, tokens: UrlTokens): Promise<JobDocument> =>
-  job.encode(await withUrls(record, tokens));
+/** What the URLs in a document are made of. */
+interface UrlParts {
+  /** See {@link jobUrl}. */
+  base: string;
+  /** Makes tokens, for clients that cannot set headers. */
+  tokens: UrlTokens;
+}
+
+export const encodeJob = async (record: Job, parts: UrlParts): Promise<JobDocument> =>
+  job.encode(await withUrls(record, parts));
 
 /** As {@link encodeJob}, for a list. */
-export const encodeSummary = async (record: Job, tokens: UrlTokens): Promise<JobSummary> =>
-  summary.encode(await withUrls(record, tokens));
+export const encodeSummary = async (record: Job, parts: UrlParts): Promise<JobSummary> =>
+  summary.encode(await withUrls(record, parts));
 
-async function withUrls(record: Job, tokens: UrlTokens): Promise<Job & WithUrls> {
+async function withUrls(record: Job, { base, tokens }: UrlParts): Promise<Job & WithUrls> {
   const token = await tokens.sign(record);
   const urlOf: WithUrls['urlOf'] = (what, query) => {
     const all = new URLSearchParams({ ...query, ...(token !== undefined && { token }) }).toString();
-    return `${jobUrl(record.id)}/${what}${all === '' ? '' : `?${all}`}`;
+    return `${jobUrl(base, record.id)}/${what}${all === '' ? '' : `?${all}`}`;
   };
   return { ...record, urlOf };
 }

@@ -11,6 +11,12 @@ const FOLDER = fileURLToPath(new URL('../../dist/web', import.meta.url));
 /** Answers what is a file of the page, and passes on every other request. */
 export function servePage(): Router {
   const router = Router({ strict: true });
+  router.get('/', ({ originalUrl }, response, next) => {
+    const { pathname } = new URL(originalUrl, 'http://localhost');
+    // The page names its files relative to a path with a slash at its end.
+    if (pathname.endsWith('/')) next();
+    else response.redirect(308, `${pathname.slice(pathname.lastIndexOf('/') + 1)}/`);
+  });
   router.use(
     pageHeaders(),
     express.static(FOLDER, {

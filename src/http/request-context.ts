@@ -6,6 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Request, RequestHandler, Response } from 'express';
 import { ipKeyGenerator } from 'express-rate-limit';
 import { sha256Hex } from '../lib/hash.js';
+import { URL_PATH } from '../lib/url-path.js';
 import { withLogContext, type Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
 import { NO_TRACER, type Span, type Tracer } from '../observability/tracing.js';
@@ -14,6 +15,11 @@ import { tenantOfRequest, type Access, type Tenants } from './tenants.js';
 export interface RequestContext {
   /** From the client or a proxy if it is valid. */
   id: string;
+  /**
+   * What precedes {@link API_BASE} in the URLs that this client uses: the path that a proxy has removed,
+   * and BASE_PATH.
+   */
+  readonly base: string;
   /** Whose jobs it may see. Reading it on a route that is open to anyone is a defect. */
   readonly tenant: string;
   /** With whom its jobs take turns: the tenant or, without API keys, a hash of the address. */
@@ -41,6 +47,9 @@ export interface Parameters {
 /** Requested every few seconds by monitoring: kept out of traces, and out of the log by default. */
 const PROBES = '/api/v1/health';
 
+/** Every URL in an answer repeats it. */
+const MAX_PREFIX_LENGTH = 200;
+
 const VALID_ID = /^[\w.:-]{1,128}$/;
 
 const contexts = new WeakMap<IncomingMessage, RequestContext>();
@@ -57,20 +66,23 @@ export function requestContext({
   metrics,
   tracer,
   tenants,
+  basePath,
 }: {
   logger: Logger;
   metrics: Metrics;
   tracer: Tracer;
   tenants: Tenants;
+  basePath: string;
 }): RequestHandler {
   return (request, response, next) => {
     const given = request.get('x-request-id');
     const id = given !== undefined && VALID_ID.test(given) ? given : randomUUID();
     const closed = new AbortController();
-    const span = startRequestSpan(tracer, request, id);
+    const span = startRequestSpan(tracer, request, id, basePath);
     let tenant: string | undefined;
     const context: RequestContext = {
       id,
+      base: `${removedPrefix(request)}${basePath}`,
       get tenant() {
         if (tenant === undefined) throw new Error('The request was not authorized');
         return tenant;
@@ -139,9 +151,14 @@ export function requestContext({
 }
 
 /** The span of a request continues the client's trace if it names one (W3C Trace Context). */
-function startRequestSpan(tracer: Tracer, request: Request, requestId: string): Span {
+function startRequestSpan(
+  tracer: Tracer,
+  request: Request,
+  requestId: string,
+  basePath: string,
+): Span {
   const { method, path, headers } = request;
-  if (!tracer.enabled || path.startsWith(PROBES)) return NO_TRACER.start(method);
+  if (!tracer.enabled || path.startsWith(`${basePath}${PROBES}`)) return NO_TRACER.start(method);
   const { traceparent, tracestate } = headers;
   return tracer.start(method, {
     kind: 'server',
@@ -175,6 +192,14 @@ function endRequestSpan(
     ...(answered ? { 'http.response.status_code': statusCode } : { 'oxboard.aborted': true }),
   });
   span.end();
+}
+
+/** The path that a proxy in front of us has removed. Only a proxy that is trusted is believed. */
+function removedPrefix(request: Request): string {
+  const prefix = request.get('x-forwarded-prefix')?.replace(/\/$/, '') ?? '';
+  const isTrusted = request.app.get('trust proxy fn') as (address: string, hop: number) => boolean;
+  const valid = prefix.length <= MAX_PREFIX_LENGTH && URL_PATH.test(prefix);
+  return valid && isTrusted(request.socket.remoteAddress ?? '', 0) ? prefix : '';
 }
 
 /** An IPv6 client has a whole network of addresses, which is one client. */

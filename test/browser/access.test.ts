@@ -7,12 +7,13 @@ import type { Page } from 'playwright-core';
 import type { AxeResults } from 'axe-core';
 import { makeAudio, temporaryFolder } from '../support/audio.js';
 import { startService, submit, untilCompleted } from '../support/service.js';
+import { startReverseProxy } from '../support/reverse-proxy.js';
 import { closePage, heard, openPage, startListening } from './browser.js';
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
 const folder = temporaryFolder({ after });
-const service = await startService({ after }, ['serve']);
+const service = await startService({ after }, ['serve'], { TRUST_PROXY: 'loopback' });
 const LONG_NAME = `${'A very long name of a song that does not want to end '.repeat(3)}.wav`;
 const RIGHT_TO_LEFT = 'أغنية.wav';
 const tone = (name: string, seconds: number) =>
@@ -130,6 +131,21 @@ void describe('the page', () => {
     await page.keyboard.press('?');
     await page.getByRole('heading', { name: 'Keyboard' }).waitFor();
     await page.keyboard.press('Escape');
+    await closePage(page);
+  });
+
+  it('works below a path that a proxy removes', async () => {
+    const { url, requests } = await startReverseProxy({ after }, service.url, { path: '/stems' });
+    const page = await openPage(url, { hash: `#/jobs/${other}`, listen: true });
+    await startListening(page);
+    await page.getByRole('button', { name: 'Play', exact: true }).click();
+    await heard(page, 0.3);
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('link', { name: /^Drums/ }).click(),
+    ]);
+    assert.equal(new URL(download.url()).pathname, `/stems/api/v1/jobs/${other}/stems/drums`);
+    assert.ok(requests.every((request) => request.startsWith('/stems/')));
     await closePage(page);
   });
 

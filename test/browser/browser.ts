@@ -18,12 +18,12 @@ const faults = new WeakMap<Page, string[]>();
 /**
  * Opens a page of the service.
  *
- * @param origin of the service; requests to other origins are faults.
+ * @param address of the service; requests to other origins are faults.
  * @param options `listen` records what is played, and needs a page without its content security
  *   policy; the others are Playwright's, such as the size of the window.
  */
 export async function openPage(
-  origin: string,
+  address: string,
   {
     hash = '',
     listen = false,
@@ -47,12 +47,13 @@ export async function openPage(
   page.on('pageerror', (error) => found.push(String(error)));
   page.on('request', (request) => {
     const url = new URL(request.url());
-    if (url.protocol !== 'blob:' && url.origin !== origin) found.push(`request to ${url.href}`);
+    if (url.protocol !== 'blob:' && url.origin !== new URL(address).origin)
+      found.push(`request to ${url.href}`);
   });
   // tsx keeps the names of functions with it, also of those that are sent to the page.
   await page.addInitScript('globalThis.__name = (value) => value;');
   if (listen) await page.addInitScript(recordSound, RECORDER);
-  await page.goto(`${origin}/${hash}`);
+  await page.goto(`${address}/${hash}`);
   return page;
 }
 

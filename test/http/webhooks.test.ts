@@ -37,7 +37,7 @@ async function startDelivering({ retries = RETRIES, answerMs = 10_000, leaseMs =
   const deliverer = createDeliverer({
     deliveries: createDeliveries(connection, { leaseMs }),
     sender: createSender({ secret: SECRET, allowPrivate: true, version: '1', answerMs }),
-    document: (job) => encodeJob(job, tenants),
+    document: (job) => encodeJob(job, { base: '', tokens: tenants }),
     logger,
     metrics: api.metrics,
     retries,

@@ -127,6 +127,7 @@ export async function startApi(
       allowedHosts: undefined,
       corsOrigins: [],
       trustProxy: false,
+      basePath: '',
       storageDownloads: 'proxy',
       webhookSecret: undefined,
       webhookAllowPrivate: false,

@@ -60,7 +60,7 @@ export async function startApiProcess({
       : createDeliverer({
           deliveries: createDeliveries(redis),
           sender: createSender({ secret, allowPrivate, version: packageVersion }),
-          document: (job) => encodeJob(job, tenants),
+          document: (job) => encodeJob(job, { base: config.basePath, tokens: tenants }),
           logger,
           metrics,
           tracer,

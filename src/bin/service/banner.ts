@@ -15,7 +15,8 @@ export function announce(
   logger: Logger,
 ): void {
   const { api, worker } = facts;
-  const url = api && `http://${reachable(config.host)}:${config.port}`;
+  const origin = api && `http://${reachable(config.host)}:${config.port}`;
+  const url = origin && `${origin}${config.basePath}`;
   const access = whoMayUse(config);
   if (config.environment === 'production') {
     if (api) logger[access.open ? 'warn' : 'info']('service_access', { access: access.sentence });
@@ -31,6 +32,7 @@ export function announce(
     ...(url === undefined
       ? []
       : [
+          ['Page', `${url}/`],
           ['API', `${url}/api/v1`],
           ['Access', access.sentence],
           ['Reference', `${url}/api/v1/docs`],

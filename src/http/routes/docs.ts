@@ -48,8 +48,8 @@ const getDocument = defineRoute({
   errors: [],
   handler:
     ({ document }) =>
-    ({ response }) => {
-      response.json(document);
+    ({ response, context: { base } }) => {
+      response.json(base === '' ? document : { ...document, servers: [{ url: base }] });
     },
 });
 

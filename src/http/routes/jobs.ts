@@ -59,9 +59,10 @@ const listJobs = defineRoute({
   handler:
     ({ jobs, tenants }) =>
     async ({ response, context, query }) => {
+      const parts = { base: context.base, tokens: tenants };
       const page = await jobs.list(context.tenant, query);
       const list: z.output<typeof jobList> = {
-        jobs: await Promise.all(page.jobs.map(async (job) => encodeSummary(job, tenants))),
+        jobs: await Promise.all(page.jobs.map(async (job) => encodeSummary(job, parts))),
         next_cursor: page.nextCursor ?? null,
       };
       response.set(UNCACHED).json(list);
@@ -82,7 +83,7 @@ const getJob = defineRoute({
     ({ jobs, tenants }) =>
     async ({ response, context, path }) => {
       const job = await findJob(path.id, context, jobs);
-      response.set(UNCACHED).json(await encodeJob(job, tenants));
+      response.set(UNCACHED).json(await encodeJob(job, { base: context.base, tokens: tenants }));
     },
 });
 

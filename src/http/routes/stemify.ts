@@ -179,7 +179,7 @@ const stemify = defineRoute({
         audio_seconds: source.durationSeconds,
         estimated_duration: job.estimatedSeconds,
       });
-      response.status(202).location(jobUrl(job.id)).json(acceptance(job, replayed));
+      response.status(202).location(jobUrl(context.base, job.id)).json(acceptance(job, replayed));
     };
   },
 });
