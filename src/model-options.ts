@@ -8,7 +8,7 @@ import {
   type JobOptions,
   parseMix,
   type ResolvedOutputOptions,
-  type SeparateOptions,
+  type ResolvedSeparateOptions,
 } from './options.js';
 
 /** Lengths are in sample frames, as in model.json. */
@@ -22,19 +22,17 @@ export interface ModelShape {
   overlapAdd?: { overlap: number; lead: number } | undefined;
 }
 
-/** The options of outputs that are checked here. */
+/** The options that are checked here. */
 type Checked = Partial<
-  Pick<
-    ResolvedOutputOptions,
-    'twoStems' | 'mix' | 'mixtureConsistent' | 'clipMode' | 'start' | 'end'
-  >
+  Pick<ResolvedSeparateOptions, 'stems' | 'mix' | 'mixtureConsistent' | 'start' | 'end'> &
+    Pick<ResolvedOutputOptions, 'twoStems' | 'clipMode'>
 >;
 
 /** What of a model decides how a song is cut. */
 type CutModel = Pick<ModelShape, 'sampleRate' | 'segment' | 'overlapAdd'>;
 
 /** How a song is cut into segments. */
-type Segmentation = Pick<SeparateOptions, 'segment' | 'overlap'>;
+type Segmentation = Partial<Pick<ResolvedSeparateOptions, 'segment' | 'overlap'>>;
 
 /**
  * Refuses what the model cannot do. The command line, the service and the engine all ask here, so
@@ -43,7 +41,7 @@ type Segmentation = Pick<SeparateOptions, 'segment' | 'overlap'>;
  * @throws OxboardError INVALID_OPTION
  */
 export function checkModelOptions(
-  options: Segmentation & Pick<SeparateOptions, 'stems'> & Checked,
+  options: Segmentation & Checked,
   model: CutModel & { name: string; sources: readonly string[] },
 ): void {
   const { stems, twoStems } = options;
@@ -120,6 +118,27 @@ export function checkPart({ start = 0 }: Pick<Checked, 'start'>, songSeconds: nu
   if (start < songSeconds || start === 0) return;
   const words = `time before the end of the song (${songSeconds.toFixed(3)} s)`;
   throw invalidOption('start', words, start);
+}
+
+/** Sample frames of a song: from the first one up to, not including, the last. */
+export interface Part {
+  start: number;
+  end: number;
+}
+
+/**
+ * The part of a song that is separated, in sample frames.
+ *
+ * @throws OxboardError INVALID_OPTION when the song ends before it.
+ */
+export function partFrames(
+  options: Pick<Checked, 'start' | 'end'>,
+  { frames, sampleRate }: { frames: number; sampleRate: number },
+): Part {
+  const songSeconds = frames / sampleRate;
+  checkPart(options, songSeconds);
+  const { start, end } = partOf(options, songSeconds);
+  return { start: Math.round(start * sampleRate), end: Math.round(end * sampleRate) };
 }
 
 /** Sample frames of a segment and from one to the next, each cut to an integer as in demucs.apply. */

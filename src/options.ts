@@ -57,10 +57,13 @@ export function parseMix(mix: string): { name: string; stems: string[] } {
 export interface Progress {
   /** Work done, from 0 to 1. */
   fraction: number;
-  /** Segments that ran through a network, over all bag members and shifts. */
+  /**
+   * Segments that ran through a network, over all bag members and shifts, and those of the song up
+   * to its end; with the option `end` the work is done before.
+   */
   segmentsDone: number;
   segmentsTotal: number;
-  /** Sample frames of the stems that are final, and of the whole song. */
+  /** Sample frames of the song: up to where stems are final, and the end of what is separated. */
   framesDone: number;
   framesTotal: number;
   /** What ran last; null when nothing had to. */
@@ -157,6 +160,20 @@ export const separateOptions = z.strictObject({
   seed: integer(0, 2 ** 32 - 1)
     .optional()
     .describe('Seed of the random shifts, a new one each time if not given'),
+  mix: expected(
+    z.array(z.string().regex(MIX_PATTERN)).min(1),
+    'NAME=a+b with a name of 1 to 32 characters of a-z, 0-9, _ and -',
+  )
+    .optional()
+    .describe('One more stem: the sum of these, as in karaoke=drums+bass+other'),
+  mixtureConsistent: expected(z.boolean(), 'boolean')
+    .default(false)
+    .describe(
+      'Spread what the stems leave of the song evenly over all stems, so that they add up to it; ' +
+        'files with rescale all get the same gain',
+    ),
+  start: songTime.optional().describe('Separate only the part of the song from this time on'),
+  end: songTime.optional().describe('Separate only the part of the song up to this time'),
   resample: expected(z.boolean(), 'boolean')
     .default(false)
     .describe(
@@ -175,7 +192,7 @@ export const separateOptions = z.strictObject({
 export const streamOptions = separateOptions.extend({
   resumeFrom: integer(0, Number.MAX_SAFE_INTEGER)
     .default(0)
-    .describe('First sample frame that is wanted'),
+    .describe('First sample frame of the song that is wanted'),
 });
 
 export const FORMATS = ['wav', 'flac', 'mp3', 'opus', 'm4a'] as const;
@@ -210,20 +227,6 @@ export const outputOptions = z.strictObject({
       "Sample rate of the stems in Hz: model is the model's, keep is the song's; opus always has 48000",
     ),
   clipMode: oneOf(CLIP_MODES).default('rescale').describe('What is done to stems above full scale'),
-  mix: expected(
-    z.array(z.string().regex(MIX_PATTERN)).min(1),
-    'NAME=a+b with a name of 1 to 32 characters of a-z, 0-9, _ and -',
-  )
-    .optional()
-    .describe('One more file with the sum of these stems, as in karaoke=drums+bass+other'),
-  mixtureConsistent: expected(z.boolean(), 'boolean')
-    .default(false)
-    .describe(
-      'Spread what the stems leave of the song evenly over all stems, so that they add up to it; ' +
-        'with rescale all stems get the same gain',
-    ),
-  start: songTime.optional().describe('Separate only the part of the song from this time on'),
-  end: songTime.optional().describe('Separate only the part of the song up to this time'),
   track: integer(1, 1000)
     .optional()
     .describe(
@@ -236,16 +239,18 @@ export const outputOptions = z.strictObject({
 });
 
 const { out: _out, filename: _filename, ...jobOutput } = outputOptions.shape;
-const { stems, shifts, overlap, segment, seed } = separateOptions.shape;
+const separation = separateOptions.omit({
+  transitionPower: true,
+  resample: true,
+  batchSize: true,
+  signal: true,
+  onProgress: true,
+});
 
 /** What a client asks of a job besides the song and the model. Where files go is the service's own matter. */
 export const jobOptions = z.strictObject({
   ...jobOutput,
-  stems,
-  shifts,
-  overlap,
-  segment,
-  seed,
+  ...separation.shape,
 });
 
 /** Options of `Separator.load`. */

@@ -21,7 +21,15 @@ const ALLOWED: Record<string, string[]> = {
   engine: ['errors', 'options', 'model-options', 'lib', 'models', 'native'],
   pull: ['errors', 'options', 'lib', 'models', 'native', 'engine'],
   audio: ['errors', 'options', 'lib'],
-  separation: ['errors', 'options', 'model-options', 'lib', 'audio', 'engine/audio-source'],
+  separation: [
+    'errors',
+    'options',
+    'model-options',
+    'lib',
+    'audio',
+    'engine/audio-source',
+    'engine/stem-plan',
+  ],
   intake: ['errors', 'options', 'lib', 'network', 'audio'],
   storage: ['errors', 'lib'],
   // The types of a trace, of the options and of a license are part of what jobs and workers record.

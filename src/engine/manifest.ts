@@ -2,8 +2,10 @@
  * What made a result: enough to make it again, and to tell whether two results must be equal.
  */
 import { packageVersion } from '../lib/package-version.js';
+import type { Part } from '../model-options.js';
 import type { ModelDescription } from '../models/archive.js';
 import type { NativePlan } from '../native.js';
+import type { ResolvedSeparateOptions } from '../options.js';
 
 export interface Manifest {
   model: {
@@ -27,6 +29,11 @@ export interface Manifest {
     segment: number;
     transitionPower: number;
     batchSize: number;
+    mix?: string[];
+    mixtureConsistent?: true;
+    /** The part of the song that was separated, in sample frames. */
+    start: number;
+    end: number;
   };
   /** Offsets in sample frames, for each bag member and shift. */
   shiftOffsets: number[][];
@@ -44,7 +51,8 @@ export interface ManifestFacts {
   tf32: boolean;
   stems: string[];
   seed: number;
-  shifts: number;
+  options: Pick<ResolvedSeparateOptions, 'shifts' | 'mix' | 'mixtureConsistent'>;
+  part: Part;
   plan: NativePlan;
   /** Channels that the networks were given. */
   channels: number;
@@ -52,7 +60,7 @@ export interface ManifestFacts {
 }
 
 export function makeManifest(facts: ManifestFacts): Manifest {
-  const { model, stems, plan } = facts;
+  const { model, stems, options, part, plan } = facts;
   return {
     model: {
       name: model.name,
@@ -70,11 +78,14 @@ export function makeManifest(facts: ManifestFacts): Manifest {
     seed: facts.seed,
     options: {
       stems,
-      shifts: facts.shifts,
+      shifts: options.shifts,
       overlap: plan.overlap,
       segment: plan.segment,
       transitionPower: plan.transitionPower,
       batchSize: plan.batchSize,
+      ...(options.mix && { mix: options.mix }),
+      ...(options.mixtureConsistent && { mixtureConsistent: true }),
+      ...part,
     },
     shiftOffsets: plan.shiftOffsets,
     input: {

@@ -3,7 +3,13 @@
  */
 import { randomInt } from 'node:crypto';
 import { OxboardError } from '../errors.js';
-import { checkModelOptions, maxShift, segmentFrames } from '../model-options.js';
+import {
+  checkModelOptions,
+  maxShift,
+  partFrames,
+  segmentFrames,
+  type Part,
+} from '../model-options.js';
 import { verifyModel, type ModelDescription } from '../models/archive.js';
 import { defaultModel, findModel } from '../models/library.js';
 import {
@@ -20,6 +26,7 @@ import {
   separateOptions,
   type LoadOptions,
   type MemoryShortage,
+  type Progress,
   streamOptions,
   type ResolvedStreamOptions,
   type SeparateOptions,
@@ -31,20 +38,25 @@ import { makeManifest, type Manifest } from './manifest.js';
 import { runSession } from './run.js';
 import { adaptSource } from './adapt-source.js';
 import { drawShifts } from './shifts.js';
+import { SongTap } from './song-tap.js';
 import { measureSource } from './statistics.js';
+import { planStems, samplesOfStems, type StemPlan } from './stem-plan.js';
 
-/** A run of finished samples. Blocks follow one another without gaps from frame 0. */
+/**
+ * A run of finished samples. Blocks follow one another without gaps, from frame 0 or the first that
+ * is wanted on.
+ */
 export interface StemBlock {
   /** First frame of the block within the song. */
   offset: number;
   frames: number;
-  /** One Float32Array per channel, for each requested stem. */
+  /** One Float32Array per channel, for each requested stem and mix. */
   stems: Record<string, Float32Array[]>;
 }
 
 /** The result of {@link Separator.separate}. */
 export interface Separation {
-  /** One Float32Array per channel, for each requested stem. */
+  /** One Float32Array per channel, for each requested stem and mix; as long as the part. */
   stems: Record<string, Float32Array[]>;
   manifest: Manifest;
 }
@@ -165,10 +177,10 @@ export class Separator {
     const stream = this.stream(source, resolveOptions(separateOptions, options));
     const stems = new Map<string, Float32Array[]>();
     for await (const block of stream) {
-      const frames = stream.manifest?.input.frames ?? 0;
+      const { start = 0, end = 0 } = stream.manifest?.options ?? {};
       for (const [stem, rows] of Object.entries(block.stems)) {
-        const whole = stems.get(stem) ?? rows.map(() => new Float32Array(frames));
-        for (const [channel, row] of rows.entries()) whole[channel]?.set(row, block.offset);
+        const whole = stems.get(stem) ?? rows.map(() => new Float32Array(end - start));
+        for (const [channel, row] of rows.entries()) whole[channel]?.set(row, block.offset - start);
         stems.set(stem, whole);
       }
     }
@@ -186,14 +198,13 @@ export class Separator {
   stream(source: AudioArrays | AudioSource, options: StreamOptions = {}): SeparationStream {
     const resolved = resolveOptions(streamOptions, options);
     checkModelOptions(resolved, this.model);
-    const { stems } = resolved;
     const job = {
       options: {
         ...resolved,
         seed: resolved.seed ?? randomInt(2 ** 32),
         batchSize: resolved.batchSize ?? defaultBatchSize(this.device),
       },
-      stems: this.model.sources.filter((source) => !stems || stems.includes(source)),
+      stems: planStems(this.model.sources, resolved),
       segment: segmentFrames(resolved, this.model).frames,
       source: adaptSource(source, this.model, resolved.resample),
     };
@@ -262,24 +273,23 @@ export class Separator {
     signal.throwIfAborted();
 
     const song = await measureSource(source, signal);
-    if (options.resumeFrom > song.frames) {
-      throw invalidOption(
-        'resumeFrom',
-        `integer from 0 to ${String(song.frames)}`,
-        options.resumeFrom,
-      );
+    const { overlapAdd, normalize, sampleRate } = this.model;
+    const part = partFrames(options, { frames: song.frames, sampleRate });
+    if (options.resumeFrom > part.end) {
+      const words = `integer from 0 to ${String(part.end)}`;
+      throw invalidOption('resumeFrom', words, options.resumeFrom);
     }
-    const { overlapAdd, normalize } = this.model;
+    const resumeFrom = Math.max(options.resumeFrom, part.start);
     const plan: NativePlan = {
       length: song.frames,
       segment,
       overlap: overlapAdd ? overlapAdd.overlap / segment : options.overlap,
       transitionPower: options.transitionPower,
-      sources: stems.map((stem) => this.model.sources.indexOf(stem)),
+      sources: stems.sources.map((source) => this.model.sources.indexOf(source)),
       shiftOffsets: drawShifts(this.model, options.shifts, options.seed),
-      maxShift: maxShift(this.model.sampleRate),
+      maxShift: maxShift(sampleRate),
       batchSize: options.batchSize,
-      resumeFrom: options.resumeFrom,
+      resumeFrom,
       ...(normalize === 'demucs'
         ? { mean: song.mean, deviation: song.deviation }
         : { mean: 0, deviation: 1 }),
@@ -291,26 +301,41 @@ export class Separator {
         device: this.device,
         threads: this.threads,
         tf32: this.tf32,
-        stems,
+        stems: stems.outputs.map(({ name }) => name),
         seed: options.seed,
-        shifts: options.shifts,
+        options,
+        part,
         plan,
         channels: source.channelCount,
         libtorch: loadNative().libtorchVersion,
       }),
     );
+    const tap = stems.consistent ? new SongTap(source, resumeFrom) : undefined;
     const blocks = runSession({
       model: this.#native,
       plan,
-      source,
+      source: tap ?? source,
       signal,
       onStep: this.#onStep,
       onReport: this.#onReport,
-      onProgress: options.onProgress,
+      onProgress: (progress) =>
+        options.onProgress?.(
+          part.end === song.frames ? progress : { ...progress, ...progressOfPart(progress, part) },
+        ),
     });
-    for await (const { offset, frames, rows } of blocks) {
-      const entries = stems.map((stem, index) => [stem, rows[index] ?? []]);
+    for await (const { offset, frames: finished, rows } of blocks) {
+      const frames = Math.min(finished, part.end - offset);
+      const samples = tap?.take(frames);
+      const channels = Array.from({ length: source.channelCount }, (_, channel) =>
+        samplesOfStems(
+          stems,
+          samples?.[channel] ?? new Float32Array(),
+          rows.map((row) => (row[channel] as Float32Array).subarray(0, frames)),
+        ),
+      );
+      const entries = stems.outputs.map(({ name }, index) => [name, channels.map((c) => c[index])]);
       yield { offset, frames, stems: Object.fromEntries(entries) as StemBlock['stems'] };
+      if (offset + frames === part.end) break;
     }
   }
 
@@ -327,10 +352,23 @@ export class Separator {
   };
 }
 
+/** The engine counts up to the song's end; it is left at the end of the part. */
+function progressOfPart(
+  { framesDone }: Progress,
+  { start, end }: Part,
+): Pick<Progress, 'fraction' | 'framesDone' | 'framesTotal'> {
+  const done = Math.min(framesDone, end);
+  return {
+    fraction: Math.max(done - start, 0) / (end - start),
+    framesDone: done,
+    framesTotal: end,
+  };
+}
+
 /** One separation with its options checked and completed. */
 interface Job {
   options: ResolvedStreamOptions & { seed: number; batchSize: number };
-  stems: string[];
+  stems: StemPlan;
   /** Sample frames of a chunk. */
   segment: number;
   source: AudioSource;

@@ -13,14 +13,14 @@ import { extractCover, stemTexts } from '../audio/tags.js';
 import { emptyInput, type AudioTrack, type ProbedInput } from '../audio/probe.js';
 import { spoolBlocks, type Spool } from '../audio/spool.js';
 import { OxboardError } from '../errors.js';
-import { checkModelOptions, checkPart, partOf } from '../model-options.js';
-import type { ResolvedOutputOptions, SeparateOptions } from '../options.js';
+import { planStems, type StemPlan } from '../engine/stem-plan.js';
+import { checkModelOptions, partFrames, type Part } from '../model-options.js';
+import type { ResolvedOutputOptions, ResolvedSeparateOptions } from '../options.js';
 import type { Checkpoints } from './checkpoints.js';
 import type { ChunkSink } from './chunks.js';
 import { checkTemplate, folderName, sameFileKey, stemPath, trackName } from './output-names.js';
 import { encodeStems, spaceNeeded, type EncodedStem } from './stem-files.js';
-import { planStems, type StemPlan } from './stem-plan.js';
-import { separateToSpools, type Part, type StemSeparator } from './stem-spools.js';
+import { separateToSpools, type StemSeparator } from './stem-spools.js';
 import { damageWarnings, optionWarnings } from './warnings.js';
 import { Workspace } from './workspace.js';
 
@@ -37,12 +37,15 @@ export interface FileProgress {
   audioSeconds?: number;
 }
 
+/** Options of the separation of a file; `signal` and `onProgress` are the request's. */
+export type FileOptions = Partial<Omit<ResolvedSeparateOptions, 'signal' | 'onProgress'>>;
+
 export interface FileRequest {
   input: ProbedInput;
   separator: StemSeparator;
   output: ResolvedOutputOptions;
   /** Options of the separation; `stems` chooses the sources that are written. */
-  options: SeparateOptions;
+  options: FileOptions;
   /** Called with the seconds of audio that are decoded so far; what it throws ends the work. */
   checkLength?: (seconds: number) => void;
   /** Where finished stems are kept meanwhile, to go on from there after an interruption. */
@@ -119,7 +122,7 @@ export async function separateFile(request: FileRequest): Promise<FileResult> {
     const damage = damageLog(input);
     const mixture = await spoolMixture(request, workspace, damage, (seconds, silent) =>
       spaceNeeded(plan.outputs.length, encoding, format, {
-        seconds: Math.min(seconds, (output.end ?? Infinity) - (output.start ?? 0)),
+        seconds: Math.min(seconds, (options.end ?? Infinity) - (options.start ?? 0)),
         silent,
         checkpoints: request.checkpoints !== undefined,
         chunks: request.chunks !== undefined,
@@ -133,7 +136,7 @@ export async function separateFile(request: FileRequest): Promise<FileResult> {
       ...damageWarnings(input, damage, songSeconds, output.allowDamaged),
       ...optionWarnings(output, encoding),
     ];
-    const part = partFrames(output, mixture);
+    const part = partFrames(options, mixture);
     const audioSeconds = (part.end - part.start) / mixture.sampleRate;
 
     onProgress?.({ stage: 'separating', fraction: 0, audioSeconds });
@@ -145,15 +148,7 @@ export async function separateFile(request: FileRequest): Promise<FileResult> {
       {
         ...options,
         ...(signal && { signal }),
-        onProgress: ({ fraction, framesDone }) => {
-          // The stream would go on to the song's end.
-          const ofPart = (framesDone - part.start) / (part.end - part.start);
-          onProgress?.({
-            stage: 'separating',
-            fraction: part.end === mixture.frames ? fraction : Math.min(Math.max(ofPart, 0), 1),
-            audioSeconds,
-          });
-        },
+        onProgress: ({ fraction }) => onProgress?.({ stage: 'separating', fraction, audioSeconds }),
       },
       {
         part,
@@ -170,7 +165,7 @@ export async function separateFile(request: FileRequest): Promise<FileResult> {
     stemEncoded();
     const files = await encodeStems(separated.spools, workspace, encoding, {
       clipMode: output.clipMode,
-      oneGain: output.mixtureConsistent,
+      oneGain: plan.consistent,
       tags: plan.outputs.map(({ name }) => ({
         texts: stemTexts(input.tags, songName, name),
         cover,
@@ -223,10 +218,10 @@ export async function separateFile(request: FileRequest): Promise<FileResult> {
           bitrate: encoding.bitrate,
           sampleRate: encoding.sampleRate,
           clipMode: output.clipMode,
-          mix: output.mix,
-          mixtureConsistent: output.mixtureConsistent || undefined,
-          start: output.start,
-          end: output.end,
+          mix: options.mix,
+          mixtureConsistent: options.mixtureConsistent,
+          start: options.start,
+          end: options.end,
           track: input.track?.number,
         },
       },
@@ -271,18 +266,6 @@ async function spoolMixture(
 }
 
 /**
- * The part of the song that is separated.
- *
- * @throws OxboardError INVALID_OPTION when the song ends before it.
- */
-function partFrames(output: ResolvedOutputOptions, { frames, sampleRate }: Spool): Part {
-  const songSeconds = frames / sampleRate;
-  checkPart(output, songSeconds);
-  const { start, end } = partOf(output, songSeconds);
-  return { start: Math.round(start * sampleRate), end: Math.round(end * sampleRate) };
-}
-
-/**
  * The length of stems that go back to the song's sample rate: what the file says of it, if decoding
  * proved it.
  */
@@ -311,10 +294,10 @@ function keptFrames(
 export function checkOutput(
   model: StemSeparator['model'],
   output: ResolvedOutputOptions,
-  options: SeparateOptions,
+  options: FileOptions,
 ): StemPlan {
   checkModelOptions({ ...output, ...options }, model);
-  const plan = planStems(model.sources, { ...output, stems: options.stems });
+  const plan = planStems(model.sources, { ...output, ...options });
   checkTemplate(output.filename, plan.outputs.length);
   return plan;
 }

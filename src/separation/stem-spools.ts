@@ -5,10 +5,11 @@ import { interleave } from '../audio/pcm.js';
 import { SpoolReader, SpoolWriter, type Spool } from '../audio/spool.js';
 import type { StreamOptions } from '../options.js';
 import type { AudioSource } from '../engine/audio-source.js';
+import { samplesOfStems, type StemPlan } from '../engine/stem-plan.js';
+import type { Part } from '../model-options.js';
 import { ChunkPublisher, type ChunkSink } from './chunks.js';
 import { CheckpointSchedule, keptBlocks, type Checkpoints } from './checkpoints.js';
 import { NullTest } from './null-test.js';
-import type { StemOutput, StemPlan } from './stem-plan.js';
 import type { Workspace } from './workspace.js';
 
 /** What is needed of a Separator. */
@@ -28,12 +29,6 @@ export interface StemSeparator {
     /** Known once the first block has come. */
     readonly manifest: object | undefined;
   };
-}
-
-/** Sample frames of the song: from the first one up to, not including, the last. */
-export interface Part {
-  start: number;
-  end: number;
 }
 
 export interface SeparatedStems {
@@ -98,19 +93,18 @@ export async function separateToSpools(
       }
       schedule = new CheckpointSchedule(checkpoints, writers);
     }
-    const wanted = { ...options, stems: [...plan.sources], resumeFrom: part.start + position };
-    const stream = separator.stream(mixture, wanted);
+    const stream = separator.stream(mixture, {
+      ...options,
+      stems: [...plan.sources],
+      // Two stems are made of the song and the sources, so all sums are made here.
+      mix: undefined,
+      mixtureConsistent: false,
+      resumeFrom: part.start + position,
+    });
     for await (const block of stream) {
-      const frames = Math.min(block.frames, song.frames - position);
-      const samplesOf = (name: string) =>
-        interleave((block.stems[name] ?? []).map((channel) => channel.subarray(0, frames)));
-      const sources = new Map(plan.sources.map((name) => [name, samplesOf(name)]));
-      await append(frames, (samples) => {
-        if (plan.consistent) spreadRest(samples, [...sources.values()]);
-        return plan.outputs.map((output) => mix(output, samples, sources));
-      });
+      const sources = plan.sources.map((name) => interleave(block.stems[name] ?? []));
+      await append(block.frames, (samples) => samplesOfStems(plan, samples, sources));
       await schedule?.keepIfDue();
-      if (position === song.frames) break;
     }
     if (publisher) {
       onSeparated?.();
@@ -122,36 +116,5 @@ export async function separateToSpools(
   } finally {
     await publisher?.close();
     await Promise.all([reader, ...writers].map((file) => file.close()));
-  }
-}
-
-/** Spreads what the sources leave of the song evenly over them. */
-function spreadRest(song: Float32Array, sources: readonly Float32Array[]): void {
-  for (let at = 0; at < song.length; at++) {
-    let rest = song[at] as number;
-    for (const source of sources) rest -= source[at] as number;
-    for (const source of sources) source[at] = (source[at] as number) + rest / sources.length;
-  }
-}
-
-/** One output's samples: a source as it is, or a sum in float32 in the order of the sources. */
-function mix(
-  { fromMixture, added, subtracted }: StemOutput,
-  song: Float32Array,
-  sources: ReadonlyMap<string, Float32Array>,
-): Float32Array {
-  const plus = added.map((name) => sources.get(name) as Float32Array);
-  const minus = subtracted.map((name) => sources.get(name) as Float32Array);
-  const start = fromMixture ? song : (plus.shift() as Float32Array);
-  if (plus.length === 0 && minus.length === 0) return start;
-  const sum = start.slice();
-  for (const samples of plus) accumulate(sum, samples, 1);
-  for (const samples of minus) accumulate(sum, samples, -1);
-  return sum;
-}
-
-function accumulate(sum: Float32Array, samples: Float32Array, sign: 1 | -1): void {
-  for (let at = 0; at < sum.length; at++) {
-    sum[at] = (sum[at] as number) + sign * (samples[at] as number);
   }
 }

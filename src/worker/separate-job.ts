@@ -163,14 +163,15 @@ async function separate(
   { context, claim, progress, signal, directory, model }: Run,
 ): Promise<FileResult> {
   const { request } = claim.job;
-  const { stems, shifts, overlap, segment, seed } = request.options;
+  const { stems, shifts, overlap, segment, seed, mix, mixtureConsistent, start, end } =
+    request.options;
   return separateFile({
     input: await probe(inputPath, { signal, track: request.options.track }),
     // The name that the owner gave it is the job's: equal songs of others share the result.
     songName: null,
     separator: observeSegments(model.separator, context.metrics, progress),
     output: outputOf(claim, path.join(directory, 'stems')),
-    options: { stems, shifts, overlap, segment, seed },
+    options: { stems, shifts, overlap, segment, seed, mix, mixtureConsistent, start, end },
     checkLength: lengthLimit(request.options, model.separator.model, context.maxDuration),
     checkpoints,
     chunks,

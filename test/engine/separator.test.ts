@@ -5,9 +5,16 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { OxboardError, Separator, type Progress, type SeparateOptions } from '../../src/index.js';
+import {
+  OxboardError,
+  Separator,
+  type Progress,
+  type SeparateOptions,
+  type StreamOptions,
+} from '../../src/index.js';
 import { workSeconds } from '../../src/model-options.js';
 import { loadNative } from '../../src/native.js';
+import { differenceDb } from '../support/audio.js';
 import { until } from '../support/until.js';
 
 const modelsDir = fileURLToPath(new URL('../fixtures/models', import.meta.url));
@@ -551,3 +558,100 @@ void test('a stream cannot be resumed beyond its end', async () => {
 });
 
 const bytes = (row: Float32Array) => new Uint8Array(row.buffer, row.byteOffset, row.byteLength);
+
+/** Options with which a song of 30,000 frames is several segments. */
+const SEGMENTED = { shifts: 2, seed: 3, overlap: 0.4 };
+
+const sumOf = (rows: readonly Float32Array[]) =>
+  rows.reduce((sum, row) => sum.map((sample, at) => sample + row[at]!));
+
+void test('a part has the samples that the whole song has there', async () => {
+  await using separator = await load();
+  const audio = song(30_000);
+  const whole = await separator.separate(audio, SEGMENTED);
+  const [from, to] = [11_025, 19_845];
+  for (const part of [
+    { start: 0.25, end: 0.45 },
+    { start: '0:00.25', end: '0:00.45' },
+  ]) {
+    const { stems, manifest } = await separator.separate(audio, { ...SEGMENTED, ...part });
+    const { start, end } = manifest.options;
+    assert.deepEqual([start, end, manifest.input.frames], [from, to, 30_000]);
+    for (const [name, channels] of Object.entries(stems)) {
+      const expected = whole.stems[name]!.map((channel) => channel.slice(from, to));
+      assert.deepEqual(channels, expected, name);
+    }
+  }
+  const { stems } = await separator.separate(audio, { ...SEGMENTED, start: 0.25, end: 99 });
+  assert.equal(stems.bass![0]!.length, 30_000 - from);
+});
+
+void test('the stream of a part begins at its start, and its progress ends at 1', async () => {
+  await using separator = await load();
+  const bounds = async (more: StreamOptions) => {
+    const places: number[] = [];
+    const options = { ...SEGMENTED, start: 0.25, end: 0.45, ...more };
+    for await (const { offset, frames } of separator.stream(song(30_000), options)) {
+      places.push(offset, offset + frames);
+    }
+    return [places[0], places.at(-1)];
+  };
+  const fractions: number[] = [];
+  const onProgress = ({ fraction, framesDone, framesTotal }: Progress) => {
+    fractions.push(fraction);
+    assert.equal(framesTotal, 19_845);
+    assert.ok(framesDone <= framesTotal);
+  };
+  assert.deepEqual(await bounds({ onProgress }), [11_025, 19_845]);
+  const rising = fractions.toSorted((one, other) => one - other);
+  assert.deepEqual(fractions, rising);
+  assert.equal(fractions.at(-1), 1);
+  assert.deepEqual(await bounds({ resumeFrom: 15_000 }), [15_000, 19_845]);
+  await rejectsWith(bounds({ resumeFrom: 19_846 }), 'INVALID_OPTION', /0 to 19845 for resumeFrom/);
+  await rejectsWith(bounds({ start: 1, end: 2 }), 'INVALID_OPTION', /before the end of the song/);
+});
+
+void test('a mix is the sum of its stems, and only what it needs is run', async () => {
+  await using separator = await load('htdemucs_ft');
+  const audio = song(5000);
+  const { stems: all } = await separator.separate(audio);
+  const options = { stems: ['bass'], mix: ['beat=bass+drums', 'solo=vocals'] };
+  const { stems, manifest } = await separator.separate(audio, options);
+  assert.deepEqual(Object.keys(stems), ['bass', 'beat', 'solo']);
+  for (const channel of [0, 1]) {
+    assert.deepEqual(stems.beat![channel], sumOf([all.drums![channel]!, all.bass![channel]!]));
+  }
+  assert.deepEqual([stems.bass, stems.solo], [all.bass, all.vocals]);
+  assert.deepEqual(
+    manifest.model.members.map(({ run }) => run),
+    [true, true, false, true],
+  );
+  assert.throws(
+    () => separator.stream(audio, { mix: ['bass=drums+other'] }),
+    /name that no other stem has/,
+  );
+});
+
+void test('mixture-consistent stems add up to the song, and each gets an equal share', async () => {
+  await using separator = await load();
+  for (const part of [{}, { start: 0.25, end: 0.45 }]) {
+    const source = countingSource(30_000);
+    const options = { ...SEGMENTED, ...part };
+    const { stems: plain } = await separator.separate(source, options);
+    const consistent = { ...options, mixtureConsistent: true };
+    const { stems, manifest } = await separator.separate(source, consistent);
+    const { start, end } = manifest.options;
+    for (const [channel, samples] of song(30_000).channels.entries()) {
+      const expected = samples.slice(start, end);
+      const rowsOf = (of: typeof stems) => Object.values(of).map((rows) => rows[channel]!);
+      assert.ok(differenceDb(expected, sumOf(rowsOf(stems))) < -120);
+      const before = sumOf(rowsOf(plain));
+      const share = plain.bass![channel]!.map(
+        (sample, at) => sample + (expected[at]! - before[at]!) / 4,
+      );
+      assert.ok(differenceDb(share, stems.bass![channel]!) < -120);
+    }
+    const one = await separator.separate(source, { ...consistent, stems: ['vocals'] });
+    assert.deepEqual(one.stems, { vocals: stems.vocals });
+  }
+});

@@ -5,8 +5,8 @@ import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { probe } from '../../src/audio/probe.js';
 import { Separator } from '../../src/engine/separator.js';
-import { outputOptions, resolveOptions, type OutputOptions } from '../../src/options.js';
-import { separateFile } from '../../src/separation/separate-file.js';
+import { outputOptions, resolveOptions } from '../../src/options.js';
+import { separateFile, type FileOptions } from '../../src/separation/separate-file.js';
 import { makeAudio, readAudio, temporaryFolder } from '../support/audio.js';
 
 const modelsDir = fileURLToPath(new URL('../fixtures/models', import.meta.url));
@@ -20,7 +20,7 @@ describe('a separation', () => {
   });
   after(() => separator.dispose());
 
-  const run = async (name: string, output: OutputOptions) => {
+  const run = async (name: string, options: FileOptions) => {
     const song = makeAudio(path.join(folder, 'song.wav'), '0.4*(random(0)*2-1)|0.4*random(1)', {
       seconds: 2,
     });
@@ -31,9 +31,8 @@ describe('a separation', () => {
         out: path.join(folder, name),
         bitDepth: '32f',
         clipMode: 'none',
-        ...output,
       }),
-      options: { shifts: 2, seed: 5, overlap: 0.3 },
+      options: { shifts: 2, seed: 5, overlap: 0.3, ...options },
     });
   };
 

@@ -154,14 +154,10 @@ describe('separateFile', () => {
   it('adds a mix of stems', async (context) => {
     const place = setting(context);
     const separator = fakeSeparator();
-    const result = await run(
-      place,
-      { ...EXACT, mix: ['rhythm=bass+drums'] },
-      {
-        separator,
-        options: { stems: ['vocals'] },
-      },
-    );
+    const result = await run(place, EXACT, {
+      separator,
+      options: { stems: ['vocals'], mix: ['rhythm=bass+drums'] },
+    });
     assert.deepEqual(separator.asked, [['drums', 'bass', 'vocals']]);
     assert.deepEqual(Object.keys(result.output.stems), ['vocals', 'rhythm']);
     const song = readAudio(place.song);
@@ -172,7 +168,7 @@ describe('separateFile', () => {
         left!,
       ) < -130,
     );
-    const all = await run(place, { ...EXACT, mix: ['rhythm=bass+drums'] });
+    const all = await run(place, EXACT, { options: { mix: ['rhythm=bass+drums'] } });
     assert.ok(all.nullTestDb! < -120, 'a mix does not count in the null test');
   });
 
@@ -187,8 +183,8 @@ describe('separateFile', () => {
     it('add up to the song', async (context) => {
       const place = setting(context);
       const separator = fakeSeparator(undefined, LOSSY);
-      const output = { ...EXACT, mixtureConsistent: true };
-      const result = await run(place, output, { separator });
+      const options = { mixtureConsistent: true };
+      const result = await run(place, EXACT, { separator, options });
       for (const [side, samples] of readAudio(place.song).entries()) {
         assert.ok(differenceDb(samples, sumOf(result.output.stems, side)) < -120);
       }
@@ -202,8 +198,8 @@ describe('separateFile', () => {
     it('need all sources of the model, also for one stem', async (context) => {
       const place = setting(context);
       const separator = fakeSeparator(undefined, LOSSY);
-      const output = { ...EXACT, mixtureConsistent: true };
-      const result = await run(place, output, { separator, options: { stems: ['b'] } });
+      const options = { mixtureConsistent: true, stems: ['b'] };
+      const result = await run(place, EXACT, { separator, options });
       assert.deepEqual(separator.asked, [['a', 'b', 'c']]);
       assert.deepEqual(Object.keys(result.output.stems), ['b']);
     });
@@ -211,7 +207,11 @@ describe('separateFile', () => {
     it('have one gain', async (context) => {
       const place = setting(context);
       const separator = fakeSeparator(undefined, { quiet: 0.5, loud: 5 });
-      const result = await run(place, { bitDepth: '32f', mixtureConsistent: true }, { separator });
+      const result = await run(
+        place,
+        { bitDepth: '32f' },
+        { separator, options: { mixtureConsistent: true } },
+      );
       const { quiet, loud } = result.output.stems;
       assert.equal(quiet!.gain, loud!.gain);
       assert.ok(loud!.gain < 1);
@@ -224,7 +224,10 @@ describe('separateFile', () => {
     it('is what the whole has there', async (context) => {
       const place = setting(context);
       const separator = fakeSeparator();
-      const result = await run(place, { ...EXACT, start: 0.5, end: 2.25 }, { separator });
+      const result = await run(place, EXACT, {
+        separator,
+        options: { start: 0.5, end: 2.25 },
+      });
       const [left] = readAudio(place.song);
       const { vocals } = result.output.stems;
       assert.equal(vocals!.frames, 1.75 * 44_100);
@@ -238,9 +241,9 @@ describe('separateFile', () => {
 
     it('ends with the song', async (context) => {
       const place = setting(context);
-      const { bass } = (await run(place, { start: 2, end: 100 })).output.stems;
+      const { bass } = (await run(place, {}, { options: { start: 2, end: 100 } })).output.stems;
       assert.equal(bass!.durationSeconds, 0.5);
-      await assert.rejects(run(place, { start: 2.5 }), {
+      await assert.rejects(run(place, {}, { options: { start: 2.5 } }), {
         code: 'INVALID_OPTION',
         message: /before the end of the song \(2\.500 s\) for start/,
       });

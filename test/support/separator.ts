@@ -26,7 +26,10 @@ export function fakeSeparator(
       channels: 2,
       segment: 343_980,
     },
-    stream(source: AudioSource, { stems: names = [], resumeFrom = 0, signal, onProgress }) {
+    stream(
+      source: AudioSource,
+      { stems: names = [], resumeFrom = 0, end = Infinity, signal, onProgress },
+    ) {
       asked.push(names);
       return {
         manifest: { device: 'none' },
@@ -36,7 +39,8 @@ export function fakeSeparator(
             signal?.throwIfAborted();
             const skipped = Math.max(resumeFrom - offset, 0);
             offset += Math.min(skipped, block[0]?.length ?? 0);
-            const song = block.map((channel) => channel.subarray(skipped));
+            const left = Math.round(Number(end) * 44_100) - offset;
+            const song = block.map((channel) => channel.subarray(skipped, skipped + left));
             if (song[0]?.length === 0) continue;
             await beforeBlock(offset);
             const frames = song[0]?.length ?? 0;

@@ -1,7 +1,7 @@
 /**
  * Which sources are separated, and which stems are made of them.
  */
-import { parseMix, type JobOptions } from '../options.js';
+import { parseMix, type ResolvedOutputOptions, type ResolvedSeparateOptions } from '../options.js';
 
 /** A stem is the mixture (or nothing) plus and minus some sources. */
 export interface StemOutput {
@@ -21,8 +21,10 @@ export interface StemPlan {
   consistent: boolean;
 }
 
-type PlanOptions = Pick<JobOptions, 'stems' | 'twoStems' | 'otherMethod'> &
-  Partial<Pick<JobOptions, 'mix' | 'mixtureConsistent'>>;
+type PlanOptions = Partial<
+  Pick<ResolvedSeparateOptions, 'stems' | 'mix' | 'mixtureConsistent'> &
+    Pick<ResolvedOutputOptions, 'twoStems' | 'otherMethod'>
+>;
 
 /** @param options that passed the check of model-options.ts. */
 export function planStems(modelSources: readonly string[], options: PlanOptions): StemPlan {
@@ -47,7 +49,7 @@ export function planStems(modelSources: readonly string[], options: PlanOptions)
 
 function stemsOf(
   modelSources: readonly string[],
-  { stems, twoStems, otherMethod }: PlanOptions,
+  { stems, twoStems, otherMethod = 'add' }: PlanOptions,
 ): StemOutput[] {
   if (twoStems === undefined) {
     return modelSources.filter((name) => !stems || stems.includes(name)).map(source);
@@ -80,3 +82,41 @@ const sum = (name: string, added: readonly string[]): StemOutput => ({
 });
 
 const source = (name: string): StemOutput => sum(name, [name]);
+
+/**
+ * The samples of each output.
+ *
+ * @param song the same samples of the song; needed where the plan has it in an output or is consistent.
+ * @param sources those of the plan's sources, in their order; changed where the plan is consistent.
+ */
+export function samplesOfStems(
+  { outputs, consistent, sources: names }: StemPlan,
+  song: Float32Array,
+  sources: readonly Float32Array[],
+): Float32Array[] {
+  if (consistent) spreadRest(song, sources);
+  const samplesOf = (name: string) => sources[names.indexOf(name)] as Float32Array;
+  return outputs.map(({ name, fromMixture, added, subtracted }) => {
+    if (added[0] === name) return samplesOf(name);
+    // In float32, in the order of the sources.
+    const total = fromMixture ? song.slice() : new Float32Array(sources[0]?.length ?? 0);
+    for (const other of added) accumulate(total, samplesOf(other), 1);
+    for (const other of subtracted) accumulate(total, samplesOf(other), -1);
+    return total;
+  });
+}
+
+/** Spreads what the sources leave of the song evenly over them. */
+function spreadRest(song: Float32Array, sources: readonly Float32Array[]): void {
+  for (let at = 0; at < song.length; at++) {
+    let rest = song[at] as number;
+    for (const source of sources) rest -= source[at] as number;
+    for (const source of sources) source[at] = (source[at] as number) + rest / sources.length;
+  }
+}
+
+function accumulate(total: Float32Array, samples: Float32Array, sign: 1 | -1): void {
+  for (let at = 0; at < total.length; at++) {
+    total[at] = (total[at] as number) + sign * (samples[at] as number);
+  }
+}

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { planStems } from '../../src/separation/stem-plan.js';
+import { planStems } from '../../src/engine/stem-plan.js';
 
 const SOURCES = ['drums', 'bass', 'other', 'vocals'];
-const planFor = (options: Partial<Parameters<typeof planStems>[1]>) =>
-  planStems(SOURCES, { otherMethod: 'add', ...options });
+const planFor = (options: Partial<Parameters<typeof planStems>[1]>) => planStems(SOURCES, options);
 const names = (plan: ReturnType<typeof planStems>) => plan.outputs.map(({ name }) => name);
 
 describe('the plan of stems', () => {
