@@ -10,6 +10,7 @@ import type { AcceptedDocument } from '../http/routes/stemify.js';
 import { camelCase, snakeName, type CamelCase } from './camel-case.js';
 import { readPeaks, type Peaks } from './peaks.js';
 import { checked, isTransient, ServiceError, unreachable } from './service-error.js';
+import { Silence } from './silence.js';
 import { upload, type UploadProgress } from './upload.js';
 
 export { ServiceError, type Peaks, type UploadProgress };
@@ -58,6 +59,11 @@ export interface SeparateCallOptions extends SubmitOptions {
   onProgress?: ((update: JobUpdate) => void) | undefined;
 }
 
+interface Request extends CallOptions {
+  method?: string;
+  headers?: Record<string, string>;
+}
+
 export interface EventOptions extends CallOptions {
   /** Id of the last update that was seen: the next one is the first. */
   lastEventId?: string | undefined;
@@ -65,8 +71,14 @@ export interface EventOptions extends CallOptions {
 
 /** Wait before the stream of events is opened again, unless the service says another. */
 const RETRY_MS = 2_000;
-/** So many tries in a row without any update are one error. */
+/** So many tries in a row on which nothing came are one error. */
 const MAX_TRIES = 30;
+/** Longest time without a byte on a stream of events, until the service says how often it sends some. */
+const SILENCE_MS = 30_000;
+/** A sign of life may be late by as much as the interval between two. */
+const INTERVALS_OF_SILENCE = 2;
+/** Longest time for any other answer. */
+const ANSWER_MS = 60_000;
 
 export class OxboardClient {
   readonly #api: URL;
@@ -167,12 +179,13 @@ export class OxboardClient {
    * @throws ServiceError JOB_NOT_FOUND
    */
   async remove(id: string, { signal }: CallOptions = {}): Promise<void> {
-    await this.#fetch(new URL(`jobs/${id}`, this.#api), { method: 'DELETE', signal });
+    const url = new URL(`jobs/${id}`, this.#api);
+    await this.#call(url, { method: 'DELETE', signal }, async () => undefined);
   }
 
   /**
-   * The state of a job and each change of it, to its end. A lost connection is opened again, and goes
-   * on after the last update.
+   * The state of a job and each change of it, to its end. A lost connection, also one that has
+   * died without an error, is opened again and goes on after the last update.
    *
    * @throws ServiceError JOB_NOT_FOUND; SERVICE_UNREACHABLE after many tries; `signal.reason` when
    * aborted.
@@ -183,23 +196,41 @@ export class OxboardClient {
   ): AsyncGenerator<JobUpdate, void, undefined> {
     let last = lastEventId;
     let retryMs = RETRY_MS;
+    let silenceMs = SILENCE_MS;
     for (let tries = 1; ; tries++) {
+      const silence = new Silence(silenceMs);
+      const signals = [silence.signal, ...(signal ? [signal] : [])];
       try {
-        const response = await this.#fetch(new URL(`jobs/${id}/events`, this.#api), {
+        const url = new URL(`jobs/${id}/events`, this.#api);
+        const response = await this.#fetch(url, {
           headers: last === undefined ? {} : { 'Last-Event-ID': last },
-          signal,
+          signal: AbortSignal.any(signals),
         });
         if (response.status === 204 || !response.body) return;
-        for await (const message of messagesOf(response.body, (ms) => (retryMs = ms))) {
-          tries = 0;
+        const messages = messagesOf(response.body, {
+          onBytes() {
+            tries = 0;
+            silence.broken();
+          },
+          onRetry: (delayMs) => (retryMs = delayMs),
+          onKeepAlive(intervalMs) {
+            silenceMs = INTERVALS_OF_SILENCE * intervalMs;
+            silence.broken(silenceMs);
+          },
+        });
+        for await (const message of messages) {
           last = message.id;
+          silence.end();
           yield camelCase(message);
+          silence.broken();
           if (message.event !== 'progress') return;
         }
       } catch (error) {
         signal?.throwIfAborted();
         if (error instanceof ServiceError && !(isTransient(error) && tries < MAX_TRIES))
           throw error;
+      } finally {
+        silence.end();
       }
       await sleep(retryMs, signal);
     }
@@ -227,7 +258,7 @@ export class OxboardClient {
     { signal }: CallOptions = {},
   ): Promise<ArrayBuffer> {
     const path = stemOf(playback, stem).chunkUrl.replace('{n}', String(number));
-    return (await this.#fetch(this.url(path), { signal })).arrayBuffer();
+    return this.#call(this.url(path), { signal }, (response) => response.arrayBuffer());
   }
 
   /** What is there of a stem's waveform, from pixel `from` on. @throws ServiceError as {@link chunk} */
@@ -240,7 +271,9 @@ export class OxboardClient {
     url.searchParams.set('from', String(from));
     url.searchParams.set('generation', String(playback.generation));
     const headers = { Accept: 'application/octet-stream' };
-    return readPeaks(await (await this.#fetch(url, { headers, signal })).arrayBuffer());
+    return readPeaks(
+      await this.#call(url, { headers, signal }, (response) => response.arrayBuffer()),
+    );
   }
 
   /** The URL of a path in a document, such as that of a stem. */
@@ -248,19 +281,27 @@ export class OxboardClient {
     return new URL(path, this.#api);
   }
 
-  async #get<T>(path: string, { signal }: CallOptions = {}): Promise<CamelCase<T>> {
-    return read<T>(await this.#fetch(new URL(path, this.#api), { signal }));
+  #get<T>(path: string, options: CallOptions = {}): Promise<CamelCase<T>> {
+    return this.#call(new URL(path, this.#api), options, (response) => read<T>(response));
   }
 
-  /** @throws ServiceError; `signal.reason` when aborted. */
-  async #fetch(
+  /** Asks and takes the whole answer. @throws ServiceError; `signal.reason` when aborted. */
+  async #call<T>(
     url: URL,
-    {
-      method = 'GET',
-      headers = {},
-      signal,
-    }: CallOptions & { method?: string; headers?: Record<string, string> },
-  ): Promise<Response> {
+    { signal, ...request }: Request,
+    take: (response: Response) => Promise<T>,
+  ): Promise<T> {
+    const signals = [AbortSignal.timeout(ANSWER_MS), ...(signal ? [signal] : [])];
+    try {
+      return await take(await this.#fetch(url, { ...request, signal: AbortSignal.any(signals) }));
+    } catch (error) {
+      if (error instanceof ServiceError) throw error;
+      throw unreachable(error, url, signal);
+    }
+  }
+
+  /** @throws ServiceError; `signal.reason` when aborted before the headers came. */
+  async #fetch(url: URL, { method = 'GET', headers = {}, signal }: Request): Promise<Response> {
     const all = { ...this.#headers, ...headers };
     const response = await fetch(url, { method, headers: all, ...(signal && { signal }) }).catch(
       (error: unknown) => {
@@ -285,20 +326,42 @@ const withId = <T extends { jobId: string }>({ jobId, ...rest }: T): WithId<T> =
 /** @throws ServiceError ANSWER_INVALID */
 async function read<T>(response: Response): Promise<CamelCase<T>> {
   const document = (await response.json().catch((cause: unknown) => {
+    if (!(cause instanceof SyntaxError)) throw cause;
     throw new ServiceError('ANSWER_INVALID', 'The answer is not JSON', { cause });
   })) as T;
   return camelCase(document);
 }
 
+/** What comes on a stream of events besides messages. */
+interface StreamListener {
+  onBytes: () => void;
+  /** The service says how long to wait before the stream is opened again. */
+  onRetry: (delayMs: number) => void;
+  /** The service says how often it sends something at least. */
+  onKeepAlive: (intervalMs: number) => void;
+}
+
 /** Reads with a reader: Safari cannot iterate over a stream. */
 async function* messagesOf(
   body: ReadableStream<Uint8Array>,
-  onRetry: (delayMs: number) => void,
+  { onBytes, onRetry, onKeepAlive }: StreamListener,
 ): AsyncGenerator<JobMessage, void, undefined> {
+  const onComment = (text: string): void => {
+    const interval = /^ ?keep-alive (\d+)$/.exec(text)?.[1];
+    if (interval !== undefined) onKeepAlive(Number(interval));
+  };
   const reader = body
+    .pipeThrough(
+      new TransformStream<Uint8Array, Uint8Array>({
+        transform(bytes, controller) {
+          onBytes();
+          controller.enqueue(bytes);
+        },
+      }),
+    )
     // The types of browsers and of Node.js do not agree on what it takes.
     .pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>)
-    .pipeThrough(new EventSourceParserStream({ onRetry }))
+    .pipeThrough(new EventSourceParserStream({ onRetry, onComment }))
     .getReader();
   try {
     for (let next = await reader.read(); !next.done; next = await reader.read()) {

@@ -4,7 +4,9 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
+import { until } from '../support/until.js';
 import { OxboardClient, ServiceError, type JobUpdate } from '../../src/client/index.js';
+import { startReverseProxy } from '../support/reverse-proxy.js';
 import { complete, startApi, takeJob, type TestApi } from '../support/api.js';
 
 const KEY = 'k'.repeat(32);
@@ -149,6 +151,29 @@ void test('events go on after the last one when the connection is lost', async (
   for await (const { stage } of client.events(id, { lastEventId: seen[1]?.id })) after.push(stage);
   assert.deepEqual(after, ['done'], 'Last-Event-ID begins after that update');
   for await (const _ of client.events(id, { lastEventId: seen[2]?.id })) assert.fail();
+});
+
+void test('events go on when the connection has died without an error', async (context) => {
+  const api = await startApi(context, { heartbeatMs: 200 });
+  const proxy = await startReverseProxy(context, api.url);
+  const client = clientOf(proxy);
+  const { id } = await client.submit(songOf(api));
+  const claim = await takeJob(api);
+  const seen: JobUpdate[] = [];
+  for await (const update of client.events(id)) {
+    seen.push(update);
+    if (seen.length > 1) continue;
+    proxy.silent = true;
+    const before = proxy.requests.length;
+    await api.claims.progress(claim, { stage: 'separating', progress: 50 });
+    await complete(api, claim, { drums: Buffer.from('a') });
+    // The client opens the stream again by itself; from then on bytes pass.
+    void until(() => proxy.requests.length > before).then(() => (proxy.silent = false));
+  }
+  assert.deepEqual(
+    seen.map(({ stage }) => stage),
+    ['loading', 'separating', 'done'],
+  );
 });
 
 void test('jobs are listed page by page and removed', async (context) => {

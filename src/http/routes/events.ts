@@ -53,7 +53,8 @@ const watchJob = defineRoute({
     'The first event is the current state of the job, or the one after Last-Event-ID. The stream ' +
     'ends when the job has ended. Its events are `progress`, `completed`, `failed` and ' +
     '`cancelled`; the data of each is a JobMessage. Lines that begin with a colon keep the ' +
-    'connection open and can be ignored.',
+    'connection open and can be ignored. The first of them, `: keep-alive N`, says that at least ' +
+    'every N milliseconds something comes.',
   ...ofJob,
   query: listenerQuery,
   headers: listenerHeaders,
@@ -157,7 +158,7 @@ async function stream(
 ): Promise<void> {
   request.socket.setNoDelay(true);
   response.set(HEADERS);
-  response.write(`retry: ${String(RETRY_MS)}\n\n`);
+  response.write(`retry: ${String(RETRY_MS)}\n: keep-alive ${String(heartbeatMs)}\n\n`);
   const heartbeat = setInterval(() => {
     // Nothing more is buffered for a client that does not read.
     if (!response.writableNeedDrain) response.write(': heartbeat\n\n');
