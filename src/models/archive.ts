@@ -13,14 +13,14 @@ const safeName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/);
 const MAX_FRAMES = 44_100 * 3600;
 const frames = z.int().min(1).max(MAX_FRAMES);
 
-const memberSchema = z.object({
+const memberSchema = z.strictObject({
   file: safeName,
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   weights: z.array(z.number().min(0)),
 });
 
 const descriptionSchema = z
-  .object({
+  .strictObject({
     name: safeName,
     sources: z.array(safeName).min(1).max(64),
     sampleRate: z.int().min(1000).max(384_000),
@@ -31,7 +31,7 @@ const descriptionSchema = z
     family: safeName.optional(),
     normalize: z.enum(['demucs', 'none']).default('demucs'),
     overlapAdd: z
-      .object({ overlap: z.int().min(0), lead: z.int().min(0).max(MAX_FRAMES) })
+      .strictObject({ overlap: z.int().min(0), lead: z.int().min(0).max(MAX_FRAMES) })
       .optional(),
     torch: z.string().optional(),
     origin: z.string().optional(),
@@ -130,7 +130,14 @@ export function parseDescription(text: string, file: string): ModelDescription {
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const place = issue?.path.length ? `${issue.path.join('.')}: ` : '';
-  throw new OxboardError('MODEL_INVALID', `${file} is malformed: ${place}${issue?.message ?? ''}`);
+  throw new OxboardError('MODEL_INVALID', `${file} is malformed: ${place}${reasonOf(issue)}`);
+}
+
+/** Whoever wrote a key meant something by it: without it, stems would be wrong and nobody would know why. */
+function reasonOf(issue: z.core.$ZodIssue | undefined): string {
+  if (issue?.code !== 'unrecognized_keys') return issue?.message ?? '';
+  const [key = ''] = issue.keys;
+  return `this version does not know ${JSON.stringify(key.slice(0, 100))}`;
 }
 
 /**

@@ -1,13 +1,17 @@
 /**
  * Licenses in words, for terminals and for the page.
  */
-import type { License } from './license.js';
+import { UNKNOWN_LICENSE, type License } from './license.js';
 
 const GRANTS: Record<License['grant'], string> = {
   stated: 'stated for the weights',
   none: 'no grant for the weights',
   unclear: 'unclear',
 };
+
+/** For a column: `MIT, stated`, `MIT, unclear`, `none stated`. */
+export const licenseWords = ({ name, grant }: License): string =>
+  grant === 'none' || name === UNKNOWN_LICENSE.name ? name : `${name}, ${grant}`;
 
 /** In a few words, such as `MIT (stated for the weights)`. */
 export const licenseLine = ({ name, grant }: License): string => `${name} (${GRANTS[grant]})`;

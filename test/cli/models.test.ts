@@ -15,6 +15,14 @@ function library(context: TestContext): string {
   return folder;
 }
 
+const assertFits = (text: string): void => {
+  assert.deepEqual(
+    text.split('\n').filter((line) => line.length > 80),
+    [],
+    'lines longer than a terminal',
+  );
+};
+
 describe('oxboard models', () => {
   it('lists what is installed, with what is to be known of it', async (context) => {
     const folder = library(context);
@@ -24,11 +32,12 @@ describe('oxboard models', () => {
     ] as const) {
       const { status, stdout } = await oxboard(['models', 'list', ...args], { env });
       assert.equal(status, 0);
-      assert.match(
-        stdout,
-        /^htdemucs +drums, bass, other, vocals; 1 network; \d+ kB; licence: unknown \(unclear\)$/m,
-      );
-      assert.match(stdout, /^toy .*note: .*untrained/m);
+      assert.match(stdout, /^MODEL +STEMS +SIZE +LICENSE$/m);
+      assert.match(stdout, /^htdemucs +drums, bass, other, vocals +\d+ kB +unknown$/m);
+      assert.match(stdout, /^toy .*\n {2}.*untrained/m);
+      assert.match(stdout, /^spleeter-2stems +vocals, accompaniment +\d+ MB +MIT, stated$/m);
+      assert.match(stdout, /^htdemucs_ft .* none stated$/m);
+      assertFits(stdout);
     }
   });
 
@@ -46,9 +55,11 @@ describe('oxboard models', () => {
     assert.ok(measured, first.stdout);
     assert.match(
       first.stdout,
-      /^spleeter-2stems\n {2}stems {4}vocals, accompaniment\n {2}quality {2}SDR vocals 6\.6 dB .*\n {2}speed {4}measured once it is installed\n {2}memory .*\n {2}size {5}73 MB to download.*\n {2}licence {2}MIT \(stated for the weights\)\. Source: .* checked 2026-/m,
+      /^spleeter-2stems\n {2}stems {4}vocals, accompaniment\n {2}quality {2}SDR vocals 6\.6 dB .*\n {2}speed {4}measured once it is installed\n {2}memory .*\n {2}size {5}73 MB to download.*\n {2}license {2}MIT \(stated for the weights\)\. Source: (.*\n)+?.*checked\s+2026-/m,
     );
-    assert.match(first.stdout, /^htdemucs\n(.*\n)*? {2}licence {2}none stated \(no grant/m);
+    assert.match(first.stdout, /^htdemucs\n(.*\n)*? {2}license {2}none stated \(no grant/m);
+
+    assertFits(first.stdout);
 
     const second = await list();
     assert.equal(second.stderr, '');

@@ -67,7 +67,7 @@ describe('oxboard models pull', () => {
     const listed = await oxboard(['models', 'list', '--models-dir', modelsDir]);
     assert.match(
       listed.stdout,
-      /^htdemucs_6s +drums, bass, other, vocals, guitar, piano; 1 network; 11\d MB; licence: unknown \(unclear\); note: its/m,
+      /^htdemucs_6s +drums, bass, other, vocals, guitar, piano +11\d MB +unknown\n {2}its/m,
     );
     const again = await pull('htdemucs_6s', modelsDir);
     assert.equal(again.status, 0);
@@ -94,12 +94,12 @@ describe('oxboard models pull', () => {
     assert.match(stdout, /To be had with .*\n(.*\n)*htdemucs_6s /);
   });
 
-  it('tells the licence first, and refuses a model without one when that is asked for', async (context) => {
+  it('tells the license first, and refuses a model without one when that is asked for', async (context) => {
     const modelsDir = temporaryFolder(context);
     const server = await serveFiles(context, {});
     const source = ['--source', server.url.href];
     const told = await pull('htdemucs_6s', modelsDir, ...source);
-    assert.match(told.stderr, /^Licence: none stated \(no grant for the weights\)\. Source: .*\n/);
+    assert.match(told.stderr, /^License: none stated \(no grant for the weights\)\. Source: .*\n/);
     const before = server.requests.length;
     const refused = await pull('htdemucs_6s', modelsDir, '--require-license', ...source);
     assert.equal(refused.status, 1);

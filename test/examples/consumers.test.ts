@@ -32,6 +32,6 @@ describe('a consumer of the package', () => {
   it('has the command', async () => {
     const command = path.join(project, 'node_modules/oxboard-demucs/dist/bin/cli.js');
     assert.match(await node(command, 'doctor', '--quick'), /^ok +addon +loads$/m);
-    assert.match(await node(command, 'models', 'list'), /^oxboard-mini /);
+    assert.match(await node(command, 'models', 'list'), /^oxboard-mini /m);
   });
 });

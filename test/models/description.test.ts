@@ -52,6 +52,18 @@ describe('model.json', () => {
     for (const text of seeds) assert.ok(parse(text));
   });
 
+  it('is refused with a key that is not known, by its name', () => {
+    const json = JSON.parse(seeds[0] ?? '') as { members: object[] };
+    const refused = (changed: object, reason: string) => {
+      const message = `${FILE} is malformed: ${reason}`;
+      assert.throws(() => parseDescription(JSON.stringify(changed), FILE), { message });
+    };
+    refused({ ...json, context: 4096 }, 'this version does not know "context"');
+    refused({ ...json, 'resi\ndual': 'other' }, 'this version does not know "resi\\ndual"');
+    const members = json.members.map((member) => ({ ...member, gain: 2 }));
+    refused({ ...json, members }, 'members.0: this version does not know "gain"');
+  });
+
   it('may name a license alone, which is then a claim and no more', () => {
     const json = JSON.parse(seeds[0] ?? '') as object;
     const licenseOf = (license: unknown) =>

@@ -10,7 +10,7 @@ from .assets import FLUID, KITS, SONIC_PI, Split, Voice
 from .audio import SAMPLE_RATE
 from .song import SOURCES, compose
 
-# MIT, CC0 and CMU's permissive licence: the song itself is CC0.
+# MIT, CC0 and CMU's permissive license: the song itself is CC0.
 EXAMPLE = Split(
     name="example",
     seeds=range(1_000_000, 1_001_000),

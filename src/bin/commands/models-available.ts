@@ -17,6 +17,7 @@ import { archiveSize, fileSize, publishedModels } from '../../pull/catalogue.js'
 import { modelHash } from '../../worker/installed.js';
 import { Speeds } from '../../worker/speeds.js';
 import { describeFailure, say } from '../report.js';
+import { tableRows } from '../table.js';
 
 /** Seconds of noise that a speed is measured on. */
 const SONG_SECONDS = 12;
@@ -29,7 +30,7 @@ interface Facts {
   quality: string;
   memory: string;
   size: string;
-  licence: string;
+  license: string;
 }
 
 /** Prints the published models and those that are installed, with the speed of the latter. */
@@ -47,7 +48,7 @@ export async function listAvailable(options: Options): Promise<void> {
         quality: `SDR ${model.quality}`,
         memory: `about ${formatBytes(model.memoryBytes)}`,
         size: `${formatBytes(download)} to download, ${formatBytes(archiveSize(model))} installed`,
-        licence: licenseText(model.license),
+        license: licenseText(model.license),
       };
     }),
     ...others.map(({ name, description, sizeBytes }): Facts => ({
@@ -56,21 +57,25 @@ export async function listAvailable(options: Options): Promise<void> {
       quality: description.notice ?? 'unknown',
       memory: 'unknown',
       size: `${formatBytes(sizeBytes)} installed`,
-      licence: licenseText(description.license ?? UNKNOWN_LICENSE),
+      license: licenseText(description.license ?? UNKNOWN_LICENSE),
     })),
   ];
   for (const facts of all) {
     const model = installed.find(({ name }) => name === facts.name);
     const speed = model ? await speedOf(model, options) : 'measured once it is installed';
-    process.stdout.write(
-      `${facts.name}${model ? ' (installed)' : ''}\n` +
-        `  stems    ${facts.stems.join(', ')}\n` +
-        `  quality  ${facts.quality}\n` +
-        `  speed    ${speed}\n` +
-        `  memory   ${facts.memory}\n` +
-        `  size     ${facts.size}\n` +
-        `  licence  ${facts.licence}\n`,
+    const lines = tableRows(
+      [
+        ['  stems', facts.stems.join(', ')],
+        ['  quality', facts.quality],
+        ['  speed', speed],
+        ['  memory', facts.memory],
+        ['  size', facts.size],
+        ['  license', facts.license],
+      ],
+      1,
     );
+    const title = `${facts.name}${model ? ' (installed)' : ''}`;
+    process.stdout.write(`${[title, ...lines].join('\n')}\n`);
   }
 }
 

@@ -15,7 +15,7 @@ import type { PullFlags } from './models-pull-help.js';
 
 export async function pull(name: string, flags: PullFlags): Promise<void> {
   const config = readConfig(process.env);
-  say(`Licence: ${licenseText(findPublished(name).license)}`);
+  say(`License: ${licenseText(findPublished(name).license)}`);
   // Loading libtorch takes a moment, which help and bad usage need not wait for.
   const { pullEngine } = await import('../../pull/engine.js');
   const engine = pullEngine(config);
@@ -64,7 +64,7 @@ function print({ name, directory, pulled, files, description }: PullResult): voi
   );
   process.stdout.write(
     `${name} is installed in ${directory}\n${lines.join('\n')}\n` +
-      `  Licence: ${licenseText(description.license ?? UNKNOWN_LICENSE)}\n` +
+      `  License: ${licenseText(description.license ?? UNKNOWN_LICENSE)}\n` +
       `Try it: oxboard separate song.mp3 --model ${name}\n`,
   );
 }

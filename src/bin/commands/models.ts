@@ -4,10 +4,10 @@
 import { Command } from 'commander';
 import { readConfig } from '../../config.js';
 import { OxboardError } from '../../errors.js';
-import { verifyModel, type InstalledModel } from '../../models/archive.js';
-import { archiveSize, publishedModels, type PublishedModel } from '../../pull/catalogue.js';
-import { UNKNOWN_LICENSE } from '../../models/license.js';
-import { licenseLine } from '../../models/license-text.js';
+import { verifyModel } from '../../models/archive.js';
+import { archiveSize, publishedModels } from '../../pull/catalogue.js';
+import { UNKNOWN_LICENSE, type License } from '../../models/license.js';
+import { licenseWords } from '../../models/license-text.js';
 import {
   findModel,
   installFolder,
@@ -18,6 +18,7 @@ import {
 } from '../../models/library.js';
 import { formatBytes } from '../../lib/format.js';
 import { reportFailure, say } from '../report.js';
+import { TEXT_WIDTH, tableRows, wrap } from '../table.js';
 import { exportModel } from './models-export.js';
 import { PULL_HELP, type PullFlags } from './models-pull-help.js';
 
@@ -42,7 +43,7 @@ export function modelsCommand(): Command {
   subcommand('list', 'list the models that are installed, and those that can be pulled')
     .option(
       '--available',
-      'say of each: stems, quality, speed on this machine (measured once), memory, size, licence',
+      'say of each: stems, quality, speed on this machine (measured once), memory, size, license',
     )
     .action(async (flags: Flags & { available?: boolean }) => {
       if (!flags.available) return list(library(flags));
@@ -96,47 +97,51 @@ async function list(options: LibraryOptions): Promise<void> {
   const available = publishedModels().filter(
     ({ name }) => !installed.some((model) => model.name === name),
   );
+  const [header = '', ...rows] = tableRows(
+    [
+      ['MODEL', 'STEMS', 'SIZE', 'LICENSE'],
+      ...installed.map(({ name, sizeBytes, description: { sources, license } }) =>
+        cells(name, sources, sizeBytes, license ?? UNKNOWN_LICENSE),
+      ),
+      ...available.map((model) =>
+        cells(model.name, model.sources, archiveSize(model), model.license),
+      ),
+    ],
+    STEMS_COLUMN,
+  );
+  const print = (text: string) => process.stdout.write(`${text}\n`);
   if (installed.length === 0) say(`No model is installed in ${installFolder(options)}`);
-  const width = Math.max(...[...installed, ...available].map(({ name }) => name.length));
-  for (const model of installed) {
-    process.stdout.write(`${model.name.padEnd(width)}  ${describe(model)}\n`);
+  else print(header);
+  for (const [index, { description, embedded }] of installed.entries()) {
+    print(rows[index] ?? '');
+    const notes = [
+      ...(embedded ? ['comes with the package'] : []),
+      ...(description.notice ? [description.notice] : []),
+    ];
+    if (notes.length > 0) {
+      for (const line of wrap(notes.join('; '), TEXT_WIDTH - INDENT.length)) print(INDENT + line);
+    }
   }
   if (available.length > 0) {
-    process.stdout.write('\nTo be had with "oxboard models pull NAME":\n');
+    if (installed.length > 0) print('');
+    print('To be had with "oxboard models pull NAME":');
+    for (const row of [header, ...rows.slice(installed.length)]) print(row);
   }
-  for (const model of available) {
-    process.stdout.write(`${model.name.padEnd(width)}  ${describeAvailable(model)}\n`);
-  }
+  print('\nQuality, speed and where the licenses were read: oxboard models list --available');
   for (const { outcome } of archives) {
     if (!isModel(outcome)) say(`Cannot be used: ${outcome.message}`);
   }
 }
 
-const networks = (count: number): string =>
-  count === 1 ? '1 network' : `bag of ${String(count)} networks`;
+const STEMS_COLUMN = 1;
+const INDENT = '  ';
 
-function describe({ description, sizeBytes, embedded }: InstalledModel): string {
-  const { members, sources, license, notice } = description;
-  const facts = [
-    sources.join(', '),
-    networks(members.length),
-    formatBytes(sizeBytes),
-    `licence: ${licenseLine(license ?? UNKNOWN_LICENSE)}`,
-    ...(embedded ? ['comes with the package'] : []),
-    ...(notice ? [`note: ${notice}`] : []),
-  ];
-  return facts.join('; ');
-}
-
-function describeAvailable(model: PublishedModel): string {
-  const { sources, members, license } = model;
-  return [
-    sources.join(', '),
-    networks(members.length),
-    `${formatBytes(archiveSize(model))} installed`,
-    `licence: ${licenseLine(license)}`,
-  ].join('; ');
-}
+const cells = (name: string, stems: readonly string[], bytes: number, license: License) => [
+  name,
+  stems.join(', '),
+  formatBytes(bytes),
+  licenseWords(license),
+];
 
 /** Also what an interrupted pull of that name has left. */
 async function remove(name: string, options: LibraryOptions): Promise<void> {
