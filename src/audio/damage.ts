@@ -21,16 +21,14 @@ export const WARNING_CODES = [
 ] as const;
 export type WarningCode = (typeof WARNING_CODES)[number];
 
-/** A decoded frame, and what came before it. */
-export interface DecodedFrame {
-  /** Where it would be if nothing were missing before it. */
+/** A place at which sound is missing. */
+export interface Damage {
+  /** Where the missing sound would be. */
   atSeconds: number;
-  seconds: number;
-  /** Byte in the file; negative when unknown. */
-  position: number;
-  /** Seconds missing before it by the file's own times; undefined when there is no damage. */
-  missingSeconds?: number;
-  complaints?: readonly string[];
+  missingSeconds: number;
+  /** Whether that is an estimate: what follows is early or late by its error. */
+  estimated: boolean;
+  complaints: readonly string[];
 }
 
 /** Places that are closer together are one. */
@@ -42,45 +40,29 @@ interface Place {
   atSeconds: number;
   endSeconds: number;
   lostSeconds: number;
+  estimated: boolean;
   reason: string | undefined;
 }
 
 export class DamageLog {
-  readonly #countBytes: boolean;
   readonly #places: Place[] = [];
-  #lastPosition = -1;
-  #soundBytes = 0;
-  #soundSeconds = 0;
 
-  /**
-   * @param countBytes whether damage is measured in bytes that gave no sound: where a file has no
-   * times of its own, what is missing leaves no gap in them.
-   */
-  constructor({ countBytes = false } = {}) {
-    this.#countBytes = countBytes;
-  }
-
-  frame({ atSeconds, seconds, position, missingSeconds, complaints = [] }: DecodedFrame): void {
-    const bytes = this.#lastPosition < 0 ? 0 : Math.max(position - this.#lastPosition, 0);
-    this.#lastPosition = position;
-    if (missingSeconds === undefined) {
-      this.#soundBytes += bytes;
-      this.#soundSeconds += seconds;
-      return;
-    }
-    let lostSeconds = missingSeconds;
-    if (this.#countBytes && this.#soundBytes > 0) {
-      const secondsOfBytes = (bytes * this.#soundSeconds) / this.#soundBytes;
-      lostSeconds = Math.max(lostSeconds, secondsOfBytes - seconds);
-    }
+  add({ atSeconds, missingSeconds, estimated, complaints }: Damage): void {
     const last = this.#places.at(-1);
     const endSeconds = atSeconds + missingSeconds;
     if (last && atSeconds - last.endSeconds <= SAME_PLACE_SECONDS) {
       last.endSeconds = endSeconds;
-      last.lostSeconds += lostSeconds;
+      last.lostSeconds += missingSeconds;
+      last.estimated ||= estimated;
       last.reason ??= complaints[0];
     } else {
-      this.#places.push({ atSeconds, endSeconds, lostSeconds, reason: complaints[0] });
+      this.#places.push({
+        atSeconds,
+        endSeconds,
+        lostSeconds: missingSeconds,
+        estimated,
+        reason: complaints[0],
+      });
     }
   }
 
@@ -111,8 +93,11 @@ const damaged = (atSeconds: number | null, lostSeconds: number, message: string)
   lostSeconds,
 });
 
-function sentence({ atSeconds, lostSeconds, reason }: Place): string {
-  const lost = lostSeconds >= 0.001 ? `, ${lostSeconds.toFixed(3)} s of it are lost` : '';
+function sentence({ atSeconds, lostSeconds, estimated, reason }: Place): string {
+  const about = estimated
+    ? `about ${lostSeconds.toFixed(1)} s of it are lost, so what follows may be early or late`
+    : `${lostSeconds.toFixed(3)} s of it are lost`;
+  const lost = lostSeconds >= 0.001 ? `, ${about}` : '';
   const words = reason?.replaceAll(/\p{Cc}/gu, ' ').slice(0, LONGEST_REASON);
   return `The audio is damaged at ${atSeconds.toFixed(1)} s${lost}${words ? ` (${words})` : ''}`;
 }

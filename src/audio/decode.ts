@@ -5,6 +5,7 @@
 import { OxboardError } from '../errors.js';
 import { DamageLog } from './damage.js';
 import { FfmpegFailure, inputArguments, runFfmpeg } from './ffmpeg.js';
+import { tagBytes } from './gaps.js';
 import { BYTES_PER_SAMPLE, pcmBlocks, type PcmFormat } from './pcm.js';
 import { notAudio, type ProbedInput } from './probe.js';
 import { LOG_FRAMES, Timeline } from './timeline.js';
@@ -16,7 +17,7 @@ import { LOG_FRAMES, Timeline } from './timeline.js';
 export const resampler = (sampleRate: number): string =>
   `aresample=${String(sampleRate)}:filter_size=128:filter_type=kaiser:kaiser_beta=12:cutoff=0.97`;
 
-/** Formats without times: ffmpeg counts what it can read, so that what is damaged is left out. */
+/** Formats without times: ffmpeg counts what it can read. What is damaged is told by its bytes. */
 const COUNTED = new Set(['aac', 'ac3', 'amr', 'dts', 'eac3', 'loas', 'mlp', 'mp3', 'truehd']);
 /** Formats whose times come from their content and have no gaps, unless something is missing. */
 const GAPLESS = new Set([...COUNTED, 'ape', 'flac', 'ogg', 'tak', 'tta', 'wv']);
@@ -27,10 +28,6 @@ export interface DecodeOptions {
   damage?: DamageLog;
 }
 
-/** A log of the damage of such a file. */
-export const damageLog = ({ container }: Pick<ProbedInput, 'container'>): DamageLog =>
-  new DamageLog({ countBytes: COUNTED.has(container) });
-
 /**
  * Decodes as a stream: one block of whole frames at a time, each reused for the next.
  *
@@ -39,7 +36,7 @@ export const damageLog = ({ container }: Pick<ProbedInput, 'container'>): Damage
 export async function* decode(
   input: ProbedInput,
   target: PcmFormat,
-  { signal, damage = damageLog(input) }: DecodeOptions = {},
+  { signal, damage = new DamageLog() }: DecodeOptions = {},
 ): AsyncGenerator<Float32Array, void, undefined> {
   const { sampleRate, channelCount } = target;
   const frameBytes = channelCount * BYTES_PER_SAMPLE;
@@ -53,6 +50,9 @@ export async function* decode(
         ? Math.round((input.frames * sampleRate) / input.sampleRate)
         : undefined,
     gapsAreDamage: GAPLESS.has(input.container),
+    otherBytes: COUNTED.has(input.container)
+      ? (from, to) => tagBytes(input.path, from, to)
+      : undefined,
     // Ogg goes on counting in samples of the old rate.
     losesTime: input.container === 'ogg',
     damage,

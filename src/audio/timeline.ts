@@ -5,6 +5,7 @@
  */
 import { complaintOf } from './ffmpeg.js';
 import type { DamageLog } from './damage.js';
+import { FrameCounter } from './gaps.js';
 
 /** Put at the end of a filter graph, it makes ffmpeg log each frame. */
 export const LOG_FRAMES = 'ashowinfo';
@@ -45,8 +46,13 @@ export interface TimelineOptions {
   startSeconds: number | undefined;
   /** Length of the sound where the file states it to the sample. */
   statedFrames: number | undefined;
-  /** Whether the file has no times of its own, so that a gap can only be damage. */
+  /** Whether times come from the sound itself, so that a gap can only be damage. */
   gapsAreDamage: boolean;
+  /**
+   * Where the file has no times at all and ffmpeg counts what it can read: the bytes between two
+   * places of it that are not sound either.
+   */
+  otherBytes: ((from: number, to: number) => Promise<number>) | undefined;
   /** Whether times mean nothing once the sample rate has changed. */
   losesTime: boolean;
   damage: DamageLog;
@@ -64,6 +70,8 @@ export class Timeline {
   /** What is added to the times of frames. */
   #shift: number | undefined;
   #graphs = 0;
+  readonly #counter = new FrameCounter();
+  #lastPosition = -1;
   #correctionSeconds = 0;
 
   constructor(options: TimelineOptions) {
@@ -134,27 +142,42 @@ export class Timeline {
     }
   }
 
-  *#placeNext(samples: Uint8Array): Generator<Uint8Array, void, undefined> {
+  async *#placeNext(samples: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
     const { sampleRate, frameBytes, gapsAreDamage, damage } = this.#options;
     const frame = this.#frames.shift() as Frame;
-    const { count, position, complaints } = frame;
+    const { count, complaints } = frame;
     const step = this.#stepTo(frame);
-    const silence = Math.max(step, 0);
-    const repeated = Math.min(Math.max(-step, 0), count);
-
-    const damaged = complaints.length > 0 || (silence > 0 && (gapsAreDamage || frame.warned));
-    damage.frame({
-      atSeconds: this.#end / sampleRate,
-      seconds: count / sampleRate,
-      position,
-      ...(damaged && { missingSeconds: silence / sampleRate, complaints }),
-    });
+    const damaged = complaints.length > 0 || (step > 0 && (gapsAreDamage || frame.warned));
+    const counted = await this.#count(frame, damaged);
+    // ffmpeg goes on counting from what it could read.
+    if (counted !== undefined) this.#shift = (this.#shift ?? 0) + counted - step;
+    const silence = Math.max(counted ?? step, 0);
+    const repeated = Math.min(Math.max(-(counted ?? step), 0), count);
+    if (damaged) {
+      damage.add({
+        atSeconds: this.#end / sampleRate,
+        missingSeconds: silence / sampleRate,
+        estimated: counted !== undefined && silence > 0 && !this.#counter.isExact,
+        complaints,
+      });
+    }
     if (this.#end === 0) this.#statedEnd = silence + (this.#options.statedFrames ?? Infinity);
     this.#end += silence + count - repeated;
     for (let missing = silence; missing > 0; missing -= SILENCE_FRAMES) {
       yield new Uint8Array(Math.min(missing, SILENCE_FRAMES) * frameBytes);
     }
     if (repeated < count) yield samples.subarray(repeated * frameBytes);
+  }
+
+  /** Sample frames that are missing before a damaged frame of a file without times, by its bytes. */
+  async #count({ position, count }: Frame, damaged: boolean): Promise<number | undefined> {
+    const { otherBytes } = this.#options;
+    const last = this.#lastPosition;
+    this.#lastPosition = position;
+    if (!otherBytes || last < 0 || position <= last) return undefined;
+    if (damaged) return this.#counter.missing(position - last - (await otherBytes(last, position)));
+    this.#counter.add(position - last, count);
+    return undefined;
   }
 
   /** Sample frames of silence before a frame; negative: so many of its own were there already. */

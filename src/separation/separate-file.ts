@@ -4,8 +4,8 @@
  */
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import type { DamageLog, Warning } from '../audio/damage.js';
-import { damageLog, decode } from '../audio/decode.js';
+import { DamageLog, type Warning } from '../audio/damage.js';
+import { decode } from '../audio/decode.js';
 import { displayPath } from '../lib/display-path.js';
 import { checkFreeSpace, writeError } from '../audio/write-errors.js';
 import { resolveEncoding, type Encoding } from '../audio/formats.js';
@@ -119,7 +119,7 @@ export async function separateFile(request: FileRequest): Promise<FileResult> {
     workspace = await Workspace.create(path.join(output.out, folderName(model.name)));
     const portable = !(await workspace.takesAnyName());
     const places = outputPlaces(request, plan, encoding, portable);
-    const damage = damageLog(input);
+    const damage = new DamageLog();
     const mixture = await spoolMixture(request, workspace, damage, (seconds, silent) =>
       spaceNeeded(plan.outputs.length, encoding, format, {
         seconds: Math.min(seconds, (options.end ?? Infinity) - (options.start ?? 0)),

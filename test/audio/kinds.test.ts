@@ -294,6 +294,7 @@ describe('a damaged file gives what it holds', () => {
   for (const [name, length, expected] of [
     ['too large', 2 ** 31, 4 * RATE],
     ['of a stream that does not know it', 2 ** 32 - 1, 4 * RATE],
+    ['of a stream that keeps to signed numbers', 0x7fff_ffff, 4 * RATE],
     ['zero', 0, 4 * RATE],
     ['too small', 4 * RATE, RATE],
   ] as const) {

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import type { DamageLog } from '../../src/audio/damage.js';
-import { damageLog, decode } from '../../src/audio/decode.js';
+import { DamageLog } from '../../src/audio/damage.js';
+import { decode } from '../../src/audio/decode.js';
 import { deinterleave, newBlock } from '../../src/audio/pcm.js';
 import { probe } from '../../src/audio/probe.js';
 import { differenceDb, ffmpeg, makeAudio, peak, temporaryFolder } from '../support/audio.js';
@@ -24,7 +24,7 @@ const VIDEO = (seconds: number) => [
 
 async function decodeAll(file: string) {
   const input = await probe(file);
-  const damage: DamageLog = damageLog(input);
+  const damage = new DamageLog();
   const blocks: Float32Array[] = [];
   for await (const block of decode(input, TARGET, { damage })) blocks.push(block.slice());
   const interleaved = new Float32Array(blocks.reduce((sum, { length }) => sum + length, 0));
@@ -261,6 +261,60 @@ describe('damage', () => {
       close(first.atSeconds ?? 0, 5, 0.5, 'place');
     });
   }
+
+  // At a constant bitrate the bytes tell it to the sample.
+  for (const [sampleRate, options] of [
+    [44_100, []],
+    [48_000, ['-write_xing', '0']],
+  ] as const) {
+    it(`of an mp3 leaves what follows where it belongs: ${String(sampleRate)} Hz`, async (context) => {
+      const file = makeAudio(path.join(temporaryFolder(context), 'a.mp3'), SINES, {
+        seconds: 10,
+        sampleRate,
+        options: ['-b:a', '192k', '-id3v2_version', '0', ...options],
+      });
+      const whole = await decodeAll(file);
+      noiseOver(file, { from: 0.2, share: 0.05 });
+      noiseOver(file, { from: 0.5, share: 0.1 });
+      const { left, frames, damage } = await decodeAll(file);
+      // The padding at the end is cut only where ffmpeg's own count is whole.
+      close(frames, whole.frames, 1152, 'frames');
+      const [from, to] = [7 * RATE, 9.5 * RATE];
+      const expected = whole.left.slice(from, to);
+      assert.ok(differenceDb(expected, left.slice(from, to)) < -25);
+      assert.equal(damage.warnings.length, 2);
+      assert.ok(damage.warnings.every(({ message }) => !message.includes('about')));
+    });
+  }
+
+  it('of a file of frames of any size is filled by an estimate, and that is said', async (context) => {
+    const file = makeAudio(
+      path.join(temporaryFolder(context), 'a.aac'),
+      '0.1*random(0)-0.05+0.4*floor(t/8)*sin(2*PI*440*t)|0.1*random(1)-0.05',
+      { seconds: 10, options: ['-b:a', '192k'] },
+    );
+    const { left: whole } = await decodeAll(file);
+    noiseOver(file, { from: 0.3, share: 0.2 });
+    const { left, damage } = await decodeAll(file);
+    close(onset(left), onset(whole), 0.1 * RATE, 'the tone');
+    assert.match(damage.warnings[0]!.message, /about \d\.\d s of it are lost, so what follows/);
+  });
+
+  it('is not what tags are that stand between joined files', async (context) => {
+    const folder = temporaryFolder(context);
+    const song = (name: string, options: string[]) =>
+      makeAudio(path.join(folder, name), SINES, {
+        seconds: 3,
+        options: ['-b:a', '192k', '-write_xing', '0', ...options],
+      });
+    const first = song('a.mp3', ['-id3v2_version', '0']);
+    const second = song('b.mp3', ['-metadata', `comment=${'long '.repeat(5000)}`]);
+    const file = path.join(folder, 'joined.mp3');
+    writeFileSync(file, Buffer.concat([first, second].map((part) => readFileSync(part))));
+    const { frames } = await decodeAll(file);
+    // Each has the delay and the padding of its encoder.
+    close(frames, 6 * RATE, 2 * 2400, 'frames');
+  });
 
   it('leaves what follows where it belongs', async (context) => {
     const file = makeAudio(path.join(temporaryFolder(context), 'a.flac'), SINES, { seconds: 10 });

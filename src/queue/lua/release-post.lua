@@ -1,9 +1,0 @@
--- Gives back what a request has reserved and not used, if the period still runs.
-expect({ client = is_text, period = is_count, job = is_flag, refusal = is_flag })
-even_without_memory()
-local key = P .. 'limit:' .. args.client
-if tonumber(call('HGET', key, 'period')) == args.period then
-  if args.job then call('HINCRBY', key, 'jobs', -1) end
-  if args.refusal then call('HINCRBY', key, 'refusals', -1) end
-end
-return reply({})
