@@ -39,7 +39,10 @@ export function createPostLimit({
 }): PostLimit {
   const inPeriod = { jobs: rateLimit, refusals: refusalLimit, periodMs: periodSeconds * 1000 };
 
-  function setHeaders(response: Response, { jobs, endsInMs }: PostReservation): void {
+  function setHeaders(
+    response: Response,
+    { jobs, endsInMs }: Pick<PostReservation, 'jobs' | 'endsInMs'>,
+  ): void {
     response.set({
       'RateLimit-Policy': `${String(rateLimit)};w=${String(periodSeconds)}`,
       'RateLimit-Limit': String(rateLimit),
@@ -72,22 +75,22 @@ export function createPostLimit({
       throw refusal(reservation);
     }
 
-    async function release(unused: { job: boolean; refusal: boolean }): Promise<void> {
-      if (unused.job) {
+    async function settle(used: { job: boolean; refusal: boolean }): Promise<void> {
+      if (!used.job) {
         setHeaders(response, { ...reservation, jobs: reservation.jobs - 1 });
       }
-      // Without Redis it is lost until the period ends.
-      await counts.release(client, reservation, unused).catch(() => undefined);
+      // Without Redis it runs out by itself, and the request is not counted.
+      await reservation.settle(used).catch(() => undefined);
     }
 
     let admitted;
     try {
       admitted = await admit();
     } catch (error) {
-      await release({ job: true, refusal: isOurFault(error) });
+      await settle({ job: false, refusal: !isOurFault(error) });
       throw error;
     }
-    await release({ job: admitted.replayed, refusal: !admitted.replayed });
+    await settle({ job: !admitted.replayed, refusal: admitted.replayed });
     return admitted;
   };
 }

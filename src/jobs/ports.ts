@@ -90,23 +90,20 @@ export interface PostLimits {
 export interface PostReservation {
   /** The limit that is reached: nothing is reserved. */
   full?: 'jobs' | 'refusals';
-  /** Names the period, for {@link PostCounts.release}. */
-  period: number;
   /** Used in this period, with the one that is reserved. */
   jobs: number;
   endsInMs: number;
+  /** Ends the reservation, and counts what the request came to. */
+  settle(used: { job: boolean; refusal: boolean }): Promise<void>;
 }
 
 /** Counts what clients ask for, over all API processes. */
 export interface PostCounts {
-  /** Reserves one job and one refusal: what the request comes to is not known yet. */
+  /**
+   * Reserves one job and one refusal: what the request comes to is not known yet. It lasts until it
+   * is settled, or soon after this process has ended.
+   */
   reserve(client: string, limits: PostLimits): Promise<PostReservation>;
-  /** Gives back what was not used. */
-  release(
-    client: string,
-    reservation: Pick<PostReservation, 'period'>,
-    unused: { job: boolean; refusal: boolean },
-  ): Promise<void>;
 }
 
 /** What a worker can do, as it tells every few seconds. */

@@ -81,7 +81,17 @@ export function encodeJob(job: Partial<Job>): JobRecord {
   return record;
 }
 
-/** @throws ZodError for a record that does not fit the schema. */
+/** Those of some records that can be read: one that is damaged hides no other. */
+export const readableJobs = (records: readonly JobRecord[]): Job[] =>
+  records.flatMap((record) => {
+    try {
+      return [decodeJob(record)];
+    } catch {
+      return [];
+    }
+  });
+
+/** @throws SyntaxError or ZodError for a record that does not fit the schema. */
 export function decodeJob(record: JobRecord): Job {
   const job: Record<string, unknown> = {};
   for (const { name, text } of fields) {

@@ -9,6 +9,7 @@ import type { JobResult, RunningPlayback } from '../jobs/job.js';
 import type { Claims, Dispatcher, Revocation } from '../jobs/ports.js';
 import { decodeJob } from '../jobs/record.js';
 import type { QueueConnection } from './connection.js';
+import { countFailures, type FailureMetrics } from './count-failures.js';
 import { PREFIX } from './keys.js';
 import { MAX_ATTEMPTS, MAX_LOSSES, SHORT_SHARE, TIMING, type Timing } from '../jobs/timing.js';
 
@@ -17,7 +18,7 @@ export interface ClaimsDependencies {
   /** Seconds that a record is kept after its job ended. */
   jobTtl: number;
   logger: Logger;
-  metrics?: Pick<Metrics, 'queueWaitSeconds'> | undefined;
+  metrics?: (Pick<Metrics, 'queueWaitSeconds'> & FailureMetrics) | undefined;
   timing?: Timing;
 }
 
@@ -67,6 +68,7 @@ export function createClaims(
           agingMs: timing.agingMs,
         });
         void dispatcher.wake(reply.woken);
+        countFailures(metrics, 'ATTEMPTS_EXHAUSTED', reply.exhausted);
         if (reply.outcome === 'none') return undefined;
         if (reply.outcome === 'again') continue;
         const { record, cacheKey, modelHash, result, lane, waitedMs } = reply;
@@ -152,7 +154,9 @@ export function createClaims(
     },
 
     async giveUp({ job, token }) {
-      return settled(await scripts.giveUp({ id: job.id, token, ...limits }));
+      const reply = await scripts.giveUp({ id: job.id, token, ...limits });
+      countFailures(metrics, 'ATTEMPTS_EXHAUSTED', reply.exhausted ?? 0);
+      return settled(reply);
     },
 
     async checkpointed({ job, token }, { series, frames }) {

@@ -8,6 +8,7 @@ import type { JobRequest } from '../jobs/job.js';
 import type { Claims, Dispatcher, Downloads } from '../jobs/ports.js';
 import { decodeJob } from '../jobs/record.js';
 import type { QueueConnection } from './connection.js';
+import { countFailures, type FailureMetrics } from './count-failures.js';
 import { MAX_ATTEMPTS, MAX_LOSSES, TIMING, type Timing } from '../jobs/timing.js';
 
 export interface DownloadsDependencies {
@@ -19,12 +20,20 @@ export interface DownloadsDependencies {
   downloadDispatcher: Pick<Dispatcher, 'wake'>;
   /** Seconds that a record is kept after its job ended. */
   jobTtl: number;
+  metrics?: FailureMetrics | undefined;
   timing?: Timing;
 }
 
 export function createDownloads(
   { scripts }: QueueConnection,
-  { claims, dispatcher, downloadDispatcher, jobTtl, timing = TIMING }: DownloadsDependencies,
+  {
+    claims,
+    dispatcher,
+    downloadDispatcher,
+    jobTtl,
+    metrics,
+    timing = TIMING,
+  }: DownloadsDependencies,
 ): Downloads {
   return {
     renew: (claim) => claims.renew(claim),
@@ -35,7 +44,7 @@ export function createDownloads(
 
     async claim(workerId) {
       const token = randomUUID();
-      const { record, attempt } = await scripts.claimDownload({
+      const { record, attempt, exhausted } = await scripts.claimDownload({
         worker: workerId,
         token,
         leaseMs: timing.leaseMs,
@@ -43,6 +52,7 @@ export function createDownloads(
         maxLosses: MAX_LOSSES,
         ttlMs: jobTtl * 1000,
       });
+      countFailures(metrics, 'ATTEMPTS_EXHAUSTED', exhausted);
       return record && { job: decodeJob(record), token, attempt };
     },
 

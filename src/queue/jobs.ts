@@ -9,7 +9,7 @@ import { decodeCursor, encodeCursor } from '../jobs/cursor.js';
 import { EventFeeds } from './events.js';
 import type { Job, Place } from '../jobs/job.js';
 import type { Dispatcher, Jobs, WorkerAnnouncement } from '../jobs/ports.js';
-import { admittedJob, decodeJob, downloadsOf, encodeJob } from '../jobs/record.js';
+import { admittedJob, decodeJob, downloadsOf, encodeJob, readableJobs } from '../jobs/record.js';
 import type { QueueConnection } from './connection.js';
 import { followPlace } from './follow-place.js';
 import type { Queued, QueueScripts } from './scripts.js';
@@ -89,7 +89,7 @@ export function createJobs(
         limit,
       });
       const nextCursor = nextBelow === undefined ? undefined : encodeCursor(nextBelow);
-      return { jobs: await withPlaces(records.map(decodeJob)), nextCursor };
+      return { jobs: await withPlaces(readableJobs(records)), nextCursor };
     },
 
     async cancelOrRemove(id, tenant) {

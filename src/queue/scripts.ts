@@ -94,10 +94,12 @@ export interface QueueScripts {
 
   // Limits of clients.
   reservePost(
-    args: PostLimits & { client: string },
+    args: PostLimits & { client: string; token: string; leaseMs: number },
   ): Promise<{ full?: 'jobs' | 'refusals'; period: number; jobs: number; endsInMs: number }>;
-  releasePost(args: {
+  renewPost(args: { client: string; token: string; leaseMs: number }): Promise<object>;
+  settlePost(args: {
     client: string;
+    token: string;
     period: number;
     job: boolean;
     refusal: boolean;
@@ -114,11 +116,12 @@ export interface QueueScripts {
       agingMs: number;
     },
   ): Promise<
-    | { outcome: 'none'; woken: number }
-    | { outcome: 'again'; woken: number }
+    | { outcome: 'none'; woken: number; exhausted: number }
+    | { outcome: 'again'; woken: number; exhausted: number }
     | {
         outcome: 'claimed';
         woken: number;
+        exhausted: number;
         record: JobRecord;
         cacheKey: string;
         modelHash: string;
@@ -149,13 +152,17 @@ export interface QueueScripts {
   ): Promise<Settled>;
   fail(args: Held & { ttlMs: number; error: string }): Promise<Settled>;
   handBack(args: Held & { outage: string | undefined; delayMs: number }): Promise<Settled>;
-  giveUp(args: Held & AttemptLimits): Promise<Settled>;
+  giveUp(args: Held & AttemptLimits): Promise<Settled & { exhausted?: number }>;
   checkpoint(args: Held & { series: string; frames: number }): Promise<{ holds: boolean }>;
 
   // What downloaders do with jobs.
   claimDownload(
     args: AttemptLimits & { worker: string; token: string; leaseMs: number },
-  ): Promise<{ record: JobRecord; attempt: number } | { record?: never; attempt?: never }>;
+  ): Promise<
+    { exhausted: number } & (
+      { record: JobRecord; attempt: number } | { record?: never; attempt?: never }
+    )
+  >;
   downloaded(
     args: Held & {
       request: string;

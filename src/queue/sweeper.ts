@@ -3,10 +3,10 @@
  * over, files that nobody removed. Every process of the service has one; doing it twice does no harm.
  */
 import type { Logger } from '../observability/logger.js';
-import type { Metrics } from '../observability/metrics.js';
 import type { Storage } from '../storage/storage.js';
 import type { Dispatcher } from '../jobs/ports.js';
 import type { QueueConnection } from './connection.js';
+import { countFailures, type FailureMetrics } from './count-failures.js';
 import { MAX_ATTEMPTS, MAX_LOSSES } from '../jobs/timing.js';
 import { emptyTrash, KEPT_MS } from './trash.js';
 
@@ -48,7 +48,7 @@ export interface SweeperDependencies {
   /** Seconds that a record is kept after its job ended. */
   jobTtl: number;
   logger: Logger;
-  metrics?: Pick<Metrics, 'jobsTotal' | 'errorsTotal'> | undefined;
+  metrics?: FailureMetrics | undefined;
   intervalMs?: number;
   /** Seconds that a job may wait for a worker; time without any worker does not count. */
   maxWait: number;
@@ -85,15 +85,9 @@ export function createSweeper(
     });
     const { requeued, failed, restored, unserved, removed, queued } = swept;
     if (requeued + failed > 0) logger.warn('workers_lost', { requeued, failed });
-    if (failed > 0) {
-      metrics?.jobsTotal.inc({ status: 'failed' }, failed);
-      metrics?.errorsTotal.inc({ code: 'ATTEMPTS_EXHAUSTED' }, failed);
-    }
-    if (unserved > 0) {
-      logger.warn('jobs_unserved', { unserved });
-      metrics?.jobsTotal.inc({ status: 'failed' }, unserved);
-      metrics?.errorsTotal.inc({ code: 'NO_WORKER' }, unserved);
-    }
+    countFailures(metrics, 'ATTEMPTS_EXHAUSTED', failed);
+    if (unserved > 0) logger.warn('jobs_unserved', { unserved });
+    countFailures(metrics, 'NO_WORKER', unserved);
     if (restored > 0) logger.warn('jobs_restored', { restored });
     if (removed > 0) logger.debug('jobs_expired', { removed });
     if (queued > 0) {

@@ -144,6 +144,26 @@ describe('an id whose record is gone', () => {
     assert.equal((await api.jobs.admit(again)).job.id, again.id);
   });
 
+  it('with a request that cannot be read is left out of lists, and hides no other', async () => {
+    const [first, damaged, last] = [await admit(), await admit(), await admit()];
+    for (const request of ['{', '{}', '[]']) {
+      await send(['HSET', `${PREFIX}job:${damaged.id}`, 'request', request]);
+      const { jobs } = await api.jobs.list(TENANT, { limit: 10 });
+      assert.deepEqual(
+        jobs.map(({ id }) => id),
+        [last.id, first.id],
+      );
+    }
+    const page = await api.jobs.list(TENANT, { limit: 2 });
+    const rest = await api.jobs.list(TENANT, { limit: 2, cursor: page.nextCursor });
+    assert.deepEqual(
+      [page, rest].map(({ jobs }) => jobs.map(({ id }) => id)),
+      [[last.id], [first.id]],
+    );
+    assert.equal(await api.jobs.cancelOrRemove(damaged.id, TENANT), 'cancelled');
+    assert.equal(await api.jobs.cancelOrRemove(damaged.id, TENANT), 'removed');
+  });
+
   it('with half a record is dropped as well', async () => {
     const damaged = await admit();
     const left = await admit();

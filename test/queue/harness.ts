@@ -172,6 +172,9 @@ export async function claimed(member: Member, workerId?: string): Promise<Claim>
   return claim;
 }
 
-export async function statusOf({ jobs }: Member, { id }: Pick<Job, 'id'>): Promise<string> {
+export async function statusOf(
+  { jobs }: Pick<Member, 'jobs'>,
+  { id }: Pick<Job, 'id'>,
+): Promise<string> {
   return (await jobs.get(id, TENANT))?.status ?? 'gone';
 }

@@ -48,7 +48,7 @@ export async function startWorkerProcess({
     cacheDirectory: path.join(config.youtubeDownloadDir, 'cache'),
   };
   const downloader = await startDownloader({
-    downloads: createDownloads(redis, { claims, dispatcher, downloadDispatcher, jobTtl }),
+    downloads: createDownloads(redis, { claims, dispatcher, downloadDispatcher, jobTtl, metrics }),
     dispatcher: downloadDispatcher,
     storage,
     fetchSong: (url, options) => fetchSong(url, youtube, options),

@@ -1,5 +1,5 @@
--- Gives a downloader the next job whose song is still behind a link: clients take turns. Returns its record and which
--- attempt it is.
+-- Gives a downloader the next job whose song is still behind a link: clients take turns. Returns its record, which
+-- attempt it is, and how many jobs were ended, because they had no attempt left.
 expect({
   worker = is_text,
   token = is_text,
@@ -10,14 +10,16 @@ expect({
 })
 only_with_memory()
 local at = now()
+local exhausted = 0
 for _ = 1, 100 do
   local first = head('downloads', ANY_MODEL)
-  if not first then return reply({}) end
+  if not first then return reply({ exhausted = exhausted }) end
   local id = first.id
   take(first)
   local job = read(id, 'downloadAttempts', 'status', 'startedAt')
   if tonumber(job.downloadAttempts) >= args.maxAttempts then
     fail_exhausted(id, at, args.ttlMs, args.maxLosses)
+    exhausted = exhausted + 1
   else
     end_turn(first, { ANY_MODEL })
     call('ZADD', leases_of(id), at + args.leaseMs, id)
@@ -26,7 +28,7 @@ for _ = 1, 100 do
     local attempt = call('HINCRBY', job_key(id), 'downloadAttempts', 1)
     if job.status ~= 'processing' then set_status(id, 'processing') end
     emit(id, at)
-    return reply({ record = record(id), attempt = attempt })
+    return reply({ record = record(id), attempt = attempt, exhausted = exhausted })
   end
 end
-return reply({})
+return reply({ exhausted = exhausted })

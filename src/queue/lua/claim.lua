@@ -1,6 +1,7 @@
 -- Gives a worker its next job: by the share of each lane, by age, and of a model that it has. The
 -- token comes from the caller: one counted by Redis could come again after Redis lost the end of its
 -- file, for a claim that its worker still believes in. `again`: there may be more; call again.
+-- `exhausted`: how many jobs it ended, because they had no attempt left.
 expect({
   worker = is_text,
   runtime = is_text,
@@ -15,12 +16,12 @@ expect({
   ttlMs = is_count,
 })
 local worker = decoded(call('HGET', P .. 'workers', args.worker))
-if not worker then return reply({ outcome = 'none', woken = 0 }) end
+if not worker then return reply({ outcome = 'none', woken = 0, exhausted = 0 }) end
 only_with_memory()
 local models, names = worker.models, {}
 for at, model in ipairs(models) do names[at] = model.name end
 local at = now()
-local woken = 0
+local woken, exhausted = 0, 0
 
 -- The first job of a lane among the models that the worker has.
 local function first_in(lane)
@@ -53,7 +54,7 @@ for _ = 1, 100 do
   local short, long = first_in('short'), first_in('long')
   local both = short and long
   local chosen = both and choose(short, long) or short or long
-  if not chosen then return reply({ outcome = 'none', woken = woken }) end
+  if not chosen then return reply({ outcome = 'none', woken = woken, exhausted = exhausted }) end
 
   local id = chosen.id
   local job = read(id, 'audio', 'options', 'tenant', 'attempts', 'status', 'startedAt', 'queuedAt',
@@ -71,6 +72,7 @@ for _ = 1, 100 do
   elseif tonumber(job.attempts) >= args.maxAttempts then
     take(chosen)
     woken = woken + fail_exhausted(id, at, args.ttlMs, args.maxLosses)
+    exhausted = exhausted + 1
   else
     if both then call('INCR', P .. 'turn') end
     take(chosen)
@@ -92,6 +94,7 @@ for _ = 1, 100 do
     return reply({
       outcome = 'claimed',
       woken = woken,
+      exhausted = exhausted,
       record = record(id),
       cacheKey = key,
       modelHash = chosen.hash,
@@ -101,4 +104,4 @@ for _ = 1, 100 do
     })
   end
 end
-return reply({ outcome = 'again', woken = woken })
+return reply({ outcome = 'again', woken = woken, exhausted = exhausted })

@@ -32,6 +32,7 @@ Keys, after the prefix:
     events:<id>              STREAM  what happened to a job; also the channel of its new events
     idempotency:<hash>       HASH    job and fingerprint of an Idempotency-Key
     limit:<client>           HASH    what a client has used of its limits since `period`; expires
+    limit:<client>:open      ZSET    its reservations, by when they run out; expires
     number                   STRING  counts the jobs
     expiry                   ZSET    ids that have ended, by when their record is removed
     webhooks                 ZSET    ids whose webhook is due, by when it is sent next
