@@ -318,9 +318,16 @@ local function take(first)
   leave_queue(first.lane, first.model, first.client, first.id)
 end
 
--- The client of that job has had its turn, for all of these models.
+-- The client of that job has had its turn, for all of these models: it is behind every other there. If
+-- the count of turns was lost, the clients that wait tell how far it was at least.
 local function end_turn(first, models)
-  local turn = call('INCR', P .. 'turns:' .. first.lane)
+  local turns = P .. 'turns:' .. first.lane
+  local turn = call('INCR', turns)
+  for _, model in ipairs(models) do
+    local last = call('ZRANGE', lane_key(first.lane, model), -1, -1, 'WITHSCORES')
+    turn = math.max(turn, math.floor(tonumber(last[2]) or 0) + 1)
+  end
+  call('SET', turns, turn)
   for _, model in ipairs(models) do
     call('ZADD', lane_key(first.lane, model), 'XX', turn, first.client)
   end
