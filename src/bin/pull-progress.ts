@@ -5,7 +5,7 @@ import { SingleBar } from 'cli-progress';
 import { formatBytes } from '../lib/format.js';
 import type { PullProgress, PullStage } from '../pull/pull.js';
 import { TransferRate } from '../pull/transfer-rate.js';
-import { clock } from './progress.js';
+import { clock } from './progress-view.js';
 import { say } from './report.js';
 
 export interface PullView {

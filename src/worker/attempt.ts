@@ -11,7 +11,7 @@ import { NO_TRACER, type Tracer } from '../observability/tracing.js';
 import type { JobFailure } from '../jobs/job.js';
 import type { Claims, Lease, Revocation } from '../jobs/ports.js';
 import { AttemptTrace } from './attempt-trace.js';
-import { describeFailure, isOutage, isRedisAway, isTransient } from './failures.js';
+import { jobFailureOf, isOutage, isRedisAway, isTransient } from './failures.js';
 import { Interruption } from './interruption.js';
 import { keepLease, type KeptLease } from './lease.js';
 import { reportProgress, type ProgressReporter, type WorkStage } from './progress.js';
@@ -167,7 +167,7 @@ class Attempt<Result> {
     if (error instanceof Interruption) {
       return error.why === 'stopping' ? this.#handBack() : { outcome: error.why };
     }
-    const failure = describeFailure(error, this.#task.lease.job.request);
+    const failure = jobFailureOf(error, this.#task.lease.job.request);
     if (isOutage(error)) {
       this.#context.logger.warn(`${this.#task.name}_waits`, { error });
       return this.#handBack(failure);

@@ -39,7 +39,7 @@ const ABOUT_THE_SONG =
   /^(INPUT_|AUDIO_TOO_LONG|FILE_TOO_LARGE|ADDRESS_NOT_PUBLIC|INVALID_OPTION|YOUTUBE_(?!BINARY_))/;
 
 /** A failure as the owner of the job may see it: without paths and internals of this machine. */
-export function describeFailure(error: unknown, { model }: JobRequest): JobFailure {
+export function jobFailureOf(error: unknown, { model }: JobRequest): JobFailure {
   if (error instanceof ObjectNotFound) {
     return { code: 'INPUT_NOT_FOUND', message: 'The upload is gone from the storage' };
   }

@@ -28,7 +28,7 @@ import {
 } from '../../separation/separate-file.js';
 import { removeOpenWorkspaces } from '../../separation/workspace.js';
 import { flagOf, resolveFlags } from '../flags.js';
-import { clock, progressView, type ProgressView } from '../progress.js';
+import { clock, progressView, type ProgressView } from '../progress-view.js';
 import { describeFailure, isUsageError, reportFailure, say, type Failure } from '../report.js';
 import { cleanUpOnSignal } from '../signals.js';
 
