@@ -199,6 +199,9 @@ export const FORMATS = ['wav', 'flac', 'mp3', 'opus', 'm4a'] as const;
 export const CLIP_MODES = ['rescale', 'clamp', 'tanh', 'none'] as const;
 export const OTHER_METHODS = ['add', 'minus', 'none'] as const;
 
+/** Bit depths that may be given as a number. */
+const BITS = { 16: '16', 24: '24' } as const;
+
 export const outputOptions = z.strictObject({
   out: folder.default('./separated').describe('Output folder'),
   filename: text
@@ -212,7 +215,10 @@ export const outputOptions = z.strictObject({
         'minus the stem; none, not written',
     ),
   format: oneOf(FORMATS).default('wav').describe('Format of the stems'),
-  bitDepth: oneOf(['16', '24', '32f'])
+  bitDepth: expected(
+    z.union([z.enum(['16', '24', '32f']), z.literal([16, 24]).transform((bits) => BITS[bits])]),
+    'one of 16, 24, 32f',
+  )
     .default('16')
     .describe('Bits per sample of wav and flac; 32f is floating point, in wav only'),
   bitrate: integer(8, 512)
@@ -252,6 +258,38 @@ export const jobOptions = z.strictObject({
   ...jobOutput,
   ...separation.shape,
 });
+
+/** Options of one file that is separated into files. */
+export const fileOptions = jobOptions.extend({
+  out: outputOptions.shape.out,
+  filename: outputOptions.shape.filename,
+  signal: separateOptions.shape.signal,
+  onProgress: expected(
+    z.custom<(progress: never) => void>((value) => typeof value === 'function'),
+    'function',
+  )
+    .optional()
+    .describe('Called with the stage and how far it is'),
+});
+
+export const decodeFileOptions = z.strictObject({
+  sampleRate: integer(1000, 384_000)
+    .optional()
+    .describe("Sample rate in Hz, the file's if not given"),
+  channels: integer(1, 2)
+    .optional()
+    .describe("Number of channels, the file's up to 2 if not given"),
+  track: outputOptions.shape.track,
+  allowDamaged: outputOptions.shape.allowDamaged,
+  signal: abortSignal.optional().describe('Aborts the decoding'),
+});
+
+export const encodeFileOptions = outputOptions
+  .pick({ bitDepth: true, bitrate: true, clipMode: true })
+  .extend({
+    format: oneOf(FORMATS).optional().describe('Format, from the name of the file if not given'),
+    signal: abortSignal.optional().describe('Aborts the encoding'),
+  });
 
 /** Options of `Separator.load`. */
 export type LoadOptions = z.input<typeof loadOptions>;

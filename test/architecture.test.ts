@@ -71,7 +71,9 @@ const ALLOWED: Record<string, string[]> = {
   client: ['http'],
   // What the page says of a license is said by the command line too.
   web: ['client', 'models/license-text'],
-  index: ['errors', 'options', 'models', 'engine'],
+  // Files for those who embed the engine.
+  library: ['options', 'audio', 'engine', 'separation'],
+  index: ['errors', 'options', 'models', 'audio', 'engine', 'separation', 'library'],
 };
 
 /** The part of src to which a file belongs: its folder, or its name without extension. */

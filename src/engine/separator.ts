@@ -42,22 +42,27 @@ import { SongTap } from './song-tap.js';
 import { measureSource } from './statistics.js';
 import { planStems, samplesOfStems, type StemPlan } from './stem-plan.js';
 
+/** Options that name the stems: the result's types have these names. */
+export type NamedStems<Options, S extends string> = Omit<Options, 'stems' | 'mix'> & {
+  stems: S[];
+};
+
 /**
  * A run of finished samples. Blocks follow one another without gaps, from frame 0 or the first that
  * is wanted on.
  */
-export interface StemBlock {
+export interface StemBlock<S extends string = string> {
   /** First frame of the block within the song. */
   offset: number;
   frames: number;
   /** One Float32Array per channel, for each requested stem and mix. */
-  stems: Record<string, Float32Array[]>;
+  stems: Record<S, Float32Array[]>;
 }
 
 /** The result of {@link Separator.separate}. */
-export interface Separation {
+export interface Separation<S extends string = string> {
   /** One Float32Array per channel, for each requested stem and mix; as long as the part. */
-  stems: Record<string, Float32Array[]>;
+  stems: Record<S, Float32Array[]>;
   manifest: Manifest;
 }
 
@@ -65,7 +70,7 @@ export interface Separation {
  * An iterable of finished blocks; each iteration separates the song anew. The manifest is known once
  * the first block has come.
  */
-export interface SeparationStream extends AsyncIterable<StemBlock> {
+export interface SeparationStream<S extends string = string> extends AsyncIterable<StemBlock<S>> {
   readonly manifest: Manifest | undefined;
 }
 
@@ -93,7 +98,7 @@ export class Separator {
   readonly #running = new Set<Promise<unknown>>();
   readonly #onMemoryShort: (shortage: MemoryShortage) => void;
 
-  private constructor(
+  protected constructor(
     model: ModelDescription,
     runtime: { device: string; threads: number; tf32: boolean },
     native: NativeModel,
@@ -115,7 +120,16 @@ export class Separator {
    * @throws OxboardError MODEL_NOT_FOUND, MODEL_INVALID, MODEL_CHECKSUM, DEVICE_UNAVAILABLE,
    * OUT_OF_MEMORY, INVALID_OPTION, NATIVE_MISSING, NATIVE_UNLOADABLE; `signal.reason` when aborted.
    */
-  static async load(name?: string, options: LoadOptions = {}): Promise<Separator> {
+  static load(name?: string, options: LoadOptions = {}): Promise<Separator> {
+    return Separator.loadInto(Separator, name, options);
+  }
+
+  /** The same as an object of a class that extends this one. */
+  protected static async loadInto<T extends typeof Separator>(
+    Class: T,
+    name: string | undefined,
+    options: LoadOptions,
+  ): Promise<T['prototype']> {
     if (name !== undefined && typeof name !== 'string') {
       throw invalidOption('name', 'string', name);
     }
@@ -145,7 +159,7 @@ export class Separator {
         optimize,
         tf32,
       );
-      const separator = new Separator(
+      const separator = new Class(
         description,
         { device, threads: count, tf32 },
         model,
@@ -170,6 +184,11 @@ export class Separator {
    * @throws OxboardError INVALID_OPTION, INPUT_EMPTY, INPUT_NOT_FINITE, OUT_OF_MEMORY,
    * OUTPUT_NOT_FINITE, INFERENCE_FAILED, DISPOSED; `signal.reason` when aborted.
    */
+  separate<S extends string>(
+    source: AudioArrays | AudioSource,
+    options: NamedStems<SeparateOptions, S>,
+  ): Promise<Separation<S>>;
+  separate(source: AudioArrays | AudioSource, options?: SeparateOptions): Promise<Separation>;
   async separate(
     source: AudioArrays | AudioSource,
     options: SeparateOptions = {},
@@ -195,6 +214,11 @@ export class Separator {
    * once; other errors come out of the iteration, and are those of {@link separate}. Leaving the
    * loop early ends the work.
    */
+  stream<S extends string>(
+    source: AudioArrays | AudioSource,
+    options: NamedStems<StreamOptions, S>,
+  ): SeparationStream<S>;
+  stream(source: AudioArrays | AudioSource, options?: StreamOptions): SeparationStream;
   stream(source: AudioArrays | AudioSource, options: StreamOptions = {}): SeparationStream {
     const resolved = resolveOptions(streamOptions, options);
     checkModelOptions(resolved, this.model);
