@@ -6,7 +6,7 @@ import { after, describe, it } from 'node:test';
 import type { Page } from 'playwright-core';
 import type { AxeResults } from 'axe-core';
 import { makeAudio, temporaryFolder } from '../support/audio.js';
-import { startService, submit, untilCompleted } from '../support/service.js';
+import { ask, startService, submit, untilCompleted } from '../support/service.js';
 import { startReverseProxy } from '../support/reverse-proxy.js';
 import { closePage, heard, openPage, startListening } from './browser.js';
 
@@ -146,6 +146,38 @@ void describe('the page', () => {
     ]);
     assert.equal(new URL(download.url()).pathname, `/stems/api/v1/jobs/${other}/stems/drums`);
     assert.ok(requests.every((request) => request.startsWith('/stems/')));
+    await closePage(page);
+  });
+
+  it('shows 500 songs page by page, and finds each of them', async () => {
+    const { body } = await ask<{ jobs: { job_id: string; name: string }[] }>(service, '/jobs');
+    const all = Array.from({ length: 500 }, (_, number) => ({
+      ...body.jobs[0]!,
+      job_id: `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`,
+      name: `song ${String(number)}.wav`,
+    }));
+    const page = await openPage(service.url);
+    await page.route('**/api/v1/jobs?*', async (route) => {
+      const query = new URL(route.request().url()).searchParams;
+      const [from, limit] = [Number(query.get('cursor') ?? 0), Number(query.get('limit'))];
+      const end = from + limit;
+      const next = end < all.length ? String(end) : null;
+      await route.fulfill({ json: { jobs: all.slice(from, end), next_cursor: next } });
+    });
+    await page.reload();
+    const songs = page.getByRole('list', { name: 'Songs' }).getByRole('link');
+    await page.getByRole('link', { name: 'song 99.wav' }).waitFor();
+    assert.equal(await songs.count(), 100);
+    for (const last of [199, 299, 399, 499]) {
+      await page.getByRole('button', { name: 'Show more' }).click();
+      await page.getByRole('link', { name: `song ${String(last)}.wav` }).waitFor();
+    }
+    assert.equal(await songs.count(), 500);
+    await page.getByRole('button', { name: 'Show more' }).waitFor({ state: 'detached' });
+    await page.reload();
+    await page.getByLabel('Search by name').fill('song 432');
+    await page.getByRole('link', { name: 'song 432.wav' }).waitFor();
+    assert.equal(await songs.count(), 1);
     await closePage(page);
   });
 

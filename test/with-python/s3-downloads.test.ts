@@ -6,6 +6,9 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, it, type TestContext } from 'node:test';
 import { jobDocument } from '../../src/http/job-document.js';
+import { pixelCount } from '../../src/audio/chunk-format.js';
+import { OxboardClient } from '../../src/client/index.js';
+import { chunkKey, peaksKey } from '../../src/jobs/record.js';
 import { S3Storage } from '../../src/storage/s3-storage.js';
 import { complete, form, post, startApi, submit, takeJob } from '../support/api.js';
 import { assertProblem, call } from '../support/contract.js';
@@ -60,6 +63,26 @@ void describe('stems in a bucket', () => {
       });
       assert.ok(entry.equals(bytes), name);
     }
+  });
+
+  it('are played from it in chunks', async (context) => {
+    const api = await start(context, 'redirect');
+    const id = await submit(api);
+    const result = await complete(api, await takeJob(api), { vocals: VOCALS, drums: DRUMS });
+    await api.storage.putBytes(chunkKey(result.id, 'drums', 0), DRUMS);
+    const pixels = pixelCount(1, 44_100);
+    const columns = Buffer.from(Array.from({ length: pixels * 6 }, (_, at) => at % 6));
+    await api.storage.putBytes(peaksKey(result.id), columns);
+
+    const client = new OxboardClient({ baseUrl: api.url });
+    const { playback } = await client.job(id);
+    assert.ok(Buffer.from(await client.chunk(playback!, 'drums', 0)).equals(DRUMS));
+    const url = client.url(playback!.stems.drums!.chunkUrl.replace('{n}', '0'));
+    const some = await fetch(url, { headers: { Range: 'bytes=10-19' } });
+    assert.equal(some.status, 206);
+    assert.ok(Buffer.from(await some.arrayBuffer()).equals(DRUMS.subarray(10, 20)));
+    const { data } = await client.peaks(playback!, 'drums');
+    assert.deepEqual([data.length, ...data.subarray(0, 2)], [pixels * 2, 2, 3]);
   });
 
   it('come from the bucket itself, for those who may have them', async (context) => {

@@ -127,6 +127,29 @@ describe('chunks', () => {
     await service.gone('results/');
   });
 
+  it('of a part of the song, and of a mix, are those of its files', async (context) => {
+    const service = await startService(context);
+    await service.startWorker();
+    const part = { ...EXACT, mix: ['rhythm=bass+drums'], start: 2, end: 14 };
+    const job = await service.finished((await service.admit(song, part)).id);
+    const { stems, playback } = job.result ?? assert.fail();
+    assert.deepEqual(playback.stems, [...Object.keys(stems), 'mixture']);
+    assert.deepEqual([playback.frames, playback.chunks], [12 * 44_100, 2]);
+    for (const stem of ['rhythm', 'bass']) {
+      const [whole = []] = await read(service, stems[stem]!.key);
+      const [first = [], last = []] = await Promise.all(
+        chunksOf(job)
+          .get(stem)!
+          .map(async (key) => (await read(service, key))[0]!),
+      );
+      assert.deepEqual([first.length, last.length], [CHUNK_FRAMES, 2 * 44_100]);
+      for (const [at, sample] of [...first, ...last].entries()) {
+        const error = Math.abs(sample / CHUNK_SCALE - whole[at]!);
+        assert.ok(error <= 2 ** -23 / CHUNK_SCALE, `${stem} at ${String(at)}`);
+      }
+    }
+  });
+
   it('go on when the worker is killed: no gap, none twice, the same bytes', async (context) => {
     const service = await startService(context);
     const id = await killedAfterChunk(service, context);

@@ -29,8 +29,12 @@ export const shown = computed(() => {
   return jobs.value.filter(({ name }) => name.toLowerCase().includes(words));
 });
 
+/** Counts the readings, so that a late answer does not replace a newer one. */
+let lastReading = 0;
+
 /** Reads the list anew. */
 export async function jobsChanged(): Promise<void> {
+  const reading = ++lastReading;
   try {
     const found: JobInList[] = [];
     let cursor: string | null = null;
@@ -42,6 +46,7 @@ export async function jobsChanged(): Promise<void> {
         ...(filter.value === 'all' ? {} : { status: filter.value }),
         ...(cursor === null ? {} : { cursor }),
       });
+      if (reading !== lastReading) return;
       found.push(...list.jobs);
       cursor = list.nextCursor;
     }
