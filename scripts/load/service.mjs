@@ -15,8 +15,12 @@ async function freePort() {
   return port;
 }
 
-/** Runs `oxboard serve` with data of its own; its log is kept in memory. */
-export async function startService({ processes, threads }) {
+/**
+ * Runs `oxboard serve` with data of its own; its log is kept in memory.
+ *
+ * @param rateLimit jobs of a client in an hour.
+ */
+export async function startService({ processes, threads, rateLimit = 1_000_000 }) {
   const [port, metricsPort] = [await freePort(), await freePort()];
   const dataDir = emptyFolder(join(stateDir, 'load'));
   const child = spawn(
@@ -36,7 +40,7 @@ export async function startService({ processes, threads }) {
         DEMUCS_DEFAULT_MODEL: 'oxboard-mini',
         DEMUCS_DEVICE: 'cpu',
         DEMUCS_THREADS: String(threads),
-        API_RATE_LIMIT: '1000000',
+        API_RATE_LIMIT: String(rateLimit),
       },
       stdio: ['ignore', 'pipe', 'inherit'],
     },
