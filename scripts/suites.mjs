@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { readFileSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { show } from './checks.mjs';
 import {
   filesUnder,
   fingerprint,
@@ -15,8 +15,8 @@ import {
 import { buildProgress, identity, jobs } from './setup/native.mjs';
 import { mustRun } from './setup/run.mjs';
 
-/** Shows a command's output as it comes, and returns it for counting. */
-export function follow(command, args, { env = {} } = {}) {
+/** Shows a command's output as it comes, unless it is `quiet`, and returns it for counting. */
+export function follow(command, args, { env = {}, quiet = false } = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, {
       cwd: root,
@@ -26,7 +26,7 @@ export function follow(command, args, { env = {} } = {}) {
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (chunk) => {
       output += chunk;
-      process.stdout.write(chunk);
+      if (!quiet) process.stdout.write(chunk);
     });
     child.on('error', (error) => resolve({ ok: false, output: error.message }));
     child.on('close', (status) => resolve({ ok: status === 0, output }));
@@ -127,17 +127,20 @@ export const nodeTestArguments = (files, report) => [
 
 const SLOWEST_FILES = 10;
 
-export function runNodeTests(files, env = {}) {
+export async function runNodeTests(files, env = {}) {
   if (!files.length) return { passed: 0, failed: 0 };
   const file = join(stateDir, 'node-tests.json');
   rmSync(file, { force: true });
-  const ok = show(process.execPath, nodeTestArguments(files, file), {
+  const child = spawn(process.execPath, nodeTestArguments(files, file), {
+    cwd: root,
     env: { ...process.env, ...env },
+    stdio: ['ignore', 'inherit', 'inherit'],
   });
+  const [status] = await once(child, 'close');
   const { pass, fail = 0, cancelled = 0, seconds = {} } = readStamp(file);
   const slowest = Object.entries(seconds).sort(([, a], [, b]) => b - a);
   for (const [name, time] of slowest.slice(0, SLOWEST_FILES)) {
     console.log(`${time.toFixed(1).padStart(8)} s  ${relative(root, name)}`);
   }
-  return counted({ ok, passed: pass, failed: fail + cancelled });
+  return counted({ ok: status === 0, passed: pass, failed: fail + cancelled });
 }

@@ -6,5 +6,5 @@ import { heading, runSuites } from './tally.mjs';
 await runSuites(async (tally) => {
   await setup({ testTools: ['chromium'] });
   heading('Browser');
-  tally.add(runNodeTests(testFiles(process.argv.slice(2), { browser: true })));
+  tally.add(await runNodeTests(testFiles(process.argv.slice(2), { browser: true })));
 });

@@ -90,6 +90,6 @@ await runSuites(async (tally) => {
   if (all || sanitize) tally.add(await coreTests(libtorch, sanitize));
   if (!sanitize) {
     heading('TypeScript');
-    tally.add(runNodeTests(files));
+    tally.add(await runNodeTests(files));
   }
 });
