@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
+import { separateCommand } from '../../src/bin/commands/separate.js';
+import { describeFailure, isUsageError } from '../../src/bin/report.js';
 import { makeAudio, temporaryFolder } from '../support/audio.js';
 import { modelsDir, oxboard } from '../support/cli.js';
 
@@ -31,27 +33,44 @@ const WRONG: Record<string, readonly string[]> = {
 
 describe('oxboard separate ends with 2 for', () => {
   for (const [flag, values] of Object.entries(WRONG)) {
+    const out = path.join(folder, 'out');
+    const common = ['-n', 'toy', '--models-dir', modelsDir, '-o', out];
+    const names = (message: string) =>
+      message.includes(flag) || message.includes('filename template');
+    const [first = '', ...others] = values;
+
     it(`a wrong ${flag}`, async () => {
-      for (const value of values) {
-        const out = path.join(folder, 'out');
-        const { status, stdout, stderr } = await oxboard([
-          'separate', '--json', '-n', 'toy', '--models-dir', modelsDir, '-o', out, `${flag}=${value}`, song,
-        ]); // prettier-ignore
-        const what = `${flag}=${value}: ${stderr}`;
-        assert.equal(status, 2, what);
-        const { error, input } = JSON.parse(stdout) as {
-          input: string;
-          error: { code: string; message: string };
-        };
-        assert.equal(input, song);
-        assert.equal(error.code, 'INVALID_OPTION', what);
-        assert.ok(
-          error.message.includes(flag) || error.message.includes('filename template'),
-          what,
+      const { status, stdout, stderr } = await oxboard([
+        'separate', '--json', ...common, `${flag}=${first}`, song,
+      ]); // prettier-ignore
+      const what = `${flag}=${first}: ${stderr}`;
+      assert.equal(status, 2, what);
+      const { error, input } = JSON.parse(stdout) as {
+        input: string;
+        error: { code: string; message: string };
+      };
+      assert.equal(input, song);
+      assert.equal(error.code, 'INVALID_OPTION', what);
+      assert.ok(names(error.message), what);
+      assert.ok(stderr.endsWith(`oxboard: ${error.message}\n`), what);
+      assert.equal(stderr.match(/^oxboard: /gm)?.length, 1, what);
+      assert.doesNotMatch(stderr, /^\s+at .*:\d+/m);
+      assert.ok(!existsSync(out), what);
+    });
+
+    // In this process: starting one for each value would take most of the time.
+    it(`any other wrong ${flag}`, async () => {
+      for (const value of others) {
+        const what = `${flag}=${value}`;
+        const command = separateCommand().parseAsync([...common, what, song], { from: 'user' });
+        const error: unknown = await command.then(
+          () => assert.fail(what),
+          (reason: unknown) => reason,
         );
-        assert.ok(stderr.endsWith(`oxboard: ${error.message}\n`), what);
-        assert.equal(stderr.match(/^oxboard: /gm)?.length, 1, what);
-        assert.doesNotMatch(stderr, /^\s+at .*:\d+/m);
+        const failure = describeFailure(error);
+        assert.equal(failure.code, 'INVALID_OPTION', `${what}: ${failure.message}`);
+        assert.ok(isUsageError(failure), what);
+        assert.ok(names(failure.message), `${what}: ${failure.message}`);
         assert.ok(!existsSync(out), what);
       }
     });
