@@ -106,8 +106,11 @@ function mixTo(channelCount: number, input: ProbedInput): string[] {
             `|c1<${mixOf(places.filter((place) => place % 2 === 1))}`,
         ];
   }
-  return channelCount === 1
-    ? ['aformat=channel_layouts=mono']
-    : // DL and DR are a stereo mix of a broadcast. What a layout does not have, `pan` leaves out.
-      ['aformat=channel_layouts=mono|stereo|downmix', 'pan=stereo|FL=FL+FC+DL|FR=FR+FC+DR'];
+  return [
+    // DL and DR are a stereo mix of a broadcast. What a layout does not have, `pan` leaves out.
+    'aformat=channel_layouts=mono|stereo|downmix',
+    'pan=stereo|FL=FL+FC+DL|FR=FR+FC+DR',
+    // ffmpeg's own mix of both sides is 3 dB louder.
+    ...(channelCount === 1 ? ['pan=mono|c0=0.5*c0+0.5*c1'] : []),
+  ];
 }
