@@ -7,6 +7,7 @@ import { EventSource } from 'eventsource';
 import { WebSocket } from 'ws';
 import { readiness } from '../../src/http/routes/health.js';
 import { complete, startApi, submit, takeJob, type TestApi } from '../support/api.js';
+import { jobDocument } from '../../src/http/job-document.js';
 import { assertProblem, call } from '../support/contract.js';
 import { until } from '../support/until.js';
 
@@ -122,6 +123,26 @@ void describe('events of a job', () => {
     const after = await open(wsUrl(api, id));
     assert.equal((await after.closed)[0], 1000);
     assert.deepEqual(outline(after.messages), ['completed done 100']);
+  });
+
+  it('say in the last one what was wrong with the song, as its document does', async (context) => {
+    const api = await startApi(context);
+    const id = await submit(api);
+    const socket = await open(wsUrl(api, id));
+    const warning = {
+      code: 'AUDIO_DAMAGED' as const,
+      message: 'The audio is damaged at 1.5 s',
+      atSeconds: 1.5,
+      lostSeconds: 0.25,
+    };
+    const claim = await takeJob(api);
+    await complete(api, claim, { vocals: Buffer.from('x') }, { warnings: [warning] });
+    await socket.closed;
+    const { code, message, atSeconds, lostSeconds } = warning;
+    const told = { code, message, at_seconds: atSeconds, lost_seconds: lostSeconds };
+    const last = socket.messages.at(-1) as { warnings?: unknown } | undefined;
+    assert.deepEqual(last?.warnings, [told]);
+    assert.deepEqual((await call(api, `/jobs/${id}`)).as(jobDocument).warnings, [told]);
   });
 
   it('go on after the one that was seen last', async (context) => {

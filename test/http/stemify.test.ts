@@ -109,6 +109,11 @@ void describe('a song that is posted', () => {
     assert.ok(api.logged().some((line) => line.event === 'job_admitted' && line.job_id === id));
   });
 
+  it('loses nothing of a name that has a backslash, which no file may have everywhere', async () => {
+    const { job_id: id } = (await send(form(api.song, {}, 'AC\\DC - TNT.mp3'))).as(accepted);
+    assert.equal((await call(api, `/jobs/${id}`)).as(jobDocument).name, 'AC_DC - TNT.mp3');
+  });
+
   it('takes every field, in the form of texts', async () => {
     const id = await submit(api, {
       model: 'htdemucs',

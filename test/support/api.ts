@@ -222,6 +222,7 @@ export async function complete(
   { claims, storage, folder }: TestApi,
   claim: Claim,
   stems: Record<string, Buffer>,
+  { warnings = [] }: Partial<Pick<JobResult, 'warnings'>> = {},
 ): Promise<JobResult> {
   const id = randomUUID();
   const results: Record<string, StemResult> = {};
@@ -250,7 +251,7 @@ export async function complete(
     realtimeFactor: 2,
     nullTestDb: -60,
     track: null,
-    warnings: [],
+    warnings,
     manifest: { model: claim.job.request.model },
     playback: {
       generation: 1,

@@ -1,10 +1,11 @@
 /** What the loop promises that downloads songs; how they come is no matter of it. */
 import assert from 'node:assert/strict';
-import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { describe, it, type TestContext } from 'node:test';
+import { probe } from '../../src/audio/probe.js';
 import { OxboardError } from '../../src/errors.js';
 import type { JobOptions } from '../../src/options.js';
 import { createMetrics } from '../../src/observability/metrics.js';
@@ -201,6 +202,22 @@ describe('a downloader', () => {
     });
     assert.equal(job.error?.code, 'AUDIO_TOO_LONG');
     assert.deepEqual(service.leftovers(), []);
+  });
+
+  it('takes a song whose header says that it is too long', async (context) => {
+    const { song, fetchSong } = bringing(context);
+    // The beginning of a long song, with the header of the whole.
+    makeAudio(song, '0.1*sin(t)', { seconds: 60 });
+    const bytes = readFileSync(song);
+    writeFileSync(song, bytes.subarray(0, bytes.length / 20));
+    assert.ok(((await probe(song)).durationSeconds ?? 0) > 59);
+    const service = await start(context, fetchSong, { maxDuration: 10 });
+    const { request } = await until(async () => {
+      const job = await service.job();
+      return job.request.source.key !== null && job;
+    });
+    const { durationSeconds } = request.source;
+    assert.ok(Math.abs((durationSeconds ?? 0) - 3) < 0.2, String(durationSeconds));
   });
 
   it('does not take a song that is too much work with the options of its job', async (context) => {
