@@ -6,7 +6,7 @@ import { after, describe, it } from 'node:test';
 import { makeAudio, temporaryFolder } from '../support/audio.js';
 import { startRedis } from '../support/redis.js';
 import { freePort } from '../support/free-port.js';
-import { startService, submit, untilCompleted, untilJob } from '../support/service.js';
+import { ask, startService, submit, untilCompleted, untilJob } from '../support/service.js';
 import { closePage, openPage } from './browser.js';
 
 /** The browser's own line about an answer that is an error. */
@@ -69,6 +69,20 @@ void describe('a job', () => {
     await page.getByText('To try again, add the song once more.').waitFor();
     await untilJob(service, id, ({ status }) => status === 'cancelled');
 
+    // The page has the song of a job that it has sent itself.
+    await page.goto(`${service.url}/#/`);
+    await page.setInputFiles('#songs', song);
+    await page.getByRole('button', { name: 'Cancel', exact: true }).click();
+    const cancelled = page.url();
+    await page.getByRole('button', { name: 'Try again', exact: true }).click();
+    await page.getByRole('button', { name: 'Cancel', exact: true }).click();
+    await page.getByRole('button', { name: 'Try again', exact: true }).waitFor();
+    assert.notEqual(page.url(), cancelled, 'it is another job');
+    for (const again of (await ask<{ jobs: { job_id: string }[] }>(service, '/jobs')).body.jobs)
+      if (again.job_id !== id) await ask(service, `/jobs/${again.job_id}`, { method: 'DELETE' });
+
+    await page.goto(`${service.url}/#/jobs/${id}`);
+    await page.reload();
     page.once('dialog', (dialog) => void dialog.accept());
     await page.getByRole('button', { name: 'Delete: long.wav' }).click();
     await page.getByText('The songs that you add are listed here.').waitFor();
@@ -81,10 +95,11 @@ void describe('a job', () => {
   it('goes on in the page after the service was stopped and started', async () => {
     const port = String(await freePort());
     const service = await startService({ after }, ['serve'], { PORT: port });
-    const id = await submit(service, short);
+    const id = await submit(service, short, { output_format: 'mp3', bit_depth: '24' });
     await untilCompleted(service, id);
     const page = await openPage(service.url, { hash: `#/jobs/${id}` });
     await page.getByRole('button', { name: 'Play', exact: true }).waitFor();
+    await page.getByText('The bit depth 24 has no effect').waitFor();
     await service.kill('SIGTERM');
     await page.getByText('The service does not answer').waitFor();
     const next = await startService({ after }, ['serve'], {

@@ -9,11 +9,15 @@ import { ask, type TestService } from '../support/service.js';
 interface Playback {
   scale: number;
   chunks_ready: number;
+  generation: number;
   stems: Record<string, { chunk_url: string }>;
 }
 
+/** Decoding blocks this process for longer than the service keeps a connection that is not used. */
+const ALONE = { headers: { Connection: 'close' } };
+
 export const playbackOf = async (service: TestService, id: string): Promise<Playback> =>
-  (await ask<{ playback: Playback }>(service, `/jobs/${id}`)).body.playback;
+  (await ask<{ playback: Playback }>(service, `/jobs/${id}`, ALONE)).body.playback;
 
 /** The left channel of a stem in the first `chunks` chunks, at the level that it has in the song. */
 export async function stemSamples(
@@ -25,7 +29,10 @@ export async function stemSamples(
   for (let chunk = 0; chunk < chunks; chunk++) {
     const url = stems[stem]!.chunk_url.replace('{n}', String(chunk));
     const file = path.join(folder, `${stem}-${String(chunk)}.flac`);
-    writeFileSync(file, Buffer.from(await (await fetch(new URL(url, service.url))).arrayBuffer()));
+    writeFileSync(
+      file,
+      Buffer.from(await (await fetch(new URL(url, service.url), ALONE)).arrayBuffer()),
+    );
     for (const sample of readAudio(file)[0]!) parts.push(sample / scale);
   }
   return Float32Array.from(parts);

@@ -2,6 +2,7 @@
  * Songs on their way to the service.
  */
 import { signal, type Signal } from '@preact/signals';
+import type { Job, SeparateOptions } from '../../client/index.js';
 import { jobsChanged } from './library.js';
 import { explain } from './explain.js';
 import { choice } from './options.js';
@@ -23,6 +24,9 @@ export interface Upload {
 
 type Source = File | { link: string };
 
+/** What the jobs of this tab were made of. The songs of other jobs are not on this machine. */
+const sent = new Map<string, { source: Source; options: SeparateOptions }>();
+
 /** Uploads at the same time: more would only share the same line. */
 const AT_ONCE = 2;
 
@@ -37,7 +41,24 @@ export function send(sources: readonly Source[]): void {
   for (const source of sources) add(source, open);
 }
 
-function add(source: Source, open: boolean): void {
+/** How a job can be made once more; undefined when its song is not at hand. */
+export function retryOf({ id, youtubeUrl }: Job): (() => void) | undefined {
+  const song =
+    sent.get(id) ??
+    (youtubeUrl === null ? undefined : { source: { link: youtubeUrl }, options: chosenOptions() });
+  return song && (() => add(song.source, true, song.options));
+}
+
+function chosenOptions(): SeparateOptions {
+  const { model, stems, format } = choice.value;
+  return {
+    format,
+    ...(model === undefined ? {} : { model }),
+    ...(stems === 'all' ? {} : { twoStems: stems }),
+  };
+}
+
+function add(source: Source, open: boolean, options?: SeparateOptions): void {
   const id = ++lastId;
   const abort = new AbortController();
   const isFile = source instanceof File;
@@ -56,12 +77,12 @@ function add(source: Source, open: boolean): void {
     },
     retry() {
       remove();
-      add(source, open);
+      add(source, open, options);
     },
   };
   uploads.value = [...uploads.value, upload];
   if (upload.failure.value === undefined)
-    void inTurn(() => transfer(upload, source, abort.signal, open, remove));
+    void inTurn(() => transfer(upload, { source, options, open, remove }, abort.signal));
 }
 
 /** What can be said before anything is sent. */
@@ -71,21 +92,23 @@ function tooLarge(source: Source): string | undefined {
   return `The file is larger than ${String(Math.floor(most / 1e6))} MB, which is the limit here.`;
 }
 
+interface Transfer {
+  source: Source;
+  /** By default what is chosen when its turn comes. */
+  options: SeparateOptions | undefined;
+  /** Whether the page opens its job. */
+  open: boolean;
+  remove: () => void;
+}
+
 async function transfer(
   { progress, failure }: Upload,
-  source: Source,
+  { source, options = chosenOptions(), open, remove }: Transfer,
   signal_: AbortSignal,
-  open: boolean,
-  remove: () => void,
 ): Promise<void> {
   const isOver = () => signal_.aborted;
   if (isOver()) return;
-  const { model, stems, format } = choice.value;
-  const options = {
-    format,
-    ...(model === undefined ? {} : { model }),
-    ...(stems === 'all' ? {} : { twoStems: stems }),
-  };
+  const before = route.value;
   try {
     const job = await client.value.submit(
       source instanceof File ? source : { youtubeUrl: source.link },
@@ -97,9 +120,10 @@ async function transfer(
         },
       },
     );
+    sent.set(job.id, { source, options });
     remove();
     await jobsChanged();
-    if (open && route.value.name === 'home') go(jobHref(job.id));
+    if (open && route.value === before) go(jobHref(job.id));
   } catch (error) {
     if (isOver()) return;
     noteError(error);

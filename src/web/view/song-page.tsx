@@ -1,10 +1,11 @@
 /** One job: how far it is, its mixer, its files, and what made it. */
 import { useEffect, useMemo } from 'preact/hooks';
 import type { Job } from '../../client/index.js';
-import { duration } from '../state/format.js';
+import { clock, duration } from '../state/format.js';
 import { jobsChanged } from '../state/library.js';
 import { isRunning, OpenSong } from '../state/open-song.js';
 import { go, HOME } from '../state/route.js';
+import { retryOf } from '../state/uploads.js';
 import { Icon } from './icons.js';
 import { Mixer } from './mixer.js';
 import { stageText } from './stages.js';
@@ -35,6 +36,7 @@ export function SongPage({ id }: { id: string }) {
       {job && (
         <>
           <State job={job} />
+          <Warnings job={job} />
           {song.player.value && <Mixer song={song} player={song.player.value} />}
           {job.result && <TakeAway song={song} job={job} />}
           <Trust job={job} />
@@ -59,6 +61,24 @@ function Gone() {
   );
 }
 
+/** What the song has lost, and options that had no effect. */
+function Warnings({ job: { warnings } }: { job: Job }) {
+  if (warnings.length === 0) return null;
+  return (
+    <ul class="warnings" aria-label="Warnings">
+      {warnings.map(({ code, message, atSeconds }) => (
+        <li key={`${code} ${String(atSeconds)}`}>
+          <Icon name="warning" size={16} />
+          <span>
+            {atSeconds === null ? '' : `At ${clock(atSeconds)}: `}
+            {message}
+          </span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
 function JobActions({ song, job }: { song: OpenSong; job: Job }) {
   const running = isRunning(job);
   return (
@@ -74,6 +94,17 @@ function JobActions({ song, job }: { song: OpenSong; job: Job }) {
       <Icon name={running ? 'close' : 'trash'} size={16} />
       <span class="wide-only">{running ? 'Cancel' : 'Delete'}</span>
     </button>
+  );
+}
+
+function Retry({ job }: { job: Job }) {
+  const retry = retryOf(job);
+  return retry ? (
+    <button onClick={retry}>
+      <Icon name="restart" size={16} /> Try again
+    </button>
+  ) : (
+    <p class="quiet">To try again, add the song once more.</p>
   );
 }
 
@@ -115,9 +146,8 @@ function State({ job }: { job: Job }) {
           <Icon name="warning" />
           <div>
             <strong>{job.error ?? 'The job failed.'}</strong>
-            <p class="quiet">
-              {job.errorCode && <code>{job.errorCode}</code>} To try again, add the song once more.
-            </p>
+            <p class="quiet">{job.errorCode && <code>{job.errorCode}</code>}</p>
+            <Retry job={job} />
           </div>
         </div>
       );
@@ -127,7 +157,7 @@ function State({ job }: { job: Job }) {
           <Icon name="close" />
           <div>
             <strong>Cancelled</strong>
-            <p class="quiet">To try again, add the song once more.</p>
+            <Retry job={job} />
           </div>
         </div>
       );
