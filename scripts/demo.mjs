@@ -20,7 +20,9 @@ function installedModels() {
   return [process.env.DEMUCS_MODELS_PATH, join(root, 'models')]
     .filter((folder) => folder && isFolder(folder))
     .flatMap((folder) =>
-      readdirSync(folder).filter((name) => isFile(join(folder, name, 'model.json'))),
+      readdirSync(folder).filter(
+        (name) => isFolder(join(folder, name)) && isFile(join(folder, name, 'model.json')),
+      ),
     );
 }
 
