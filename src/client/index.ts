@@ -180,7 +180,7 @@ export class OxboardClient {
    */
   async remove(id: string, { signal }: CallOptions = {}): Promise<void> {
     const url = new URL(`jobs/${id}`, this.#api);
-    await this.#call(url, { method: 'DELETE', signal }, async () => undefined);
+    await this.#call(url, { method: 'DELETE', signal }, () => Promise.resolve());
   }
 
   /**
