@@ -1,9 +1,9 @@
 /**
  * Progress on stderr: a bar on a terminal, a line now and then elsewhere.
  */
-import { SingleBar } from 'cli-progress';
 import type { FileProgress, Stage } from '../separation/separate-file.js';
 import { say } from './report.js';
+import { terminalBar } from './terminal-bar.js';
 
 export interface ProgressView {
   update(progress: FileProgress): void;
@@ -39,39 +39,22 @@ class Pace {
     if (stage !== 'separating' || fraction === 0 || seconds === 0 || !audioSeconds) return {};
     return {
       speed: `${((audioSeconds * fraction) / seconds).toFixed(2)}x real time`,
-      left: `${clock((seconds * (1 - fraction)) / fraction)} left`,
+      left: clock((seconds * (1 - fraction)) / fraction),
     };
   }
 }
 
 function barView(stems: readonly string[]): ProgressView {
   const pace = new Pace();
-  const bar = new SingleBar({
-    format: '{title} [{bar}] {percentage} % {pace}',
-    stream: process.stderr,
-    barCompleteChar: '=',
-    barIncompleteChar: ' ',
-    barsize: 30,
-    hideCursor: true,
-    clearOnComplete: true,
-    linewrap: false,
-  });
-  let running = false;
+  const bar = terminalBar();
   return {
     update(progress) {
       const { speed, left } = pace.measure(progress);
-      const payload = {
-        title: title(progress.stage, stems),
-        pace: [speed, left].filter(Boolean).join(', '),
-      };
-      const percent = Math.floor(progress.fraction * 100);
-      if (running) bar.update(percent, payload);
-      else bar.start(100, percent, payload);
-      running = true;
+      const { stage, fraction } = progress;
+      bar.update({ percent: fraction * 100, left, title: title(stage, stems), details: speed });
     },
     stop() {
-      if (running) bar.stop();
-      running = false;
+      bar.stop();
     },
   };
 }
@@ -93,7 +76,8 @@ function lineView(stems: readonly string[]): ProgressView {
       const percent = Math.floor(fraction * 100);
       if (stage !== 'separating' || percent < due) return;
       due = percent - (percent % LINE_STEP) + LINE_STEP;
-      say([`${String(percent).padStart(3)} %`, speed, left].filter(Boolean).join(', '));
+      const facts = [`${String(percent).padStart(3)} %`, left && `${left} left`, speed];
+      say(facts.filter(Boolean).join(', '));
     },
     stop() {
       lastStage = undefined;

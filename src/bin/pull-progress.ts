@@ -1,12 +1,12 @@
 /**
  * Progress of a pull on stderr: a bar on a terminal, some plain lines elsewhere.
  */
-import { SingleBar } from 'cli-progress';
 import { formatBytes } from '../lib/format.js';
 import type { PullProgress, PullStage } from '../pull/pull.js';
 import { TransferRate } from '../pull/transfer-rate.js';
 import { clock } from './progress-view.js';
 import { say } from './report.js';
+import { terminalBar } from './terminal-bar.js';
 
 export interface PullView {
   update(progress: PullProgress): void;
@@ -29,51 +29,34 @@ export function pullView(): PullView {
   return process.stderr.isTTY ? barView() : lineView();
 }
 
-/** Describes how much has been downloaded, how fast, and how long the rest takes. */
-function transferView(): (progress: PullProgress) => string {
+/** How much has been downloaded and how fast, and how long the rest takes. */
+function transferView(): (progress: PullProgress) => { details: string; left?: string } {
   const rate = new TransferRate();
   return (progress) => {
-    const text = `${formatBytes(progress.bytes)} of ${formatBytes(progress.bytesTotal)}`;
+    const amount = `${formatBytes(progress.bytes)} of ${formatBytes(progress.bytesTotal)}`;
     const now = rate.measure(progress);
-    if (!now) return text;
-    return `${text}, ${formatBytes(now.bytesPerSecond)}/s, ${clock(now.secondsLeft)} left`;
+    if (!now) return { details: amount };
+    const details = `${amount}, ${formatBytes(now.bytesPerSecond)}/s`;
+    return { details, left: clock(now.secondsLeft) };
   };
 }
 
 function barView(): PullView {
   const describeTransfer = transferView();
-  const bar = new SingleBar({
-    format: '{title} [{bar}] {percentage} % {transfer}',
-    stream: process.stderr,
-    barCompleteChar: '=',
-    barIncompleteChar: ' ',
-    barsize: 30,
-    hideCursor: true,
-    clearOnComplete: true,
-    linewrap: false,
-  });
-  let running = false;
-  const stop = () => {
-    if (running) bar.stop();
-    running = false;
-  };
+  const bar = terminalBar();
   return {
     update(progress) {
       const { stage, fraction } = progress;
-      const payload = {
-        title: TITLES[stage],
-        transfer: stage === 'downloading' ? describeTransfer(progress) : '',
-      };
-      const percent = Math.floor(fraction * 100);
-      if (running) bar.update(percent, payload);
-      else bar.start(100, percent, payload);
-      running = true;
+      const transfer = stage === 'downloading' ? describeTransfer(progress) : {};
+      bar.update({ percent: fraction * 100, title: TITLES[stage], ...transfer });
     },
     note(text) {
-      stop();
+      bar.stop();
       say(text);
     },
-    stop,
+    stop() {
+      bar.stop();
+    },
   };
 }
 
@@ -87,11 +70,12 @@ function lineView(): PullView {
       if (stage !== lastStage && stage !== 'waiting') say(TITLES[stage]);
       lastStage = stage;
       if (stage !== 'downloading') return;
-      const text = describeTransfer(progress);
+      const { details, left } = describeTransfer(progress);
       const percent = Math.floor(fraction * 100);
       if (percent < nextPercent) return;
       nextPercent = percent - (percent % LINE_STEP) + LINE_STEP;
-      say(`${String(percent).padStart(3)} %, ${text}`);
+      const facts = [`${String(percent).padStart(3)} %`, left && `${left} left`, details];
+      say(facts.filter(Boolean).join(', '));
     },
     note: say,
     stop: () => undefined,
