@@ -2,6 +2,7 @@
 /**
  * The command `oxboard`.
  */
+import { existsSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { OxboardError } from '../errors.js';
 import { removeOpenWorkspaces } from '../separation/workspace.js';
@@ -11,6 +12,7 @@ import { separateCommand } from './commands/separate.js';
 import { apiCommand, serveCommand, workerCommand } from './commands/serve.js';
 import { setupCommand } from './commands/setup.js';
 import { reportFailure } from './report.js';
+import { isMediaName } from '../lib/file-names.js';
 import { packageVersion } from '../lib/package-version.js';
 
 const BAD_USAGE = 2;
@@ -38,14 +40,26 @@ function program(): Command {
     .addCommand(apiCommand())
     .addCommand(workerCommand())
     .addCommand(doctorCommand());
-  throwInsteadOfExit(oxboard);
+  configure(oxboard);
   return oxboard;
 }
 
-/** Commander would exit by itself, with 1 for bad usage. */
-function throwInsteadOfExit(command: Command): void {
+function configure(command: Command): void {
+  // Commander would exit by itself, with 1 for bad usage.
   command.exitOverride();
-  for (const subcommand of command.commands) throwInsteadOfExit(subcommand);
+  command.configureOutput({ outputError: (text, write) => write(`${text}${hintFor(text)}`) });
+  for (const subcommand of command.commands) configure(subcommand);
+}
+
+/** What to do about the most likely mistakes: a song in the place of a command or of a flag. */
+function hintFor(error: string): string {
+  const [, command = ''] = /^error: unknown command '(.+)'/.exec(error) ?? [];
+  if (isMediaName(command) || existsSync(command))
+    return `To separate it: oxboard separate ${command}\n`;
+  const [, flag = ''] = /^error: unknown option '(.+)'/.exec(error) ?? [];
+  if (isMediaName(flag))
+    return `A name that begins with a dash comes after two: oxboard separate -- ${flag}\n`;
+  return '';
 }
 
 async function main(): Promise<void> {

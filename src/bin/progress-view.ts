@@ -20,7 +20,11 @@ const VERBS: Record<Stage, string> = {
 const LINE_STEP = 10;
 
 /** @param stems what is separated, for display. */
-export function progressView(stems: readonly string[]): ProgressView {
+export function progressView(
+  stems: readonly string[],
+  { quiet = false }: { quiet?: boolean | undefined } = {},
+): ProgressView {
+  if (quiet) return { update: () => undefined, stop: () => undefined };
   return process.stderr.isTTY ? barView(stems) : lineView(stems);
 }
 

@@ -22,10 +22,14 @@ const MEDIA_EXTENSIONS = new Set(
   ).split(' '),
 );
 
+/** Whether a name ends as those of audio and video files do. */
+export const isMediaName = (fileName: string): boolean =>
+  MEDIA_EXTENSIONS.has(path.extname(fileName).slice(1).toLowerCase());
+
 /** The name of a file without the extension of its kind: `St. Anger` stays as it is. */
 export function withoutExtension(fileName: string): string {
   const { name, ext } = path.parse(fileName);
-  return MEDIA_EXTENSIONS.has(ext.slice(1).toLowerCase()) ? name : `${name}${ext}`;
+  return isMediaName(fileName) ? name : `${name}${ext}`;
 }
 
 /** A part of a path as file systems take it that have fewer characters than Unix. */

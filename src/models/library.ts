@@ -117,7 +117,9 @@ async function findArchive(name: string, options: LibraryOptions): Promise<Archi
     'MODEL_NOT_FOUND',
     `Model "${name}" is not installed in ${installFolder(options)}. Installed: ` +
       (names.join(', ') || 'none') +
-      (PUBLISHED_NAMES.includes(name) ? `. "oxboard models pull ${name}" installs it` : ''),
+      (PUBLISHED_NAMES.includes(name)
+        ? `. "oxboard models pull ${name}" installs it`
+        : '. "oxboard models list" names those that can be installed'),
   );
 }
 

@@ -76,7 +76,7 @@ describe('oxboard separate', () => {
     }
     assert.match(
       stderr,
-      /Separating drums, bass, other, vocals\n(.*\n)*100 %, \d+\.\d\dx real time/,
+      /Separating drums, bass, other, vocals\n(.*\n)*100 %, 0:00 left, \d+\.\d\dx real time/,
     );
     assert.match(stderr, /untrained convolution/, 'says what is to be known of the model');
     assert.doesNotMatch(stderr, /\x1b/); // eslint-disable-line no-control-regex -- what a bar would write
@@ -187,7 +187,7 @@ describe('oxboard separate', () => {
     assert.equal(missing!.error!.code, 'INPUT_NOT_FOUND');
     assert.ok(existsSync(path.join(folder, good!.output.stems.drums!.path)));
     assert.equal(notMusic!.error!.code, 'INPUT_NOT_AUDIO');
-    assert.match(outcome.stderr, /2 of 3 inputs failed:\n {2}missing\.mp3 \(INPUT_NOT_FOUND\)\n/);
+    assert.match(outcome.stderr, /2 of 3 songs failed:\n {2}missing\.mp3 \(INPUT_NOT_FOUND\)\n/);
   });
 
   it('reads a name that begins with a dash', async () => {

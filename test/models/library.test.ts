@@ -89,7 +89,7 @@ describe('the model library', () => {
     for (const name of ['absent', '', '..', '../mine', '/', 'mine/', '\0', '__proto__']) {
       await assert.rejects(findModel(name, { modelsDir }), {
         code: 'MODEL_NOT_FOUND',
-        message: `Model "${name}" is not installed in ${modelsDir}. Installed: mine, ${EMBEDDED}`,
+        message: `Model "${name}" is not installed in ${modelsDir}. Installed: mine, ${EMBEDDED}. "oxboard models list" names those that can be installed`,
       });
     }
   });

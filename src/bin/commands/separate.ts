@@ -28,6 +28,7 @@ import {
 } from '../../separation/separate-file.js';
 import { removeOpenWorkspaces } from '../../separation/workspace.js';
 import { flagOf, resolveFlags } from '../flags.js';
+import { filesOf } from '../inputs.js';
 import { clock, progressView, type ProgressView } from '../progress-view.js';
 import { describeFailure, isUsageError, reportFailure, say, type Failure } from '../report.js';
 import { cleanUpOnSignal } from '../signals.js';
@@ -48,6 +49,8 @@ Examples:
       the voice, and a mix of the other stems as band.wav
   $ oxboard separate concert.mkv --start 1:30 --end 2:00 --track 2
       half a minute of the second audio track
+  $ oxboard separate -r Music --two-stems vocals
+      all songs in a folder and below it
   $ oxboard separate -- -song.mp3
       a name that begins with a dash
 `;
@@ -55,12 +58,16 @@ Examples:
 interface Flags extends Record<string, unknown> {
   model?: string;
   json?: boolean;
+  recursive?: boolean;
+  quiet?: boolean;
+  verbose?: boolean;
 }
 
 export function separateCommand(): Command {
   return new Command('separate')
     .description('separate songs into stems')
-    .argument('<input...>', 'audio and video files')
+    .argument('<input...>', 'audio and video files, folders of them, or quoted patterns')
+    .option('-r, --recursive', 'search folders with those below them')
     .option('-n, --model <name>', 'model to use (default: the best installed)')
     .addOption(flagOf(outputOptions, 'out', 'dir', { short: '-o' }))
     .addOption(flagOf(outputOptions, 'filename', 'template'))
@@ -85,7 +92,9 @@ export function separateCommand(): Command {
     .addOption(flagOf(loadOptions, 'device', 'device'))
     .addOption(flagOf(loadOptions, 'threads', 'n'))
     .addOption(flagOf(loadOptions, 'modelsDir', 'dir'))
-    .option('--json', 'print one JSON result per input on stdout')
+    .option('--json', 'print one JSON result per song on stdout')
+    .option('-q, --quiet', 'print nothing but errors, warnings and JSON results')
+    .option('-v, --verbose', 'also print seed, versions and hashes of each result')
     .addHelpText('after', EXAMPLES)
     .action(async (inputs: string[], flags: Flags) => {
       await separate(inputs, flags);
@@ -100,6 +109,16 @@ interface Job {
   output: ResolvedOutputOptions;
   stems: readonly string[];
   json: boolean;
+  quiet: boolean;
+  verbose: boolean;
+  /** Tells what nobody has to know. */
+  note: (text: string) => void;
+}
+
+/** A file to separate, or what is wrong with an input. */
+interface Song {
+  file: string;
+  error?: Error;
 }
 
 async function prepare(flags: Flags): Promise<Job> {
@@ -124,7 +143,23 @@ async function prepare(flags: Flags): Promise<Job> {
   if (output.sampleRate !== 'keep')
     resolveEncoding(output, { input: sampleRate, model: sampleRate });
   const stems = plan.outputs.map(({ name }) => name);
-  return { model, load, options, output, stems, json: flags.json === true };
+  const { json = false, verbose = false, quiet = false } = flags;
+  const note = quiet ? () => undefined : say;
+  return { model, load, options, output, stems, json, quiet, verbose, note };
+}
+
+async function songsOf(inputs: readonly string[], flags: Flags, out: string): Promise<Song[]> {
+  const { recursive = false } = flags;
+  const songs: Song[] = [];
+  for (const input of inputs) {
+    try {
+      const files = await filesOf(input, { recursive, out });
+      songs.push(...files.map((file) => ({ file })));
+    } catch (error) {
+      songs.push({ file: input, error: error as Error });
+    }
+  }
+  return songs;
 }
 
 async function separate(inputs: readonly string[], flags: Flags): Promise<void> {
@@ -132,37 +167,39 @@ async function separate(inputs: readonly string[], flags: Flags): Promise<void> 
     if (flags.json) for (const file of inputs) printFailure(file, describeFailure(error));
     throw error;
   });
+  const songs = await songsOf(inputs, flags, job.output.out);
   const abort = new AbortController();
-  const view = progressView(job.stems);
+  const view = progressView(job.stems, { quiet: flags.quiet });
   const restoreSignals = cleanUpOnSignal(() => {
     view.stop();
     abort.abort(new OxboardError('ABORTED', 'Stopped'));
     removeOpenWorkspaces();
   });
   try {
-    await separateAll(inputs, job, view, abort.signal);
+    await separateAll(songs, job, view, abort.signal);
   } finally {
     restoreSignals();
   }
 }
 
 async function separateAll(
-  inputs: readonly string[],
+  songs: readonly Song[],
   job: Job,
   view: ProgressView,
   signal: AbortSignal,
 ): Promise<void> {
-  const { load, options, output, json } = job;
+  const { model, load, options, output, json, quiet, verbose, note } = job;
   const taken = new Set<string>();
   const failures: { file: string; failure: Failure }[] = [];
   let separator: Separator | undefined;
   try {
-    for (const [index, file] of inputs.entries()) {
-      if (inputs.length > 1)
-        say(`[${String(index + 1)}/${String(inputs.length)}] ${displayPath(file)}`);
+    for (const [index, { file, error }] of songs.entries()) {
+      if (songs.length > 1)
+        note(`[${String(index + 1)}/${String(songs.length)}] ${displayPath(file)}`);
       try {
+        if (error) throw error;
         const input = await probe(file, { signal, track: output.track });
-        separator ??= await loadSeparator(job.model, { ...load, signal });
+        separator ??= await loadSeparator(model.name, { ...load, signal }, note);
         const onProgress = (progress: FileProgress) => view.update(progress);
         const result = await separateFile({
           input,
@@ -175,18 +212,20 @@ async function separateAll(
         });
         view.stop();
         for (const { message } of result.warnings) say(`Warning: ${displayPath(file)}: ${message}`);
-        print(result, json);
-      } catch (error) {
+        if (json) printJson(result);
+        else print(result, quiet);
+        if (verbose) say(JSON.stringify(result.manifest, undefined, 2));
+      } catch (thrown) {
         view.stop();
-        const failure = reportFailure(error);
+        const failure = reportFailure(thrown);
         failures.push({ file, failure });
         if (json) printFailure(file, failure);
         // What keeps the first song from starting keeps them all, unless it is the song's own fault.
         const blocked = !separator && !failure.code.startsWith('INPUT_');
         if (blocked || failure.code.startsWith('MODEL_')) {
-          for (const other of inputs.slice(index + 1)) {
-            failures.push({ file: other, failure });
-            if (json) printFailure(other, failure);
+          for (const other of songs.slice(index + 1)) {
+            failures.push({ file: other.file, failure });
+            if (json) printFailure(other.file, failure);
           }
           break;
         }
@@ -195,37 +234,39 @@ async function separateAll(
   } finally {
     await separator?.dispose();
   }
+  const { embedded, description } = model;
+  if (separator && description.notice) note(`Note: ${model.name}: ${description.notice}`);
+  else if (separator && embedded)
+    note(`Note: ${model.name} is the small model that comes with OX Board Demucs`);
   if (failures.length === 0) return;
-  if (inputs.length > 1) {
-    say(`oxboard: ${String(failures.length)} of ${String(inputs.length)} inputs failed:`);
+  if (songs.length > 1) {
+    say(`oxboard: ${String(failures.length)} of ${String(songs.length)} songs failed:`);
     for (const { file, failure } of failures) say(`  ${displayPath(file)} (${failure.code})`);
   }
   const allUsage =
-    failures.length === inputs.length && failures.every(({ failure }) => isUsageError(failure));
+    failures.length === songs.length && failures.every(({ failure }) => isUsageError(failure));
   process.exitCode = allUsage ? 2 : 1;
 }
 
 /** The engine is imported only here, so that help and errors do not wait for libtorch. */
-async function loadSeparator(model: InstalledModel, options: LoadOptions): Promise<Separator> {
+async function loadSeparator(
+  name: string,
+  options: LoadOptions,
+  note: (text: string) => void,
+): Promise<Separator> {
   const { Separator } = await import('../../engine/separator.js');
-  const { name, embedded, description } = model;
-  say(`Loading ${name}`);
-  if (description.notice) say(`Note: ${name}: ${description.notice}`);
-  else if (embedded) say(`Note: ${name} is the small model that comes with OX Board Demucs`);
+  note(`Loading ${name}`);
   // The song's own first segment makes the checks of a warm-up.
   const onMemoryShort = ({ message }: MemoryShortage) => say(`Warning: ${message}`);
   const separator = await Separator.load(name, { ...options, warmUp: false, onMemoryShort });
   const { device, threads } = separator;
   const plural = threads === 1 ? '' : 's';
-  say(`Running on ${device}${device === 'cpu' ? ` with ${String(threads)} thread${plural}` : ''}`);
+  note(`Running on ${device}${device === 'cpu' ? ` with ${String(threads)} thread${plural}` : ''}`);
   return separator;
 }
 
-function print(result: FileResult, json: boolean): void {
-  if (json) {
-    printJson(result);
-    return;
-  }
+function print(result: FileResult, quiet: boolean): void {
+  if (quiet) return;
   const stems = Object.entries(result.output.stems);
   const audio = clock(stems[0]?.[1].durationSeconds ?? 0);
   const speed = `${result.realtimeFactor.toFixed(2)}x real time`;
