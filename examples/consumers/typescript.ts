@@ -23,7 +23,7 @@ try {
     },
   });
   let frames = 0;
-  for await (const block of stream) frames += block.stems.vocals?.[0]?.length ?? 0;
+  for await (const block of stream) frames += block.stems.vocals[0]?.length ?? 0;
   await separator.dispose();
   console.log(stream.manifest?.model.name, 'vocals', frames, last?.fraction);
 } catch (error) {
