@@ -128,10 +128,11 @@ describe('oxboard separate refuses, with a code and in one line,', () => {
     writeFileSync(place('empty.mp3'), '');
     writeFileSync(place('text.mp3'), 'This is no music.\n'.repeat(100));
     execFileSync('mkfifo', [place('pipe.wav')]);
+    mkdirSync(place('nothing'));
     for (const [name, code, message] of [
       ['empty.mp3', 'INPUT_EMPTY', /is empty/],
       ['text.mp3', 'INPUT_NOT_AUDIO', /cannot be decoded as audio/],
-      ['', 'INPUT_NOT_A_FILE', /is a folder/],
+      ['nothing', 'INPUT_NOT_FOUND', /has no audio files/],
       ['pipe.wav', 'INPUT_NOT_A_FILE', /is a pipe/],
       ['none.mp3', 'INPUT_NOT_FOUND', /There is no file/],
     ] as const) {

@@ -52,7 +52,7 @@ describe('oxboard models pull', () => {
     assert.equal(status, 0, stderr);
     assert.match(
       stderr,
-      /Downloading\n(.*\n)*.* broke.*trying again in 1 s\n(.*\n)*100 %, 55 MB of/,
+      /Downloading\n(.*\n)*.* broke.*trying again in 1 s\n(.*\n)*100 %, 0:00 left, 55 MB of/,
     );
     assert.match(stderr, /Writing the networks\nTrying the model\n/);
     assert.match(stderr, /5c90dfd2\.safetensors is not the published file/);
