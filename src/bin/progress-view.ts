@@ -22,7 +22,7 @@ const LINE_STEP = 10;
 /** @param stems what is separated, for display. */
 export function progressView(
   stems: readonly string[],
-  { quiet = false }: { quiet?: boolean | undefined } = {},
+  { quiet }: { quiet: boolean },
 ): ProgressView {
   if (quiet) return { update: () => undefined, stop: () => undefined };
   return process.stderr.isTTY ? barView(stems) : lineView(stems);

@@ -39,11 +39,11 @@ Examples:
       drums, bass, other and vocals as separated/<model>/song/<stem>.wav
   $ oxboard separate song.mp3 --two-stems vocals --format mp3
       a karaoke track (no_vocals.mp3) and the voice alone (vocals.mp3)
-  $ oxboard separate *.flac --stems vocals --format flac --bit-depth 24 -o voices
+  $ oxboard separate *.flac --stems vocals --format flac -o voices
       the voices of many songs; what is not asked for is not computed
   $ oxboard separate song.wav --clip-mode none --bit-depth 32f --json
       exactly what the network gave, and a JSON result on stdout
-  $ oxboard separate song.wav --mixture-consistent --clip-mode none --bit-depth 32f
+  $ oxboard separate a.wav --mixture-consistent --clip-mode none --bit-depth 32f
       stems that add up to the song
   $ oxboard separate song.mp3 --stems vocals --mix band=drums+bass+other
       the voice, and a mix of the other stems as band.wav
@@ -111,8 +111,6 @@ interface Job {
   json: boolean;
   quiet: boolean;
   verbose: boolean;
-  /** Tells what nobody has to know. */
-  note: (text: string) => void;
 }
 
 /** A file to separate, or what is wrong with an input. */
@@ -144,8 +142,7 @@ async function prepare(flags: Flags): Promise<Job> {
     resolveEncoding(output, { input: sampleRate, model: sampleRate });
   const stems = plan.outputs.map(({ name }) => name);
   const { json = false, verbose = false, quiet = false } = flags;
-  const note = quiet ? () => undefined : say;
-  return { model, load, options, output, stems, json, quiet, verbose, note };
+  return { model, load, options, output, stems, json, quiet, verbose };
 }
 
 async function songsOf(inputs: readonly string[], flags: Flags, out: string): Promise<Song[]> {
@@ -169,7 +166,7 @@ async function separate(inputs: readonly string[], flags: Flags): Promise<void> 
   });
   const songs = await songsOf(inputs, flags, job.output.out);
   const abort = new AbortController();
-  const view = progressView(job.stems, { quiet: flags.quiet });
+  const view = progressView(job.stems, job);
   const restoreSignals = cleanUpOnSignal(() => {
     view.stop();
     abort.abort(new OxboardError('ABORTED', 'Stopped'));
@@ -188,7 +185,8 @@ async function separateAll(
   view: ProgressView,
   signal: AbortSignal,
 ): Promise<void> {
-  const { model, load, options, output, json, quiet, verbose, note } = job;
+  const { model, load, options, output, json, quiet, verbose } = job;
+  const note = quiet ? () => undefined : say;
   const taken = new Set<string>();
   const failures: { file: string; failure: Failure }[] = [];
   let separator: Separator | undefined;
@@ -213,7 +211,7 @@ async function separateAll(
         view.stop();
         for (const { message } of result.warnings) say(`Warning: ${displayPath(file)}: ${message}`);
         if (json) printJson(result);
-        else print(result, quiet);
+        else if (!quiet) print(result);
         if (verbose) say(JSON.stringify(result.manifest, undefined, 2));
       } catch (thrown) {
         view.stop();
@@ -265,8 +263,7 @@ async function loadSeparator(
   return separator;
 }
 
-function print(result: FileResult, quiet: boolean): void {
-  if (quiet) return;
+function print(result: FileResult): void {
   const stems = Object.entries(result.output.stems);
   const audio = clock(stems[0]?.[1].durationSeconds ?? 0);
   const speed = `${result.realtimeFactor.toFixed(2)}x real time`;
