@@ -6,9 +6,10 @@ import { after, describe, it } from 'node:test';
 import type { Page } from 'playwright-core';
 import { differenceDb, readAudio, temporaryFolder } from '../support/audio.js';
 import { jobOf, startService, untilCompleted } from '../support/service.js';
+import { until } from '../support/until.js';
 import { closePage, errorDb, heard, openPage, startListening } from './browser.js';
 import { exampleSong } from './song.js';
-import { stemSamples, sum } from './stems.js';
+import { playbackOf, stemSamples, sum } from './stems.js';
 
 /** 24-bit FLAC at a quarter of the level, and no more. */
 const EXACT_DB = -90;
@@ -48,41 +49,50 @@ async function listen(page: Page, seconds: number): Promise<Float32Array> {
 }
 
 void describe('a song on the page', () => {
-  it('a dropped song is heard while it is being separated, and saved as it sounds', async () => {
+  it('a dropped song is heard while it is being separated, also when its worker is killed, and saved as it sounds', async () => {
     const page = await openPage(service.url, { listen: true });
     await drop(page, song);
     await page.getByRole('heading', { name: 'Example song.flac' }).waitFor();
     const id = idOf(page);
 
     await button(page, 'Play').waitFor();
+    await until(async () => (await playbackOf(service, id)).chunks_ready >= 2, 'two chunks');
     // The rest of the job waits until the listening is over, however fast the machine is.
     const [worker] = service.pids('worker');
     process.kill(worker!, 'SIGSTOP');
+    const stem = (name: string) => stemSamples(service, { id, stem: name, chunks: 2, folder });
     try {
       assert.equal((await jobOf(service, id))?.status, 'processing');
       await button(page, 'Solo Drums').click();
-      const drums = await stemSamples(service, { id, stem: 'drums', chunks: 1, folder });
+      const drums = await stem('drums');
       assert.ok(errorDb(await listen(page, 2), drums, RATE) < EXACT_DB, 'the stem that is solo');
-    } finally {
-      process.kill(worker!, 'SIGCONT');
-    }
 
-    const stem = (name: string) => stemSamples(service, { id, stem: name, chunks: 2, folder });
-    await untilCompleted(service, id);
-    await page.getByRole('heading', { name: 'Take it with you' }).waitFor();
-    await button(page, 'Solo Drums').click();
-    await button(page, 'Mute Drums').click();
-    await button(page, 'Mute Vocals').click();
-    // A second before the end of the first chunk.
-    await page.keyboard.press('Home');
-    await page.keyboard.press('ArrowRight');
-    for (let i = 0; i < 4; i++) await page.keyboard.press('Shift+ArrowRight');
-    const bassAndOther = sum(await stem('bass'), await stem('other')).subarray(9 * RATE);
-    const across = errorDb(await listen(page, 2.5), bassAndOther, 2 * RATE);
+      await button(page, 'Solo Drums').click();
+      await button(page, 'Mute Drums').click();
+      await button(page, 'Mute Vocals').click();
+      // A second before the end of the first chunk.
+      await page.keyboard.press('Home');
+      await page.keyboard.press('ArrowRight');
+      for (let i = 0; i < 4; i++) await page.keyboard.press('Shift+ArrowRight');
+      await startListening(page);
+      await button(page, 'Play').click();
+      await heard(page, 0.3);
+    } finally {
+      process.kill(worker!, 'SIGKILL');
+    }
+    const played = await heard(page, 2.5);
+    await button(page, 'Pause').click();
+    const [bass, other] = [await stem('bass'), await stem('other')];
+    const across = errorDb(played, sum(bass, other).subarray(9 * RATE), 2 * RATE);
     assert.ok(
       across < EXACT_DB,
-      `two stems in step, from one chunk to the next: ${String(across)}`,
+      `two stems in step, from one chunk to the next, without their worker: ${String(across)}`,
     );
+
+    assert.equal((await untilCompleted(service, id)).attempts, 2);
+    assert.equal((await playbackOf(service, id)).generation, 1, 'the chunks go on');
+    assert.deepEqual(await stem('bass'), bass);
+    await page.getByRole('heading', { name: 'Take it with you' }).waitFor();
 
     await button(page, 'Mute Vocals').click();
     const [download] = await Promise.all([
@@ -94,7 +104,7 @@ void describe('a song on the page', () => {
     await download.saveAs(file);
     const saved = readAudio(file)[0]!;
     assert.equal(saved.length, 60 * RATE);
-    const expected = sum(await stem('bass'), await stem('other'), await stem('vocals'));
+    const expected = sum(bass, other, await stem('vocals'));
     assert.ok(differenceDb(expected, saved) < -80, 'the file has the mix');
 
     await page.reload();

@@ -4,7 +4,7 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { readAudio } from '../support/audio.js';
-import { ask, type TestService } from '../support/service.js';
+import { ask, OWN_CONNECTION, type TestService } from '../support/service.js';
 
 interface Playback {
   scale: number;
@@ -13,11 +13,8 @@ interface Playback {
   stems: Record<string, { chunk_url: string }>;
 }
 
-/** Decoding blocks this process for longer than the service keeps a connection that is not used. */
-const ALONE = { headers: { Connection: 'close' } };
-
 export const playbackOf = async (service: TestService, id: string): Promise<Playback> =>
-  (await ask<{ playback: Playback }>(service, `/jobs/${id}`, ALONE)).body.playback;
+  (await ask<{ playback: Playback }>(service, `/jobs/${id}`)).body.playback;
 
 /** The left channel of a stem in the first `chunks` chunks, at the level that it has in the song. */
 export async function stemSamples(
@@ -31,7 +28,9 @@ export async function stemSamples(
     const file = path.join(folder, `${stem}-${String(chunk)}.flac`);
     writeFileSync(
       file,
-      Buffer.from(await (await fetch(new URL(url, service.url), ALONE)).arrayBuffer()),
+      Buffer.from(
+        await (await fetch(new URL(url, service.url), { headers: OWN_CONNECTION })).arrayBuffer(),
+      ),
     );
     for (const sample of readAudio(file)[0]!) parts.push(sample / scale);
   }

@@ -149,13 +149,20 @@ export interface Answer<T> {
   body: T;
 }
 
+/**
+ * Decoding and comparing samples blocks this process for longer than the service keeps an idle
+ * connection: each request has a connection of its own.
+ */
+export const OWN_CONNECTION = { Connection: 'close' };
+
 /** Asks the API; what it answers is JSON, or nothing. */
 export async function ask<T = Record<string, unknown>>(
   { url }: Pick<TestService, 'url'>,
   target: string,
   init: RequestInit = {},
 ): Promise<Answer<T>> {
-  const response = await fetch(`${url}/api/v1${target}`, init);
+  const headers = { ...OWN_CONNECTION, ...Object.fromEntries(new Headers(init.headers)) };
+  const response = await fetch(`${url}/api/v1${target}`, { ...init, headers });
   const text = await response.text();
   return {
     status: response.status,
