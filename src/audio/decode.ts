@@ -19,8 +19,11 @@ export const resampler = (sampleRate: number): string =>
 
 /** Formats without times: ffmpeg counts what it can read. What is damaged is told by its bytes. */
 const COUNTED = new Set(['aac', 'ac3', 'amr', 'dts', 'eac3', 'loas', 'mlp', 'mp3', 'truehd']);
-/** Formats whose times come from their content and have no gaps, unless something is missing. */
-const GAPLESS = new Set([...COUNTED, 'ape', 'flac', 'ogg', 'tak', 'tta', 'wv']);
+/**
+ * Formats whose times have no gaps unless something is missing. Ogg is not among them: its pages have
+ * checksums, so that ffmpeg complains of damage.
+ */
+const GAPLESS = new Set([...COUNTED, 'ape', 'asf', 'flac', 'tak', 'tta', 'wv']);
 
 export interface DecodeOptions {
   signal?: AbortSignal | undefined;

@@ -28,6 +28,8 @@ const INPUT_FORMATS = [
 /** How much of its complaints is kept: ffmpeg's last words explain a failure. */
 const COMPLAINTS_LIMIT = 16_384;
 const COMPLAINT = /\[(error|fatal|panic)\] /;
+/** In chained Ogg: it looks for the length in the last pages, whose stream begins later. Nothing is lost. */
+const HARMLESS = 'failed to create or replace stream';
 const LEVEL = /\[(trace|debug|verbose|info|warning|error|fatal|panic)\] /;
 
 /** A path as ffmpeg must get it: neither an option, nor a pattern, nor a protocol of its own. */
@@ -180,7 +182,7 @@ const withoutPrefix = (line: string): string => line.replace(/^(\[[^\]]*\] ?)+/,
 
 /** The complaint in a line of the log, without prefixes; undefined when the line is none. */
 export const complaintOf = (line: string): string | undefined =>
-  COMPLAINT.test(line) ? withoutPrefix(line) : undefined;
+  COMPLAINT.test(line) && !line.includes(HARMLESS) ? withoutPrefix(line) : undefined;
 
 /** The last complaint, without addresses and file names. */
 function boilDown(complaints: string): string {

@@ -7,6 +7,8 @@ import { open } from 'node:fs/promises';
 /** Of an ID3v2 tag and of the end of an APEv2 tag: "ID3", version, flags, four times 7 bits; "APETAGEX", version, size. */
 const ID3_HEADER = 10;
 const APE_HEADER = 32;
+/** "TAG" and 125 bytes of text: an ID3v1 tag. */
+const ID3V1 = 128;
 /** The first frames may lack the encoder's delay. */
 const CUT_FRAMES = 2;
 /** No more of a gap is read for tags. */
@@ -28,6 +30,8 @@ export async function tagBytes(file: string, from: number, to: number): Promise<
   if (ape >= 0 && ape + APE_HEADER <= bytes.length) {
     found += Math.min(bytes.readUInt32LE(ape + 12) + APE_HEADER, bytes.length - ape);
   }
+  const old = bytes.indexOf('TAG');
+  if (old >= 0 && old + ID3V1 <= bytes.length) found += ID3V1;
   return Math.min(found, bytes.length);
 }
 

@@ -64,6 +64,8 @@ export class Timeline {
   #complaints: string[] = [];
   #warned = false;
   #timeIsLost = false;
+  /** Whether the decoder has complained: a gap that comes later may be what it complained of. */
+  #complained = false;
   /** Sample frames given so far. */
   #end = 0;
   #statedEnd = Infinity;
@@ -147,8 +149,11 @@ export class Timeline {
     const frame = this.#frames.shift() as Frame;
     const { count, complaints } = frame;
     const step = this.#stepTo(frame);
-    const damaged = complaints.length > 0 || (step > 0 && (gapsAreDamage || frame.warned));
-    const counted = await this.#count(frame, damaged);
+    this.#complained ||= complaints.length > 0;
+    const suspect =
+      complaints.length > 0 || (step > 0 && (gapsAreDamage || frame.warned || this.#complained));
+    const { missing: counted, isJoin } = await this.#count(frame, suspect);
+    const damaged = suspect && !isJoin;
     // ffmpeg goes on counting from what it could read.
     if (counted !== undefined) this.#shift = (this.#shift ?? 0) + counted - step;
     const silence = Math.max(counted ?? step, 0);
@@ -169,15 +174,27 @@ export class Timeline {
     if (repeated < count) yield samples.subarray(repeated * frameBytes);
   }
 
-  /** Sample frames that are missing before a damaged frame of a file without times, by its bytes. */
-  async #count({ position, count }: Frame, damaged: boolean): Promise<number | undefined> {
+  /**
+   * Of a file without times: sample frames that are missing, by its bytes, before a frame that may be
+   * damaged; and whether two files were joined there, whose tags are what the decoder complained of.
+   */
+  async #count(
+    { position, count }: Frame,
+    suspect: boolean,
+  ): Promise<{ missing?: number | undefined; isJoin?: boolean }> {
     const { otherBytes } = this.#options;
     const last = this.#lastPosition;
     this.#lastPosition = position;
-    if (!otherBytes || last < 0 || position <= last) return undefined;
-    if (damaged) return this.#counter.missing(position - last - (await otherBytes(last, position)));
-    this.#counter.add(position - last, count);
-    return undefined;
+    if (!otherBytes || last < 0 || position <= last) return {};
+    if (!suspect) {
+      this.#counter.add(position - last, count);
+      return {};
+    }
+    const other = await otherBytes(last, position);
+    const missing = this.#counter.missing(position - last - other);
+    // The first frame after a tag may hold facts about the file in place of sound.
+    const isJoin = other > 0 && missing !== undefined && missing <= count;
+    return isJoin ? { missing: 0, isJoin } : { missing };
   }
 
   /** Sample frames of silence before a frame; negative: so many of its own were there already. */

@@ -119,6 +119,18 @@ describe('a gap in the times of a file', () => {
     close(onset(left, 1.5 * RATE), 2 * RATE, 500, 'where it goes on');
     assert.deepEqual(damage.warnings, []);
   });
+
+  it('is silence in Ogg too, which has times for its pages alone', async (context) => {
+    const gap = ['-af', "aselect='not(between(t,3,6))'", '-c:a', 'libvorbis'];
+    const file = makeAudio(path.join(temporaryFolder(context), 'gap.ogg'), SINES, {
+      seconds: 10,
+      options: gap,
+    });
+    const { left, frames, damage } = await decodeAll(file);
+    close(frames, 10 * RATE, 100, 'frames');
+    assert.ok(peak(left.slice(4 * RATE, 4.9 * RATE)) < 1e-4);
+    assert.deepEqual(damage.warnings, []);
+  });
 });
 
 describe('padding of codecs', () => {
@@ -245,6 +257,8 @@ describe('damage', () => {
     ['flac', 0.35, []],
     ['mp3', 0.25, ['-b:a', '192k']],
     ['aac', 0.25, ['-b:a', '192k']],
+    // A packet of ASF holds several frames, and what was begun in the one before.
+    ['wma', 0.8, ['-b:a', '192k']],
   ] as const) {
     it(`is told with its place and length: ${extension}`, async (context) => {
       const file = makeAudio(
@@ -300,21 +314,36 @@ describe('damage', () => {
     assert.match(damage.warnings[0]!.message, /about \d\.\d s of it are lost, so what follows/);
   });
 
-  it('is not what tags are that stand between joined files', async (context) => {
-    const folder = temporaryFolder(context);
-    const song = (name: string, options: string[]) =>
-      makeAudio(path.join(folder, name), SINES, {
-        seconds: 3,
-        options: ['-b:a', '192k', '-write_xing', '0', ...options],
-      });
-    const first = song('a.mp3', ['-id3v2_version', '0']);
-    const second = song('b.mp3', ['-metadata', `comment=${'long '.repeat(5000)}`]);
-    const file = path.join(folder, 'joined.mp3');
-    writeFileSync(file, Buffer.concat([first, second].map((part) => readFileSync(part))));
-    const { frames } = await decodeAll(file);
-    // Each has the delay and the padding of its encoder.
-    close(frames, 6 * RATE, 2 * 2400, 'frames');
-  });
+  const apeTag = Buffer.alloc(32 + 14);
+  apeTag.write('APETAGEX');
+  apeTag.writeUInt32LE(2000, 8);
+  apeTag.writeUInt32LE(apeTag.length - 32, 12);
+  const id3v1 = Buffer.alloc(128, 'x');
+  id3v1.write('TAG');
+  for (const [what, between, options] of [
+    ['an ID3v2 tag', Buffer.alloc(0), ['-metadata', `comment=${'long '.repeat(5000)}`]],
+    ['an ID3v1 tag', id3v1, []],
+    ['an APE tag', apeTag, []],
+    ['a header of LAME', Buffer.alloc(0), ['-write_xing', '1']],
+  ] as const) {
+    it(`is not what stands between joined files: ${what}`, async (context) => {
+      const folder = temporaryFolder(context);
+      const song = (name: string, more: readonly string[]) =>
+        readFileSync(
+          makeAudio(path.join(folder, name), SINES, {
+            seconds: 3,
+            options: ['-b:a', '192k', '-write_xing', '0', ...more],
+          }),
+        );
+      const first = song('a.mp3', ['-id3v2_version', '0']);
+      const file = path.join(folder, 'joined.mp3');
+      writeFileSync(file, Buffer.concat([first, between, song('b.mp3', options)]));
+      const { frames, damage } = await decodeAll(file);
+      // Each has the delay and the padding of its encoder.
+      close(frames, 6 * RATE, 2 * 2400 + 1152, 'frames');
+      assert.deepEqual(damage.warnings, []);
+    });
+  }
 
   it('leaves what follows where it belongs', async (context) => {
     const file = makeAudio(path.join(temporaryFolder(context), 'a.flac'), SINES, { seconds: 10 });
