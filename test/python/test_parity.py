@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import cases
-import make_models
 import parity
 import pytest
 from cases import Case
@@ -21,20 +20,23 @@ def assert_parity(entry: parity.Entry, cache: Path, expected: int):
     assert not low, "\n".join(low)
 
 
-# mdx_extra holds what the two other kinds consist of.
-BAGS = [kind for kind in make_models.KINDS if kind not in ("hdemucs_magnitude", "hdemucs_old")]
-
-
-@pytest.mark.parametrize("kind", BAGS)
-def test_every_kind_of_bag(kind: str, cache: Path):
-    assert_parity(parity.Entry(kind, "tiny"), cache, expected=17)
-
-
 class Reduced(parity.Entry):
-    """Full windows and depths, but only the cases that reach the most at once."""
+    """Only the cases that reach the most at once."""
 
     def cases(self, segment: int) -> list[Case]:
         return cases.standard_cases(segment, (0.25,), ("1 segment + 1 sample", "2.3 segments"))
+
+
+# mdx_extra holds every kind of hybrid network.
+@pytest.mark.parametrize("kind", ["htdemucs", "mdx_extra"])
+def test_every_window(kind: str, cache: Path):
+    assert_parity(parity.Entry(kind, "tiny"), cache, expected=17)
+
+
+# These differ from the two above by their weights, sources and how their networks are joined.
+@pytest.mark.parametrize("kind", ["htdemucs_ft", "htdemucs_6s", "hdemucs_mmi", "mdx_extra_q"])
+def test_every_bag(kind: str, cache: Path):
+    assert_parity(Reduced(kind, "tiny"), cache, expected=2)
 
 
 @pytest.mark.parametrize("kind", ["htdemucs", "mdx_extra"])
