@@ -31,7 +31,7 @@ COPY scripts scripts
 RUN npm run build:native
 COPY tsconfig.json tsconfig.build.json ./
 COPY src src
-RUN npm run build && npm prune --omit=dev
+RUN npm run build && node scripts/prune.mjs
 # Of libtorch only what is loaded.
 RUN find .libtorch -type d \( -name include -o -name share \) -prune -exec rm -r {} +
 

@@ -13,6 +13,14 @@ export const ERROR_CODES = {
   INVALID_ENVIRONMENT: { exitStatus: 2, meaning: 'An environment variable has a wrong value' },
   PLATFORM_UNSUPPORTED: { exitStatus: 1, meaning: 'This operating system is not supported' },
   SETUP_FAILED: { exitStatus: 1, meaning: 'Something that set-up needs cannot be had' },
+  PACKAGE_MISSING: {
+    exitStatus: 1,
+    meaning: 'An optional package that a setting needs is not installed',
+  },
+  PACKAGE_INCOMPLETE: {
+    exitStatus: 1,
+    meaning: 'The code runs away from the files of its package',
+  },
   ABORTED: { exitStatus: 1, meaning: 'The work was stopped by its AbortSignal' },
   DISPOSED: { exitStatus: 1, meaning: 'The separator was disposed of before or during the call' },
   INTERNAL: { exitStatus: 1, meaning: 'A defect in this package' },

@@ -18,6 +18,16 @@ const dist = join(root, 'dist');
 /** The page has a build of its own: page.mjs. */
 const page = 'web';
 
+/** Files of Swagger UI, which shows the description of the API. */
+const SWAGGER_UI = [
+  'LICENSE',
+  'NOTICE',
+  'favicon-32x32.png',
+  'swagger-ui-bundle.js',
+  'swagger-ui-bundle.js.LICENSE.txt',
+  'swagger-ui.css',
+];
+
 const isOfPage = (name) => name.startsWith(`${page}${sep}`);
 
 /** Builds dist/ from src/: compiles what changed, copies other files, removes what has no source. */
@@ -39,6 +49,13 @@ export async function buildTypeScript(step) {
     },
   );
   const outputs = new Set([join(dist, '.tsbuildinfo')]);
+  const copy = (file, output) => {
+    mkdirSync(dirname(output), { recursive: true });
+    copyFileSync(file, output);
+    outputs.add(output);
+  };
+  const swagger = dirname(require.resolve('swagger-ui-dist/package.json'));
+  for (const name of SWAGGER_UI) copy(join(swagger, name), join(dist, 'swagger-ui', name));
   for (const file of filesUnder(src)) {
     const name = relative(src, file);
     if (isOfPage(name)) continue;
@@ -46,9 +63,7 @@ export async function buildTypeScript(step) {
     if (file.endsWith('.ts')) {
       for (const ending of ['.js', '.d.ts']) outputs.add(output.replace(/\.ts$/, ending));
     } else {
-      mkdirSync(dirname(output), { recursive: true });
-      copyFileSync(file, output);
-      outputs.add(output);
+      copy(file, output);
     }
   }
   for (const file of filesUnder(dist))

@@ -1,8 +1,4 @@
-import { readFileSync } from 'node:fs';
-
-const { version } = JSON.parse(
-  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-) as { version: string };
+import { packageManifest } from './package-manifest.js';
 
 /** Version of this package, as package.json has it. */
-export const packageVersion = version;
+export const packageVersion = packageManifest.version;

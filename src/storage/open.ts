@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { OxboardError } from '../errors.js';
+import { importWithPackages } from '../lib/optional-packages.js';
 import { redactUrl } from '../lib/redact-url.js';
 import { FileStorage } from './file-storage.js';
 import type { Storage } from './storage.js';
@@ -18,14 +19,18 @@ export interface StorageConfig {
 /**
  * The storage that the environment names, made where it is not there yet.
  *
- * @throws OxboardError INVALID_ENVIRONMENT, STORAGE_UNAVAILABLE, DISK_FULL
+ * @throws OxboardError INVALID_ENVIRONMENT, PACKAGE_MISSING, STORAGE_UNAVAILABLE, DISK_FULL
  */
 export async function openStorage(config: StorageConfig): Promise<Storage> {
   const { storageUrl, dataDir } = config;
   if (storageUrl === undefined) return FileStorage.open(path.join(dataDir, 'storage'));
   if (!storageUrl.startsWith('s3:')) return FileStorage.open(folderOf(storageUrl));
   // The SDK is large, and nobody else needs it.
-  const { S3Storage } = await import('./s3-storage.js');
+  const { S3Storage } = await importWithPackages(
+    '@aws-sdk',
+    'A bucket as STORAGE_URL',
+    () => import('./s3-storage.js'),
+  );
   const { hostname, pathname } = new URL(storageUrl);
   return S3Storage.open({
     bucket: hostname,

@@ -25,12 +25,15 @@ export function pack(folder: string): Packed {
 }
 
 export interface InstalledProject {
+  project: string;
   /** node_modules/oxboard-demucs in the project. */
   installed: string;
   /** Runs the installed command. */
   oxboard: (...args: string[]) => Promise<Outcome>;
   /** Runs the ESM example: loads the embedded model and separates. */
   consumer: () => Promise<Outcome>;
+  /** Runs a module of this text in the project. */
+  node: (source: string) => Promise<Outcome>;
 }
 
 export async function installPacked(context: {
@@ -53,8 +56,11 @@ export async function installPacked(context: {
     recursive: true,
   });
   return {
+    project,
     installed: path.join(project, 'node_modules', 'oxboard-demucs'),
     oxboard: (...args) => run('npx', ['--no', 'oxboard', ...args], options),
     consumer: () => run(process.execPath, ['consumers/esm.mjs'], { cwd: project }),
+    node: (source) =>
+      run(process.execPath, ['--input-type=module', '--eval', source], { cwd: project }),
   };
 }

@@ -2,6 +2,7 @@
  * Starts what a process of a service runs, with its tracer.
  */
 import type { ServiceConfig } from '../../config.js';
+import { importWithPackages } from '../../lib/optional-packages.js';
 import { packageVersion } from '../../lib/package-version.js';
 import type { Logger } from '../../observability/logger.js';
 import type { RunningTracer } from '../../observability/opentelemetry.js';
@@ -40,13 +41,21 @@ async function start(role: Role, dependencies: RoleDependencies): Promise<Runnin
   return startWorkerProcess(dependencies);
 }
 
-/** Loads OpenTelemetry only where tracing is on. */
+/**
+ * Loads OpenTelemetry only where tracing is on.
+ *
+ * @throws OxboardError PACKAGE_MISSING
+ */
 export async function startTracer(
   role: Role,
   { tracing }: Pick<ServiceConfig, 'tracing'>,
   logger: Logger,
 ): Promise<RunningTracer> {
   if (!tracing) return { ...NO_TRACER, stop: () => Promise.resolve() };
-  const { startOpenTelemetry } = await import('../../observability/opentelemetry.js');
+  const { startOpenTelemetry } = await importWithPackages(
+    '@opentelemetry',
+    'Tracing (OBSERVABILITY_ENABLE_TRACING)',
+    () => import('../../observability/opentelemetry.js'),
+  );
   return startOpenTelemetry(tracing, { role, version: packageVersion, logger });
 }

@@ -1,13 +1,13 @@
 /**
  * The OpenAPI document, and a page that shows it with files of our own only.
  */
-import { createRequire } from 'node:module';
-import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { defineRoute, json } from '../route.js';
 import { docsHeaders } from '../security.js';
 
-const FOLDER = path.dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
+/** The build copies them there; the same folder for this module in src and in dist. */
+const FOLDER = fileURLToPath(new URL('../../../dist/swagger-ui', import.meta.url));
 const START_FILE = 'start.js';
 const FILES = ['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png', START_FILE] as const;
 
