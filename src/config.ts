@@ -284,6 +284,12 @@ const CLIENTS = table({
     secret: true,
     text: 'Keys of the clients that may use the service: a JSON list, or separated by commas. Each key is a tenant that sees only its own jobs. Make one with: openssl rand -hex 32. Unset: anyone who can reach the service may use it.',
   },
+  ADMIN_KEY: {
+    key: 'adminKey',
+    schema: apiKey.describe('key of up to 512 ASCII characters without spaces'),
+    secret: true,
+    text: 'Key of the operator, for /api/v1/admin, `oxboard jobs`, `oxboard workers` and the page: it shows and changes the jobs of all clients, so it must differ from every key in API_KEYS. Make one with: openssl rand -hex 32. Unset: there is no /api/v1/admin.',
+  },
   API_TOKEN_TTL: {
     key: 'tokenTtl',
     schema: integer(60, 365 * 86_400).describe('seconds, an integer from 60 to 31536000 (a year)'),
@@ -548,6 +554,12 @@ export function readServiceConfig(variables: NodeJS.ProcessEnv) {
     throw new OxboardError(
       'INVALID_ENVIRONMENT',
       'STORAGE_DOWNLOADS=redirect needs an s3: URL in STORAGE_URL: clients cannot be redirected to a folder',
+    );
+  }
+  if (values.adminKey !== undefined && values.apiKeys?.includes(values.adminKey)) {
+    throw new OxboardError(
+      'INVALID_ENVIRONMENT',
+      'ADMIN_KEY is one of API_KEYS: that client could change the jobs of all others. Choose another key',
     );
   }
   return {

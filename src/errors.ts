@@ -82,6 +82,11 @@ export const ERROR_CODES = {
   METHOD_NOT_ALLOWED: { exitStatus: 1, httpStatus: 405, meaning: 'The path has no such method' },
   API_KEY_REQUIRED: { exitStatus: 1, httpStatus: 401, meaning: 'The request has no API key' },
   API_KEY_INVALID: { exitStatus: 1, httpStatus: 401, meaning: 'There is no such API key' },
+  ADMIN_KEY_INVALID: {
+    exitStatus: 1,
+    httpStatus: 401,
+    meaning: 'The request does not have the ADMIN_KEY of the service',
+  },
   TOKEN_INVALID: {
     exitStatus: 1,
     httpStatus: 401,
@@ -114,6 +119,16 @@ export const ERROR_CODES = {
     exitStatus: 1,
     httpStatus: 409,
     meaning: 'The job has no stems yet, or never will',
+  },
+  JOB_ENDED: {
+    exitStatus: 1,
+    httpStatus: 409,
+    meaning: 'The job has ended, and cannot be cancelled',
+  },
+  JOB_NOT_FAILED: {
+    exitStatus: 1,
+    httpStatus: 409,
+    meaning: 'Only a job that failed can be tried again',
   },
   IDEMPOTENCY_CONFLICT: {
     exitStatus: 1,
@@ -154,7 +169,8 @@ export const ERROR_CODES = {
   RATE_LIMITED: {
     exitStatus: 1,
     httpStatus: 429,
-    meaning: 'More jobs than API_RATE_LIMIT, or more refusals than API_REFUSAL_LIMIT',
+    meaning:
+      'More jobs than API_RATE_LIMIT, more refusals than API_REFUSAL_LIMIT, or too many wrong admin keys',
   },
   REDIS_UNAVAILABLE: { exitStatus: 1, httpStatus: 503, meaning: 'Redis does not answer' },
   REDIS_REFUSES_WRITES: {

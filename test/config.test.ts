@@ -169,6 +169,15 @@ describe('the environment', () => {
     refused({ STORAGE_DOWNLOADS: 'direct' }, /proxy or redirect/);
   });
 
+  it('refuses an ADMIN_KEY that a client has too, without showing it', () => {
+    assert.equal(readServiceConfig({ ADMIN_KEY: 'c', API_KEYS: 'a,b' }).adminKey, 'c');
+    const shared = { ADMIN_KEY: 'b-secret', API_KEYS: 'a,b-secret' };
+    assert.throws(() => readServiceConfig(shared), {
+      code: 'INVALID_ENVIRONMENT',
+      message: /^(?!.*secret)ADMIN_KEY is one of API_KEYS/,
+    });
+  });
+
   it('reads where traces go, and judges the variables of OpenTelemetry only when there are traces', () => {
     const other = { OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', OTEL_TRACES_EXPORTER: 'zipkin' };
     assert.equal(readServiceConfig(other).tracing, undefined);

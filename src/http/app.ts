@@ -4,6 +4,7 @@
 import { createServer, type Server } from 'node:http';
 import express, { type Express } from 'express';
 import { NO_TRACER } from '../observability/tracing.js';
+import { createAdminCheck } from './admin-key.js';
 import type { ApiDependencies, RouteDependencies } from './dependencies.js';
 import { IncomingFolder } from './incoming-folder.js';
 import { OpenStreams } from './job-listeners.js';
@@ -13,7 +14,7 @@ import { servePage } from './page.js';
 import { createPostLimit } from './rate-limit.js';
 import { requestContext } from './request-context.js';
 import { API_BASE, mountRoutes, pathNotFound } from './route.js';
-import { routes } from './routes/index.js';
+import { routesOf } from './routes/index.js';
 import { allowOrigins, checkHost, refuseForeignPages, securityHeaders } from './security.js';
 import { uploadPace } from './upload-pace.js';
 import { routeUpgrades } from './websocket.js';
@@ -43,7 +44,7 @@ export function createApi(dependencies: ApiDependencies): Api {
   let onIdle = (): void => undefined;
 
   const router = express.Router({ strict: false });
-  mountRoutes(router, routes, {
+  mountRoutes(router, routesOf({ admin: config.adminKey !== undefined }), {
     ...dependencies,
     ...settingsOf(dependencies),
     upload: { folder: incoming, maxFileSize: config.maxFileSize, pace },
@@ -58,8 +59,11 @@ export function createApi(dependencies: ApiDependencies): Api {
   // ETags are for stems; a hash of every status answer is of no use.
   app.disable('etag');
   app.set('trust proxy', config.trustProxy);
-  const { basePath } = config;
-  app.use(requestContext({ logger, metrics, tracer, tenants, basePath }));
+  const { basePath, adminKey } = config;
+  const { postCounts: counts } = dependencies;
+  const checkAdmin =
+    adminKey === undefined ? undefined : createAdminCheck({ adminKey, counts, logger });
+  app.use(requestContext({ logger, metrics, tracer, tenants, checkAdmin, basePath }));
   app.use((_request, response, next) => {
     inProgress++;
     response.once('close', () => {
@@ -133,7 +137,10 @@ function settingsOf({
       periodSeconds: config.rateLimitPeriod,
     },
     redirects: config.storageDownloads === 'redirect',
-    document: apiDocument(version, { keyed: tenants.keyed }),
+    document: apiDocument(version, {
+      keyed: tenants.keyed,
+      admin: config.adminKey !== undefined,
+    }),
   };
 }
 

@@ -2,7 +2,7 @@
  * What the API is made of, and what its routes get.
  */
 import type { ServiceConfig } from '../config.js';
-import type { Jobs, PostCounts, Workers } from '../jobs/ports.js';
+import type { Administration, Jobs, PostCounts, Workers } from '../jobs/ports.js';
 import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
 import type { Tracer } from '../observability/tracing.js';
@@ -26,6 +26,7 @@ export type ApiConfig = Pick<
   | 'rateLimit'
   | 'rateLimitPeriod'
   | 'refusalLimit'
+  | 'adminKey'
   | 'host'
   | 'allowedHosts'
   | 'corsOrigins'
@@ -38,6 +39,7 @@ export type ApiConfig = Pick<
 
 interface Shared {
   jobs: Jobs;
+  administration: Administration;
   workers: Workers;
   storage: Storage;
   tenants: Tenants;

@@ -171,8 +171,8 @@ const place = {
   eta_seconds: member(
     seconds.nullable().meta({
       description:
-        'Estimated seconds until a worker begins the job. Null unless pending, and while the song ' +
-        'behind a link is not downloaded.',
+        'Estimated seconds until a worker begins the job. Null unless pending, while the song ' +
+        'behind a link is not downloaded, and while the operator has paused the queue.',
     }),
     ({ place: at }: { place?: Place | undefined }) => at?.etaSeconds ?? null,
   ),
@@ -259,7 +259,8 @@ const playback = documentOf<PlaybackSource>()('Playback', {
 const gainIn = (made: JobResult | null, stem: string): number | null =>
   made && (stem === MIXTURE ? 1 : (made.stems[stem]?.gain ?? null));
 
-const summaryMembers = {
+/** What clients and the operator may know of a job alike. */
+export const jobFacts = {
   job_id: member(z.uuid().meta({ description: 'Id of the job.' }), ({ id }: Job) => id),
   name: member(
     z.string().meta({
@@ -295,6 +296,11 @@ const summaryMembers = {
     z.string().meta({ description: 'Name of the model.' }),
     ({ request }: Job) => request.model,
   ),
+  ...place,
+};
+
+const summaryMembers = {
+  ...jobFacts,
   options: member(
     z.record(z.string(), z.unknown()).meta({
       description: 'Fields of the form that made the job, with all defaults and the seed.',
@@ -307,7 +313,6 @@ const summaryMembers = {
     webhook.schema.nullable().meta({ description: 'Null without callback_url.' }),
     ({ webhook: told }: Job) => told && webhook.encode(told),
   ),
-  ...place,
 };
 
 const NO_RESULT = { description: 'Null until the job is completed.' };

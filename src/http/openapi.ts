@@ -12,10 +12,17 @@ import { ERROR_CODES, httpStatusOf, type ErrorCode } from '../errors.js';
 import { jobMessage } from './job-document.js';
 import { problemOf, problemSchema, PROBLEM_TYPE } from './problem.js';
 import { API_BASE, header, type Route } from './route.js';
-import { routes } from './routes/index.js';
+import { routesOf } from './routes/index.js';
 
-/** @param keyed true if the service asks for API keys. */
-export function apiDocument(version: string, { keyed }: { keyed: boolean }): object {
+/**
+ * @param keyed true if the service asks for API keys.
+ * @param admin true if it has an ADMIN_KEY.
+ */
+export function apiDocument(
+  version: string,
+  { keyed, admin = false }: { keyed: boolean; admin?: boolean },
+): object {
+  const routes = routesOf({ admin });
   const paths: Record<string, Record<string, ZodOpenApiOperationObject>> = {};
   for (const route of routes) {
     if (route.undocumented) continue;
@@ -36,21 +43,26 @@ export function apiDocument(version: string, { keyed }: { keyed: boolean }): obj
       { name: 'Jobs', description: 'Post songs and follow their separation.' },
       { name: 'Stems', description: 'Get the stems of completed jobs.' },
       { name: 'Service', description: 'Models, health and documentation.' },
+      ...(admin
+        ? [{ name: 'Admin', description: 'The jobs of all clients, for the operator.' }]
+        : []),
     ],
     ...(keyed && { security: [BY_KEY] }),
     paths,
     components: {
       schemas: { JobMessage: jobMessage },
       examples: Object.fromEntries(
-        usedErrors(keyed).map((code) => [code, { value: example(code) }]),
+        usedErrors(routes, keyed).map((code) => [code, { value: example(code) }]),
       ),
-      ...(keyed && { securitySchemes: SECURITY_SCHEMES }),
+      ...((keyed || admin) && {
+        securitySchemes: { ...(keyed && CLIENT_SCHEMES), ...(admin && ADMIN_SCHEMES) },
+      }),
     },
   });
 }
 
 const BY_KEY = { apiKey: [] };
-const SECURITY_SCHEMES = {
+const CLIENT_SCHEMES = {
   apiKey: { type: 'http', scheme: 'bearer', description: 'One of the API_KEYS of the service.' },
   urlToken: {
     type: 'apiKey',
@@ -60,6 +72,10 @@ const SECURITY_SCHEMES = {
       "For clients that cannot set headers. The URLs in a job's document have a token, which gives " +
       'access to that job only, to read, and expires.',
   },
+} as const;
+
+const ADMIN_SCHEMES = {
+  adminKey: { type: 'http', scheme: 'bearer', description: 'The ADMIN_KEY of the service.' },
 } as const;
 
 function operationOf(route: Route, keyed: boolean): ZodOpenApiOperationObject {
@@ -77,6 +93,7 @@ function operationOf(route: Route, keyed: boolean): ZodOpenApiOperationObject {
     ...(description !== undefined && { description }),
     ...(keyed && access === 'anyone' && { security: [] }),
     ...(keyed && access === 'token' && { security: [BY_KEY, { urlToken: [] }] }),
+    ...(access === 'admin' && { security: [{ adminKey: [] }] }),
     requestParams,
     ...(body && { requestBody: body }),
     ...(callbacks && { callbacks }),
@@ -87,6 +104,7 @@ function operationOf(route: Route, keyed: boolean): ZodOpenApiOperationObject {
 const BY_ACCESS = {
   anyone: [],
   key: ['API_KEY_REQUIRED', 'API_KEY_INVALID'],
+  admin: ['ADMIN_KEY_INVALID', 'RATE_LIMITED', 'REDIS_UNAVAILABLE', 'REDIS_REFUSES_WRITES'],
   token: ['API_KEY_REQUIRED', 'API_KEY_INVALID', 'TOKEN_INVALID'],
 } as const;
 
@@ -103,7 +121,7 @@ const errorsOf = (
   ...(whileStopping ? [] : ['SHUTTING_DOWN' as const]),
 ];
 
-const usedErrors = (keyed: boolean): ErrorCode[] => [
+const usedErrors = (routes: readonly Route[], keyed: boolean): ErrorCode[] => [
   ...new Set(routes.flatMap((route) => errorsOf(route, keyed))),
 ];
 

@@ -77,6 +77,7 @@ const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = {
 const CHALLENGES: Partial<Record<ErrorCode, string>> = {
   API_KEY_REQUIRED: 'Bearer realm="oxboard"',
   API_KEY_INVALID: 'Bearer realm="oxboard", error="invalid_token"',
+  ADMIN_KEY_INVALID: 'Bearer realm="oxboard admin"',
   TOKEN_INVALID: 'Bearer realm="oxboard", error="invalid_token"',
 };
 

@@ -10,6 +10,7 @@ import { URL_PATH } from '../lib/url-path.js';
 import { withLogContext, type Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
 import { NO_TRACER, type Span, type Tracer } from '../observability/tracing.js';
+import type { AdminCheck } from './admin-key.js';
 import { tenantOfRequest, type Access, type Tenants } from './tenants.js';
 
 export interface RequestContext {
@@ -66,12 +67,15 @@ export function requestContext({
   metrics,
   tracer,
   tenants,
+  checkAdmin,
   basePath,
 }: {
   logger: Logger;
   metrics: Metrics;
   tracer: Tracer;
   tenants: Tenants;
+  /** Undefined without ADMIN_KEY. */
+  checkAdmin: AdminCheck | undefined;
   basePath: string;
 }): RequestHandler {
   return (request, response, next) => {
@@ -91,7 +95,8 @@ export function requestContext({
         return tenants.keyed ? context.tenant : clientOf(request.ip);
       },
       async authorize(access) {
-        tenant = await tenantOfRequest(request, access, tenants);
+        if (access === 'admin') await checkAdmin?.(request, clientOf(request.ip));
+        else tenant = await tenantOfRequest(request, access, tenants);
       },
       parameters: { path: undefined, query: undefined, headers: undefined },
       route: 'unmatched',

@@ -34,7 +34,7 @@ interface RouteBase {
   /** Below {@link API_BASE}, with parameters as `:name`. */
   url: string;
   access: Access;
-  tag: 'Jobs' | 'Stems' | 'Service';
+  tag: 'Jobs' | 'Stems' | 'Service' | 'Admin';
   operationId: string;
   summary: string;
   description?: string;

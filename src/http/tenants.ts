@@ -13,9 +13,9 @@ import type { Job } from '../jobs/job.js';
 
 /**
  * What a request must show. `key`: an API key. `token`: an API key, or, to read, the token of the job
- * in the path. `anyone`: nothing.
+ * in the path. `admin`: the operator's key; see admin-key.ts. `anyone`: nothing.
  */
-export type Access = 'key' | 'token' | 'anyone';
+export type Access = 'key' | 'token' | 'admin' | 'anyone';
 
 /**
  * @returns the tenant of the request; undefined when access is open to anyone.
@@ -23,7 +23,7 @@ export type Access = 'key' | 'token' | 'anyone';
  */
 export async function tenantOfRequest(
   request: Request,
-  access: Access,
+  access: Exclude<Access, 'admin'>,
   tenants: Tenants,
 ): Promise<string | undefined> {
   if (access === 'anyone') return undefined;

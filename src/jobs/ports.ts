@@ -37,6 +37,12 @@ export interface Admission {
   idempotency?: { key: string; fingerprint: string } | undefined;
 }
 
+export interface JobQuery {
+  status?: JobStatus | undefined;
+  limit: number;
+  cursor?: string | undefined;
+}
+
 export interface JobPage {
   jobs: Job[];
   /** Undefined on the last page. */
@@ -53,10 +59,7 @@ export interface Jobs {
   admit(admission: Admission): Promise<{ job: Job; replayed: boolean }>;
   get(id: string, tenant: string): Promise<Job | undefined>;
   /** Newest first. @throws OxboardError REQUEST_INVALID for a cursor that is not ours. */
-  list(
-    tenant: string,
-    query: { status?: JobStatus | undefined; limit: number; cursor?: string | undefined },
-  ): Promise<JobPage>;
+  list(tenant: string, query: JobQuery): Promise<JobPage>;
   /**
    * A pending or processing job becomes `cancelled`, at once and for every worker; the record stays
    * until its time. A finished one is removed, and its stems with it unless another job has them too.
@@ -76,6 +79,42 @@ export interface Jobs {
     tenant: string,
     options: { after?: string | undefined; signal: AbortSignal },
   ): Promise<AsyncIterable<JobEvent> | undefined>;
+}
+
+/** Instead of a tenant: the jobs of all of them. */
+export const ANY_TENANT = '*';
+
+export interface WaitingJobs {
+  count: number;
+  /** For how long the first has waited. */
+  oldestMs: number;
+}
+
+/** What the operator of the service does with the jobs of all tenants. */
+export interface Administration {
+  queue(): Promise<{
+    /** True while workers take no jobs. */
+    paused: boolean;
+    pending: number;
+    processing: number;
+    /** Those of `pending` that are in a lane. */
+    lanes: Record<'short' | 'long' | 'downloads', WaitingJobs>;
+  }>;
+  /** The live workers with the jobs that each runs, and the jobs whose songs are being downloaded. */
+  workers(): Promise<{ workers: (WorkerAnnouncement & { jobs: Job[] })[]; downloads: Job[] }>;
+  get(id: string): Promise<Job | undefined>;
+  /** As {@link Jobs.list}. */
+  list(query: JobQuery): Promise<JobPage>;
+  /** @returns `ended` for a job that had ended before; it stays as it is. */
+  cancel(id: string): Promise<'cancelled' | 'ended' | undefined>;
+  /**
+   * A failed job waits again, with all its attempts.
+   *
+   * @returns `other` for a job that has not failed; it stays as it is.
+   */
+  retry(id: string): Promise<'retried' | 'other' | undefined>;
+  /** While paused, jobs are admitted and wait; those that run go on. */
+  setPaused(paused: boolean): Promise<void>;
 }
 
 /** What one client may do in a period, which begins with its first request. */

@@ -128,6 +128,12 @@ export function createMetrics(labels: Record<string, string> = {}) {
       aggregator: 'max',
       registers,
     }),
+    queuePaused: new Gauge({
+      name: 'demucs_queue_paused',
+      help: '1 while the operator has paused the queue: jobs are accepted, and wait',
+      aggregator: 'max',
+      registers,
+    }),
     queueWaitSeconds: new Histogram({
       name: 'demucs_queue_wait_seconds',
       help: 'Time from admission, or from going back to the queue, until a worker took the job up',

@@ -155,6 +155,8 @@ function placeIn(
 ): Place {
   if (lane === 'downloads') return { position: before + 1, etaSeconds: null };
   const { count, ms } = aheadOf(lane, before, load);
+  const position = Math.floor(count) + 1;
+  if (load.paused) return { position, etaSeconds: null };
   const idle = load.running + count < slotsOf(load);
-  return { position: Math.floor(count) + 1, etaSeconds: idle ? 0 : waitOf(ms, load) };
+  return { position, etaSeconds: idle ? 0 : waitOf(ms, load) };
 }

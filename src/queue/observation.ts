@@ -12,18 +12,19 @@ export function observeQueue(
   connection: QueueConnection,
   metrics: Pick<
     Metrics,
-    'queueDepth' | 'queueOldestSeconds' | 'downloadsWaiting' | 'workers' | 'redisUp'
+    'queueDepth' | 'queueOldestSeconds' | 'downloadsWaiting' | 'queuePaused' | 'workers' | 'redisUp'
   >,
   logger: Logger,
 ): { stop(): void } {
   async function look(): Promise<void> {
     try {
-      const { short, long, workers, downloads } = await connection.scripts.observe({});
+      const { short, long, workers, downloads, paused } = await connection.scripts.observe({});
       for (const [lane, { count, oldestMs }] of Object.entries({ short, long })) {
         metrics.queueDepth.set({ lane }, count);
         metrics.queueOldestSeconds.set({ lane }, oldestMs / 1000);
       }
-      metrics.downloadsWaiting.set(downloads);
+      metrics.downloadsWaiting.set(downloads.count);
+      metrics.queuePaused.set(paused ? 1 : 0);
       metrics.workers.set(workers);
       metrics.redisUp.set(1);
     } catch (error) {

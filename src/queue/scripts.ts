@@ -83,6 +83,7 @@ export interface QueueScripts {
       running: number;
       runningMs: number;
       workers?: string[];
+      paused: boolean;
       places?: { id: string; lane: Lane | 'downloads'; before: number }[];
     }
   >;
@@ -91,6 +92,17 @@ export interface QueueScripts {
   events(
     args: Owned & { after: string | undefined },
   ): Promise<{ now?: StoredEvent; events?: StoredEvent[] }>;
+
+  // What the operator does with the jobs of all tenants.
+  cancel(args: {
+    id: string;
+    ttlMs: number;
+  }): Promise<{ outcome?: 'cancelled' | 'ended'; woken?: number }>;
+  retry(args: {
+    id: string;
+  }): Promise<{ outcome?: 'retried' | 'other'; lane?: Lane | 'downloads'; woken?: number }>;
+  pause(args: { paused: boolean }): Promise<object>;
+  running(args: object): Promise<{ records?: JobRecord[] }>;
 
   // Limits of clients.
   reservePost(
@@ -207,7 +219,7 @@ export interface QueueScripts {
   orphans(args: { kind: string; ids: string[] }): Promise<{ ids?: string[] }>;
   observe(
     args: object,
-  ): Promise<Record<Lane, ObservedLane> & { workers: number; downloads: number }>;
+  ): Promise<Record<Lane | 'downloads', ObservedLane> & { workers: number; paused: boolean }>;
   announce(args: {
     id: string;
     announcement: string;

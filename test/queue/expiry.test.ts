@@ -198,7 +198,7 @@ describe('a job that no worker takes', () => {
   /** As if workers had been there for so much longer. */
   const serve = (ms: number) => connection.send(['HINCRBY', served, 'ms', String(ms)]);
 
-  it('fails when its time is over, says what to do, and leaves no upload', async () => {
+  it('fails when its time is over, says what to do, and keeps its song with its record', async () => {
     const job = await admit();
     await sweeper.sweep();
     await serve(MAX_WAIT_MS / 2);
@@ -211,6 +211,9 @@ describe('a job that no worker takes', () => {
     assert.match(message, /600 s \(JOB_MAX_WAIT\).*[Ss]end it again/);
     assert.equal((await claimed(one)).job.id, later.id);
     await api.jobs.cancelOrRemove(later.id, TENANT);
+    await sweeper.sweep();
+    assert.deepEqual(await objects(), [`uploads/${job.id}`]);
+    await api.jobs.cancelOrRemove(job.id, TENANT);
     await sweeper.sweep();
     assert.deepEqual(await objects(), []);
   });
@@ -250,6 +253,7 @@ describe('a job that no worker takes', () => {
     await connection.send(['ZADD', `${PREFIX}delayed`, '1', job.id]);
     assert.equal((await sweeper.sweep()).unserved, 1);
     assert.deepEqual(await errorOf(job), outage);
+    await api.jobs.cancelOrRemove(job.id, TENANT);
   });
 });
 

@@ -17,6 +17,7 @@ import { createMetrics, type Metrics } from '../../src/observability/metrics.js'
 import { createClaims } from '../../src/queue/claims.js';
 import { createDispatcher } from '../../src/queue/dispatcher.js';
 import type { JobResult, StemResult } from '../../src/jobs/job.js';
+import { createAdministration } from '../../src/queue/administration.js';
 import { createJobs } from '../../src/queue/jobs.js';
 import type { Claim, Claims, WorkerAnnouncement, Workers } from '../../src/jobs/ports.js';
 import { connectQueue } from '../../src/queue/connection.js';
@@ -123,6 +124,7 @@ export async function startApi(
       rateLimit: 1_000_000,
       rateLimitPeriod: 3600,
       refusalLimit: 1_000_000,
+      adminKey: undefined,
       host: '127.0.0.1',
       allowedHosts: undefined,
       corsOrigins: [],
@@ -134,6 +136,7 @@ export async function startApi(
       ...config,
     },
     jobs,
+    administration: createAdministration(connection, { jobs, dispatcher, jobTtl: 3600 }),
     workers,
     storage,
     tenants: createTenants({ apiKeys, tokenTtl: TOKEN_TTL }),

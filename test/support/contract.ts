@@ -12,7 +12,7 @@ import type { TestApi } from './api.js';
 interface Operation {
   responses: Record<string, { content?: Record<string, object> }>;
 }
-export const document = apiDocument('1.2.3', { keyed: false }) as {
+export const document = apiDocument('1.2.3', { keyed: false, admin: true }) as {
   paths: Record<string, Record<string, Operation>>;
 };
 

@@ -4,6 +4,7 @@
 import { createApi } from '../../http/app.js';
 import { encodeJob } from '../../http/job-document.js';
 import { createTenants } from '../../http/tenants.js';
+import { createAdministration } from '../../queue/administration.js';
 import { createJobs } from '../../queue/jobs.js';
 import { observeQueue } from '../../queue/observation.js';
 import { createDeliveries } from '../../queue/deliveries.js';
@@ -32,9 +33,11 @@ export async function startApiProcess({
     { config, logger, metrics },
   );
   const tenants = createTenants(config);
+  const jobs = createJobs(redis, { dispatcher, downloadDispatcher, jobTtl, logger });
   const api = createApi({
     config,
-    jobs: createJobs(redis, { dispatcher, downloadDispatcher, jobTtl, logger }),
+    jobs,
+    administration: createAdministration(redis, { jobs, dispatcher, downloadDispatcher, jobTtl }),
     workers: createWorkers(redis),
     storage,
     tenants,
@@ -44,7 +47,8 @@ export async function startApiProcess({
     tracer,
     version: packageVersion,
   });
-  if (config.apiKeys.some((key) => key.length < SAFE_KEY_LENGTH)) {
+  const { apiKeys, adminKey = [] } = config;
+  if (apiKeys.concat(adminKey).some((key) => key.length < SAFE_KEY_LENGTH)) {
     logger.warn('api_key_short', { advice: 'Make keys with: openssl rand -hex 32' });
   }
   const { server } = api;

@@ -2,6 +2,7 @@
  * All routes, in the order of the OpenAPI document.
  */
 import type { Route } from '../route.js';
+import { adminRoutes } from './admin.js';
 import { docsRoutes } from './docs.js';
 import { eventRoutes } from './events.js';
 import { healthRoutes } from './health.js';
@@ -11,7 +12,7 @@ import { playbackRoutes } from './playback.js';
 import { stemifyRoutes } from './stemify.js';
 import { stemRoutes } from './stems.js';
 
-export const routes: readonly Route[] = [
+const routes: readonly Route[] = [
   ...stemifyRoutes,
   ...jobRoutes,
   ...stemRoutes,
@@ -20,4 +21,9 @@ export const routes: readonly Route[] = [
   ...modelRoutes,
   ...healthRoutes,
   ...docsRoutes,
+  ...adminRoutes,
 ];
+
+/** @param admin whether there is an ADMIN_KEY: without one there are no routes for it. */
+export const routesOf = ({ admin }: { admin: boolean }): readonly Route[] =>
+  admin ? routes : routes.filter(({ access }) => access !== 'admin');

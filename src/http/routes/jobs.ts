@@ -3,12 +3,10 @@
  */
 import { z } from 'zod';
 import { findJob, jobNotFound, ofJob } from '../find-job.js';
-import { encodeJob, encodeSummary, jobDocument, jobStatus, jobSummary } from '../job-document.js';
+import { encodeJob, encodeSummary, jobDocument, jobSummary } from '../job-document.js';
 import { completedJob, summaryOf } from '../job-examples.js';
+import { pageQuery, UNCACHED } from '../page-query.js';
 import { defineRoute, json } from '../route.js';
-
-/** The state of a job changes under its URL. */
-const UNCACHED = { 'Cache-Control': 'no-store' };
 
 export const jobList = z
   .object({
@@ -20,26 +18,6 @@ export const jobList = z
   })
   .meta({ id: 'JobList' });
 
-const listQuery = z.object({
-  status: jobStatus.optional().meta({
-    description: 'Lists jobs of this status only.',
-    examples: ['completed'],
-  }),
-  limit: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(100)
-    .default(20)
-    .meta({ description: 'Greatest number of jobs in the answer.', examples: [20] }),
-  cursor: z
-    .string()
-    .min(1)
-    .max(200)
-    .optional()
-    .meta({ description: 'The next_cursor of the page before.' }),
-});
-
 const listJobs = defineRoute({
   method: 'get',
   url: '/jobs',
@@ -48,7 +26,7 @@ const listJobs = defineRoute({
   operationId: 'listJobs',
   summary: 'List jobs.',
   description: 'The newest jobs come first. With API keys, the list has the jobs of the key only.',
-  query: listQuery,
+  query: pageQuery,
   responses: {
     '200': json(jobList, 'One page of jobs.', {
       jobs: [summaryOf(completedJob)],

@@ -8,6 +8,7 @@ expect({
   maxLosses = is_count,
   ttlMs = is_count,
 })
+if is_paused() then return reply({ exhausted = 0 }) end
 only_with_memory()
 local at = now()
 local exhausted = 0

@@ -16,7 +16,7 @@ expect({
   ttlMs = is_count,
 })
 local worker = decoded(call('HGET', P .. 'workers', args.worker))
-if not worker then return reply({ outcome = 'none', woken = 0, exhausted = 0 }) end
+if not worker or is_paused() then return reply({ outcome = 'none', woken = 0, exhausted = 0 }) end
 only_with_memory()
 local models, names = worker.models, {}
 for at, model in ipairs(models) do names[at] = model.name end

@@ -1,4 +1,5 @@
--- Returns the queue in figures: for each lane how many wait and for how long the first has.
+-- Returns the queue in figures: for each lane how many wait and for how long the first has, and whether
+-- jobs are given out.
 expect({})
 local at = now()
 local function lane(name)
@@ -11,5 +12,6 @@ return reply({
   short = lane('short'),
   long = lane('long'),
   workers = #live_workers(at),
-  downloads = call('ZCARD', P .. 'waiting:downloads'),
+  downloads = lane('downloads'),
+  paused = is_paused(),
 })

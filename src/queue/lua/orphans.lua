@@ -10,7 +10,7 @@ for _, id in ipairs(args.ids) do
     end
   else
     local status = read(id, 'status').status
-    needed = status == 'pending' or status == 'processing'
+    needed = status == 'pending' or status == 'processing' or args.kind == 'uploads' and status == 'failed'
   end
   if not needed then orphans[#orphans + 1] = id end
 end

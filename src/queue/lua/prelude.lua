@@ -9,7 +9,8 @@ do not fit, and ids whose record is gone are dropped where they are found.
 Keys, after the prefix:
 
     job:<id>                 HASH    the record
-    tenant:<status>:<name>   ZSET    ids of a tenant by their number; status `all` has every job
+    tenant:<status>:<name>   ZSET    ids of a tenant by their number; status `all` has every job, and
+                                     tenant `*` every tenant's
     status:<status>          SET     ids that are pending or processing
     lane:<lane>:<model>      ZSET    clients with jobs that wait there, by their turn: see enqueue
     queue:<lane>:<model>:<client>    ids of a client that wait there, by their number: a job that comes
@@ -34,6 +35,7 @@ Keys, after the prefix:
     limit:<client>           HASH    what a client has used of its limits since `period`; expires
     limit:<client>:open      ZSET    its reservations, by when they run out; expires
     number                   STRING  counts the jobs
+    paused                   STRING  there while no job is given out
     expiry                   ZSET    ids that have ended, by when their record is removed
     webhooks                 ZSET    ids whose webhook is due, by when it is sent next
     revoked                          the channel of claims that became void
@@ -179,6 +181,9 @@ local function has_record(id)
   end
   return true
 end
+
+-- Whether jobs wait until the operator lets workers go on.
+local function is_paused() return call('EXISTS', P .. 'paused') == 1 end
 
 -- Whether a job waits or is worked on.
 local function is_active(id)
@@ -353,12 +358,27 @@ local function emit(id, at)
   call('PUBLISH', P .. 'events:' .. id, event_id .. ' ' .. event)
 end
 
+-- Instead of a tenant: the jobs of all of them.
+local ANY_TENANT = '*'
+
+local function add_to_lists(id, status, tenant, number)
+  for _, name in ipairs({ tenant, ANY_TENANT }) do
+    call('ZADD', P .. 'tenant:' .. status .. ':' .. name, number, id)
+  end
+end
+
+local function remove_from_lists(id, status, tenant)
+  for _, name in ipairs({ tenant, ANY_TENANT }) do
+    call('ZREM', P .. 'tenant:' .. status .. ':' .. name, id)
+  end
+end
+
 local function set_status(id, status)
   local job = read(id, 'tenant', 'number', 'status')
-  call('ZREM', P .. 'tenant:' .. job.status .. ':' .. job.tenant, id)
+  remove_from_lists(id, job.status, job.tenant)
   call('SREM', P .. 'status:' .. job.status, id)
   call('HSET', job_key(id), 'status', status)
-  call('ZADD', P .. 'tenant:' .. status .. ':' .. job.tenant, job.number, id)
+  add_to_lists(id, status, job.tenant, job.number)
   if status == 'pending' or status == 'processing' then
     call('SADD', P .. 'status:' .. status, id)
   end
@@ -410,11 +430,10 @@ local function release_playback(id)
   if playback and is_text(playback.resultId) then leave_result(id, playback.resultId, nil) end
 end
 
--- Files that only the work needed.
-local function discard_inputs(id)
+-- The song as it was uploaded or downloaded.
+local function discard_song(id)
   local upload = read(id, 'upload').upload
   if upload then discard(upload) end
-  discard('checkpoints/' .. id .. '/')
 end
 
 -- Ends a job. Returns how many others it woke.
@@ -429,7 +448,9 @@ local function finish(id, status, at, ttl)
     release_result(id)
     release_playback(id)
   end
-  discard_inputs(id)
+  discard('checkpoints/' .. id .. '/')
+  -- A job that failed can be tried again.
+  if status ~= 'failed' then discard_song(id) end
   call('ZADD', P .. 'expiry', at + ttl, id)
   local webhook = decoded(read(id, 'webhook').webhook)
   if webhook then
@@ -439,6 +460,17 @@ local function finish(id, status, at, ttl)
   end
   emit(id, at)
   return woken
+end
+
+local function revoke(id, why)
+  local token = read(id, 'token').token
+  if token then call('PUBLISH', P .. 'revoked', token .. ' ' .. why) end
+end
+
+-- Cancels a job that has not ended. Returns how many others it woke.
+local function cancel(id, ttl)
+  revoke(id, 'cancelled')
+  return finish(id, 'cancelled', now(), ttl)
 end
 
 -- Ends the claim on a job that has not ended. Returns how many others it woke.
@@ -507,17 +539,12 @@ local function why_void(id, token)
   return job.status == 'cancelled' and 'cancelled' or 'lost'
 end
 
-local function revoke(id, why)
-  local token = read(id, 'token').token
-  if token then call('PUBLISH', P .. 'revoked', token .. ' ' .. why) end
-end
-
 local function remove(id)
   release_result(id)
-  discard_inputs(id)
+  discard_song(id)
   local job = read(id, 'tenant', 'status', 'idempotency')
-  call('ZREM', P .. 'tenant:all:' .. job.tenant, id)
-  call('ZREM', P .. 'tenant:' .. job.status .. ':' .. job.tenant, id)
+  remove_from_lists(id, 'all', job.tenant)
+  remove_from_lists(id, job.status, job.tenant)
   call('ZREM', P .. 'expiry', id)
   call('ZREM', P .. 'webhooks', id)
   if job.idempotency then call('DEL', P .. 'idempotency:' .. job.idempotency) end
@@ -536,7 +563,7 @@ local function record(id)
 end
 
 local function of_tenant(id, tenant)
-  return has_record(id) and read(id, 'tenant').tenant == tenant
+  return has_record(id) and (tenant == ANY_TENANT or read(id, 'tenant').tenant == tenant)
 end
 
 -- Announcements of the live workers, as JSON.

@@ -15,7 +15,8 @@ expect({
 even_without_memory()
 local at = now()
 local requeued, failed, removed, unserved, restored = 0, 0, 0, 0, 0
-local workers, slots = live_workers(at), 0
+-- Those that take jobs.
+local workers, slots = is_paused() and {} or live_workers(at), 0
 for _, worker in ipairs(workers) do slots = slots + cjson.decode(worker).concurrency end
 
 local since = tonumber(call('HGET', P .. 'served', 'at') or '') or at
