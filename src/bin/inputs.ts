@@ -8,7 +8,16 @@ import { OxboardError } from '../errors.js';
 import { displayPath } from '../lib/display-path.js';
 import { isMediaName } from '../lib/file-names.js';
 
-const LINK = /^https?:\/\//i;
+export const isLink = (input: string): boolean => /^https?:\/\//i.test(input);
+
+/** The input that stands for standard input. */
+export const STANDARD_INPUT = '-';
+
+export interface InputFile {
+  file: string;
+  /** Where it lies below the folder that was searched, between slashes; empty in the folder itself. */
+  folder: string;
+}
 
 /**
  * The files that an input means, in the order of their names. A name without a file is given back as
@@ -21,23 +30,30 @@ const LINK = /^https?:\/\//i;
 export async function filesOf(
   input: string,
   { recursive, out }: { recursive: boolean; out: string },
-): Promise<string[]> {
+): Promise<InputFile[]> {
+  const itself = [{ file: input, folder: '' }];
+  if (input === STANDARD_INPUT) return itself;
   const status = await stat(input).catch(() => undefined);
   if (status?.isDirectory()) {
     const files = await search(input, recursive ? '**' : '*', out);
-    if (files.length > 0) return files.map((file) => path.join(input, file));
+    if (files.length > 0) {
+      return files.map((file) => ({
+        file: path.join(input, file),
+        folder: file.split('/').slice(0, -1).join('/'),
+      }));
+    }
     const hint = recursive ? '' : '. -r searches the folders below it too';
     throw notFound(`${displayPath(input)} has no audio files${hint}`);
   }
-  if (status) return [input];
-  if (LINK.test(input)) {
+  if (status) return itself;
+  if (isLink(input)) {
     throw notFound(
       `${displayPath(input)} is a link. Download it first; "oxboard serve" takes links to YouTube`,
     );
   }
-  if (!isDynamicPattern(input)) return [input];
+  if (!isDynamicPattern(input)) return itself;
   const files = await search('.', input, out);
-  if (files.length > 0) return files;
+  if (files.length > 0) return files.map((file) => ({ file, folder: '' }));
   throw notFound(`No file fits ${displayPath(input)}`);
 }
 

@@ -5,7 +5,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { OxboardError } from '../errors.js';
-import { sha256OfFile } from '../lib/hash.js';
+import { sha256Hex, sha256OfFile } from '../lib/hash.js';
 import { licenseSchema } from './license.js';
 
 /** Names of models, files and sources: they become parts of paths. */
@@ -80,6 +80,10 @@ export interface InstalledModel {
   /** Whether it is part of the package. */
   embedded: boolean;
 }
+
+/** Of what model.json says, the checksums of its files included; spacing does not count. */
+export const modelHash = ({ description }: Pick<InstalledModel, 'description'>): string =>
+  sha256Hex(JSON.stringify(description));
 
 /**
  * Reads the description of the archive in `directory`.

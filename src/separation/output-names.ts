@@ -7,7 +7,11 @@ import { OxboardError } from '../errors.js';
 import { pathPart, portablePart, withoutExtension } from '../lib/file-names.js';
 
 const PLACEHOLDERS = ['track', 'stem', 'ext', 'model'] as const;
-type Names = Record<(typeof PLACEHOLDERS)[number], string>;
+
+export interface Names extends Record<(typeof PLACEHOLDERS)[number], string> {
+  /** Folders between that of the model and what the template names, between slashes. */
+  folder?: string | undefined;
+}
 
 /** What common file systems allow for one part of a path. */
 const LONGEST_NAME_BYTES = 255;
@@ -44,10 +48,13 @@ export function checkTemplate(template: string, stemCount: number): void {
  * @param portable whether the file system has fewer characters than Unix; see portablePart.
  */
 export function stemPath(template: string, names: Names, portable = false): string {
-  const filled = template.replaceAll(/\{(track|stem|ext|model)\}/g, (_, name: keyof Names) =>
-    pathPart(names[name]),
+  const filled = template.replaceAll(
+    /\{(track|stem|ext|model)\}/g,
+    (_, name: (typeof PLACEHOLDERS)[number]) => pathPart(names[name]),
   );
-  const parts = filled.split('/').filter((part) => part !== '' && part !== '.');
+  const parts = `${names.folder ?? ''}/${filled}`
+    .split('/')
+    .filter((part) => part !== '' && part !== '.');
   return path.join(
     folderName(names.model),
     ...parts.map((part, index) =>
@@ -57,6 +64,13 @@ export function stemPath(template: string, names: Names, portable = false): stri
       ),
     ),
   );
+}
+
+/** The name of a song's record in its folder, or beside its stems where songs share a folder. */
+export function recordTemplate(template: string): string {
+  const folder = path.dirname(template);
+  const name = folder.includes('{track}') ? '.oxboard.json' : '.{track}.oxboard.json';
+  return `${folder}/${name}`;
 }
 
 /** The folder of a model below the output folder. */

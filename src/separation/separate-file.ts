@@ -2,23 +2,23 @@
  * The main job: one audio file in, its stems as audio files out. What runs it (the command line, a
  * worker) brings the separator, so that a model is loaded once for many files.
  */
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DamageLog, type Warning } from '../audio/damage.js';
 import { decode } from '../audio/decode.js';
-import { displayPath } from '../lib/display-path.js';
 import { checkFreeSpace, writeError } from '../audio/write-errors.js';
 import { resolveEncoding, type Encoding } from '../audio/formats.js';
 import { extractCover, stemTexts } from '../audio/tags.js';
 import { emptyInput, type AudioTrack, type ProbedInput } from '../audio/probe.js';
 import { spoolBlocks, type Spool } from '../audio/spool.js';
-import { OxboardError } from '../errors.js';
 import { planStems, type StemPlan } from '../engine/stem-plan.js';
 import { checkModelOptions, partFrames, type Part } from '../model-options.js';
 import type { ResolvedOutputOptions, ResolvedSeparateOptions } from '../options.js';
 import type { Checkpoints } from './checkpoints.js';
 import type { ChunkSink } from './chunks.js';
-import { checkTemplate, folderName, sameFileKey, stemPath, trackName } from './output-names.js';
+import { makeRecord, type RecordFacts } from './done-record.js';
+import { checkTemplate, folderName, sameFileKey, trackName } from './output-names.js';
+import { outputPlaces } from './places.js';
 import { encodeStems, spaceNeeded, type EncodedStem } from './stem-files.js';
 import { separateToSpools, type StemSeparator } from './stem-spools.js';
 import { damageWarnings, optionWarnings } from './warnings.js';
@@ -57,8 +57,12 @@ export interface FileRequest {
    * song have no title.
    */
   songName?: string | null;
+  /** Folders between that of the model and the song's, between slashes. */
+  folder?: string | undefined;
   /** Files that earlier songs of the same run have taken; see sameFileKey. */
   taken?: Set<string>;
+  /** What the record beside the stems says of how they were made; without it there is none. */
+  record?: RecordFacts;
   signal?: AbortSignal | undefined;
   onProgress?: (progress: FileProgress) => void;
 }
@@ -118,7 +122,13 @@ export async function separateFile(request: FileRequest): Promise<FileResult> {
   try {
     workspace = await Workspace.create(path.join(output.out, folderName(model.name)));
     const portable = !(await workspace.takesAnyName());
-    const places = outputPlaces(request, plan, encoding, portable);
+    const places = outputPlaces({
+      ...request,
+      input: input.path,
+      model: model.name,
+      stems: plan.outputs.map(({ name }) => name),
+      portable,
+    });
     const damage = new DamageLog();
     const mixture = await spoolMixture(request, workspace, damage, (seconds, silent) =>
       spaceNeeded(plan.outputs.length, encoding, format, {
@@ -175,17 +185,24 @@ export async function separateFile(request: FileRequest): Promise<FileResult> {
       onStem: stemEncoded,
     });
     signal?.throwIfAborted();
-    await workspace.publish(
-      files.map(({ file }, index) => ({ from: file, to: places[index] as string })),
-      input.path,
-    );
-    for (const place of places) taken?.add(sameFileKey(place));
+    const moves = files.map(({ file }, index) => ({
+      from: file,
+      to: places.stems[index] as string,
+    }));
+    if (request.record) {
+      const sizes = files.map(({ sizeBytes }) => sizeBytes);
+      const from = workspace.path('record.json');
+      await writeFile(from, makeRecord(request.record, places, sizes));
+      moves.push({ from, to: places.record });
+    }
+    await workspace.publish(moves, input.path);
+    for (const place of places.stems) taken?.add(sameFileKey(place));
 
     const stems: Record<string, StemFile> = {};
     for (const [index, { name }] of plan.outputs.entries()) {
       const { sampleRate, channels, frames, sizeBytes, sha256, gain } = files[index] as EncodedStem;
       stems[name] = {
-        path: places[index] as string,
+        path: places.stems[index] as string,
         format: encoding.format,
         sampleRate,
         channels,
@@ -300,50 +317,4 @@ export function checkOutput(
   const plan = planStems(model.sources, { ...output, ...options });
   checkTemplate(output.filename, plan.outputs.length);
   return plan;
-}
-
-/** The places of the stems; songs of one name in one run are told apart as "song", "song (2)". */
-function outputPlaces(
-  request: FileRequest,
-  plan: StemPlan,
-  encoding: Encoding,
-  portable: boolean,
-): string[] {
-  const { input, separator, output, taken } = request;
-  const track = trackName(input.path);
-  const placesFor = (name: string) =>
-    plan.outputs.map((stem) =>
-      path.join(
-        output.out,
-        stemPath(
-          output.filename,
-          {
-            track: name,
-            model: separator.model.name,
-            ext: encoding.extension,
-            stem: stem.name,
-          },
-          portable,
-        ),
-      ),
-    );
-  const clashOf = (places: readonly string[]) =>
-    places.find((place) => taken?.has(sameFileKey(place)));
-
-  const first = placesFor(track);
-  let places = first;
-  for (let copy = 2; clashOf(places) !== undefined; copy++) {
-    const next = placesFor(`${track} (${String(copy)})`);
-    // The template has no {track}, or the name is cut before its number.
-    if (next[0] === places[0]) {
-      throw new OxboardError(
-        'OUTPUT_UNWRITABLE',
-        `${displayPath(input.path)} would overwrite ` +
-          `${displayPath(clashOf(first) ?? '')} of an earlier input. ` +
-          'Give it another --out or --filename',
-      );
-    }
-    places = next;
-  }
-  return places;
 }

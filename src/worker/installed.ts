@@ -1,17 +1,12 @@
 /**
  * The installed models as a worker announces them.
  */
-import { sha256Hex } from '../lib/hash.js';
 import { OxboardError } from '../errors.js';
-import type { InstalledModel } from '../models/archive.js';
+import { modelHash, type InstalledModel } from '../models/archive.js';
 import { UNKNOWN_LICENSE } from '../models/license.js';
 import { defaultModel, listModels, type LibraryOptions } from '../models/library.js';
 import type { WorkerModel } from '../jobs/ports.js';
 import type { Speeds } from './speeds.js';
-
-/** Of what model.json says, the checksums of its files included; spacing does not count. */
-export const modelHash = ({ description }: InstalledModel): string =>
-  sha256Hex(JSON.stringify(description));
 
 /**
  * The model for jobs that name none. A configured one that is still being pulled is stood in for by the

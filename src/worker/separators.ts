@@ -5,12 +5,12 @@ import { LRUCache } from 'lru-cache';
 import { Separator } from '../engine/separator.js';
 import { OxboardError } from '../errors.js';
 import { unlessAborted } from '../lib/timeout.js';
+import { modelHash } from '../models/archive.js';
 import { findModel } from '../models/library.js';
 import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
 import type { MemoryShortage } from '../options.js';
 import { isOutOfMemory } from './failures.js';
-import { modelHash } from './installed.js';
 
 export interface SeparatorsOptions {
   modelsDir: string | undefined;

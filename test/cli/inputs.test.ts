@@ -27,11 +27,18 @@ before(() => {
 });
 
 describe('the files of an input', () => {
-  const files = (input: string, recursive = false) => filesOf(input, { recursive, out: OUT });
+  const found = (input: string, recursive = false) => filesOf(input, { recursive, out: OUT });
+  const files = async (input: string, recursive = false) =>
+    (await found(input, recursive)).map(({ file }) => file);
 
   it('are those of a folder that are audio, and with -r those below it, but no stems', async () => {
     assert.deepEqual(await files(folder), [at('A.FLAC'), at('b.wav')]);
     assert.deepEqual(await files(folder, true), [at('A.FLAC'), at('b.wav'), at('below', 'c.mp3')]);
+  });
+
+  it('have their folder below the one that was searched', async () => {
+    const folders = (await found(folder, true)).map((file) => file.folder);
+    assert.deepEqual(folders, ['', '', 'below']);
   });
 
   it('are those that fit a quoted pattern', async () => {
@@ -66,6 +73,19 @@ describe('oxboard separate', () => {
     const { status, stdout, stderr } = await oxboard(['separate', at('below'), ...flags]);
     assert.deepEqual([status, stdout, stderr], [0, '', '']);
     assert.ok(existsSync(path.join(out, 'toy/c/vocals.wav')));
+  });
+
+  it('keeps the folders below one that is searched with -r apart', async () => {
+    const out = at('out3');
+    mkdirSync(at('albums', 'one'), { recursive: true });
+    mkdirSync(at('albums', 'two'));
+    for (const album of ['one', 'two']) copyFileSync(at('b.wav'), at('albums', album, 'song.wav'));
+    const flags = ['-n', 'toy', '--models-dir', modelsDir, '-o', out, '-q', '--stems', 'bass'];
+    const { status, stderr } = await oxboard(['separate', '-r', at('albums'), ...flags]);
+    assert.deepEqual([status, stderr], [0, '']);
+    for (const album of ['one', 'two']) {
+      assert.ok(existsSync(path.join(out, 'toy', album, 'song', 'bass.wav')));
+    }
   });
 
   it('goes on after an input that is wrong', async () => {

@@ -2,6 +2,7 @@
  * The command line as a child process.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { createReadStream } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const program = fileURLToPath(new URL('../../dist/bin/cli.js', import.meta.url));
@@ -24,6 +25,7 @@ export function oxboard(
     onStderr,
     command = [process.execPath, program, ...args],
     uid,
+    input,
   }: {
     cwd?: string | undefined;
     env?: Record<string, string>;
@@ -32,6 +34,8 @@ export function oxboard(
     command?: readonly string[];
     /** Runs as this user and group. */
     uid?: number | undefined;
+    /** A file to be standard input, which is empty without it. */
+    input?: string | undefined;
   } = {},
 ): Promise<Outcome> {
   const [executable = '', ...rest] = command;
@@ -40,8 +44,12 @@ export function oxboard(
     ...(uid !== undefined && { uid, gid: uid }),
     // Nothing of the developer's own settings may change the outcome.
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: 'pipe',
   });
+  // It may end without reading.
+  child.stdin.on('error', () => undefined);
+  if (input === undefined) child.stdin.end();
+  else createReadStream(input).pipe(child.stdin);
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));

@@ -5,11 +5,10 @@ import { Command } from 'commander';
 import type { z } from 'zod';
 import { displayPath } from '../../lib/display-path.js';
 import { resolveEncoding } from '../../audio/formats.js';
-import { probe, type AudioTrack } from '../../audio/probe.js';
+import type { AudioTrack } from '../../audio/probe.js';
 import { readConfig } from '../../config.js';
 import type { Separator } from '../../engine/separator.js';
 import { OxboardError } from '../../errors.js';
-import type { InstalledModel } from '../../models/archive.js';
 import { defaultModel, findModel } from '../../models/library.js';
 import {
   loadOptions,
@@ -17,21 +16,16 @@ import {
   separateOptions,
   type LoadOptions,
   type MemoryShortage,
-  type ResolvedOutputOptions,
-  type ResolvedSeparateOptions,
 } from '../../options.js';
-import {
-  checkOutput,
-  separateFile,
-  type FileProgress,
-  type FileResult,
-} from '../../separation/separate-file.js';
+import { checkOutput, type FileResult } from '../../separation/separate-file.js';
 import { removeOpenWorkspaces } from '../../separation/workspace.js';
 import { flagOf, resolveFlags } from '../flags.js';
-import { filesOf } from '../inputs.js';
+import { filesOf, type InputFile } from '../inputs.js';
 import { clock, progressView, type ProgressView } from '../progress-view.js';
 import { describeFailure, isUsageError, reportFailure, say, type Failure } from '../report.js';
+import { separateSong, type SongOptions } from '../separate-song.js';
 import { cleanUpOnSignal } from '../signals.js';
+import { checkStandardInput } from '../standard-input.js';
 
 const EXAMPLES = `
 Examples:
@@ -49,8 +43,10 @@ Examples:
       the voice, and a mix of the other stems as band.wav
   $ oxboard separate concert.mkv --start 1:30 --end 2:00 --track 2
       half a minute of the second audio track
-  $ oxboard separate -r Music --two-stems vocals
-      all songs in a folder and below it
+  $ oxboard separate -r Music --two-stems vocals --skip-existing --resume
+      all songs in a folder and below it; run it again after an interruption
+  $ curl -L https://example.org/song.mp3 | oxboard separate -
+      a song from standard input; its stems go to separated/<model>/stdin
   $ oxboard separate -- -song.mp3
       a name that begins with a dash
 `;
@@ -59,6 +55,8 @@ interface Flags extends Record<string, unknown> {
   model?: string;
   json?: boolean;
   recursive?: boolean;
+  skipExisting?: boolean;
+  resume?: boolean;
   quiet?: boolean;
   verbose?: boolean;
 }
@@ -66,8 +64,16 @@ interface Flags extends Record<string, unknown> {
 export function separateCommand(): Command {
   return new Command('separate')
     .description('separate songs into stems')
-    .argument('<input...>', 'audio and video files, folders of them, or quoted patterns')
-    .option('-r, --recursive', 'search folders with those below them')
+    .argument(
+      '<input...>',
+      'audio and video files, folders of them, quoted patterns, or - for standard input',
+    )
+    .option('-r, --recursive', 'search the folders below too; the output has the same folders')
+    .option(
+      '--skip-existing',
+      'leave out songs that are done: with the same options, and unchanged',
+    )
+    .option('--resume', 'go on where an earlier run with --resume was interrupted')
     .option('-n, --model <name>', 'model to use (default: the best installed)')
     .addOption(flagOf(outputOptions, 'out', 'dir', { short: '-o' }))
     .addOption(flagOf(outputOptions, 'filename', 'template'))
@@ -102,24 +108,20 @@ export function separateCommand(): Command {
 }
 
 /** All that the flags and the environment say, checked before any work is done. */
-interface Job {
-  model: InstalledModel;
+interface Job extends SongOptions {
   load: z.output<typeof loadOptions>;
-  options: ResolvedSeparateOptions;
-  output: ResolvedOutputOptions;
-  stems: readonly string[];
   json: boolean;
   quiet: boolean;
   verbose: boolean;
 }
 
 /** A file to separate, or what is wrong with an input. */
-interface Song {
-  file: string;
+interface Song extends InputFile {
   error?: Error;
 }
 
-async function prepare(flags: Flags): Promise<Job> {
+async function prepare(inputs: readonly string[], flags: Flags): Promise<Job> {
+  checkStandardInput(inputs);
   const config = readConfig(process.env);
   const load = resolveFlags(loadOptions, {
     modelsDir: flags.modelsDir ?? config.modelsDir,
@@ -142,7 +144,9 @@ async function prepare(flags: Flags): Promise<Job> {
     resolveEncoding(output, { input: sampleRate, model: sampleRate });
   const stems = plan.outputs.map(({ name }) => name);
   const { json = false, verbose = false, quiet = false } = flags;
-  return { model, load, options, output, stems, json, quiet, verbose };
+  const { skipExisting = false, resume = false } = flags;
+  const song: SongOptions = { model, load, options, output, stems, skipExisting, resume };
+  return { ...song, load, json, quiet, verbose };
 }
 
 async function songsOf(inputs: readonly string[], flags: Flags, out: string): Promise<Song[]> {
@@ -151,16 +155,16 @@ async function songsOf(inputs: readonly string[], flags: Flags, out: string): Pr
   for (const input of inputs) {
     try {
       const files = await filesOf(input, { recursive, out });
-      songs.push(...files.map((file) => ({ file })));
+      songs.push(...files);
     } catch (error) {
-      songs.push({ file: input, error: error as Error });
+      songs.push({ file: input, folder: '', error: error as Error });
     }
   }
   return songs;
 }
 
 async function separate(inputs: readonly string[], flags: Flags): Promise<void> {
-  const job = await prepare(flags).catch((error: unknown) => {
+  const job = await prepare(inputs, flags).catch((error: unknown) => {
     if (flags.json) for (const file of inputs) printFailure(file, describeFailure(error));
     throw error;
   });
@@ -169,6 +173,7 @@ async function separate(inputs: readonly string[], flags: Flags): Promise<void> 
   const view = progressView(job.stems, job);
   const restoreSignals = cleanUpOnSignal(() => {
     view.stop();
+    if (job.resume) say('Stopped. Run the command again to go on from here');
     abort.abort(new OxboardError('ABORTED', 'Stopped'));
     removeOpenWorkspaces();
   });
@@ -185,33 +190,40 @@ async function separateAll(
   view: ProgressView,
   signal: AbortSignal,
 ): Promise<void> {
-  const { model, load, options, output, json, quiet, verbose } = job;
+  const { model, load, json, quiet, verbose } = job;
   const note = quiet ? () => undefined : say;
   const taken = new Set<string>();
   const failures: { file: string; failure: Failure }[] = [];
   let separator: Separator | undefined;
+  let skipped = 0;
   try {
-    for (const [index, { file, error }] of songs.entries()) {
+    for (const [index, { error, ...song }] of songs.entries()) {
+      const { file } = song;
       if (songs.length > 1)
         note(`[${String(index + 1)}/${String(songs.length)}] ${displayPath(file)}`);
       try {
         if (error) throw error;
-        const input = await probe(file, { signal, track: output.track });
-        separator ??= await loadSeparator(model.name, { ...load, signal }, note);
-        const onProgress = (progress: FileProgress) => view.update(progress);
-        const result = await separateFile({
-          input,
-          separator,
-          output,
-          options,
+        const outcome = await separateSong(song, job, {
+          separator: async () =>
+            (separator ??= await loadSeparator(model.name, { ...load, signal }, note)),
           taken,
+          onProgress: (progress) => view.update(progress),
+          onResumed: (seconds) => note(`Going on at ${clock(seconds)}`),
+          onNotKept: (reason) =>
+            say(`Warning: Nothing is kept for --resume: ${describeFailure(reason).message}`),
           signal,
-          onProgress,
         });
         view.stop();
+        if ('skipped' in outcome) {
+          skipped++;
+          if (json) printJson(skippedJson(file, model.name, outcome.skipped));
+          else note('Done already');
+          continue;
+        }
+        const { result, resumed } = outcome;
         for (const { message } of result.warnings) say(`Warning: ${displayPath(file)}: ${message}`);
         if (json) printJson(result);
-        else if (!quiet) print(result);
+        else if (!quiet) print(result, resumed);
         if (verbose) say(JSON.stringify(result.manifest, undefined, 2));
       } catch (thrown) {
         view.stop();
@@ -232,6 +244,7 @@ async function separateAll(
   } finally {
     await separator?.dispose();
   }
+  if (skipped > 0) note(`${String(skipped)} of ${String(songs.length)} songs were done already`);
   const { embedded, description } = model;
   if (separator && description.notice) note(`Note: ${model.name}: ${description.notice}`);
   else if (separator && embedded)
@@ -263,10 +276,20 @@ async function loadSeparator(
   return separator;
 }
 
-function print(result: FileResult): void {
+const skippedJson = (input: string, model: string, stems: Record<string, string>) => ({
+  input,
+  model,
+  skipped: true,
+  output: {
+    stems: Object.fromEntries(Object.entries(stems).map(([name, path]) => [name, { path }])),
+  },
+});
+
+/** @param resumed whether an earlier run did part of the work, so that the speed says nothing. */
+function print(result: FileResult, resumed: boolean): void {
   const stems = Object.entries(result.output.stems);
   const audio = clock(stems[0]?.[1].durationSeconds ?? 0);
-  const speed = `${result.realtimeFactor.toFixed(2)}x real time`;
+  const speed = resumed ? '' : ` (${result.realtimeFactor.toFixed(2)}x real time)`;
   const { track } = result;
   const which = track ? `, audio track ${trackWords(track)}` : '';
   const lines = stems.map(([name, { path, gain }]) => {
@@ -274,7 +297,7 @@ function print(result: FileResult): void {
     return `  ${name.padEnd(12)} ${displayPath(path)}${lowered}`;
   });
   process.stdout.write(
-    `${displayPath(result.input)}${which}: ${audio} of audio in ${clock(result.seconds)} (${speed})\n${lines.join('\n')}\n`,
+    `${displayPath(result.input)}${which}: ${audio} of audio in ${clock(result.seconds)}${speed}\n${lines.join('\n')}\n`,
   );
 }
 
