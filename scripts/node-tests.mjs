@@ -16,7 +16,9 @@ const [, , report, ...files] = process.argv;
 const counts = { pass: 0, fail: 0, cancelled: 0 };
 const seconds = {};
 
-const stream = run({ files, concurrency: availableParallelism(), timeout: FILE_TIMEOUT_MS });
+// Many files wait for programs that they have started: one more than there are cores.
+const concurrency = availableParallelism() + 1;
+const stream = run({ files, concurrency, timeout: FILE_TIMEOUT_MS });
 stream.on('test:complete', ({ name, file, details }) => {
   if (name === file) seconds[file] = details.duration_ms / 1000;
 });
