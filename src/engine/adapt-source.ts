@@ -6,7 +6,7 @@ import { types } from 'node:util';
 import type { ModelDescription } from '../models/archive.js';
 import { invalidOption } from '../options.js';
 import type { AudioArrays, AudioSource } from './audio-source.js';
-import { mixed, resampled } from './resample.js';
+import { mixed, resampled } from './resample-arrays.js';
 
 const BLOCK_FRAMES = 65_536;
 

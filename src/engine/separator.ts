@@ -35,7 +35,7 @@ import {
 import type { AudioArrays, AudioSource } from './audio-source.js';
 import { defaultBatchSize, shortageOf, usesTf32, warnOfShortage } from './batches.js';
 import { makeManifest, type Manifest } from './manifest.js';
-import { runSession } from './run.js';
+import { runSession } from './run-session.js';
 import { adaptSource } from './adapt-source.js';
 import { drawShifts } from './shifts.js';
 import { SongTap } from './song-tap.js';

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { Job } from '../jobs/job.js';
 import { jobFacts } from './job-document.js';
 import { completedJob } from './job-examples.js';
-import { documentOf, member } from './wire.js';
+import { documentOf, member } from './document-schema.js';
 
 const document = documentOf<Job>()('AdminJob', {
   ...jobFacts,

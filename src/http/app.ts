@@ -15,7 +15,7 @@ import { createPostLimit } from './rate-limit.js';
 import { requestContext } from './request-context.js';
 import { API_BASE, mountRoutes, pathNotFound } from './route.js';
 import { routesOf } from './routes/index.js';
-import { allowOrigins, checkHost, refuseForeignPages, securityHeaders } from './security.js';
+import { allowOrigins, checkHost, refuseForeignPages, securityHeaders } from './browser-headers.js';
 import { uploadPace } from './upload-pace.js';
 import { routeUpgrades } from './websocket.js';
 

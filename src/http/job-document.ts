@@ -25,7 +25,7 @@ import { formOf } from './form.js';
 import { playableOf } from './playable.js';
 import { API_BASE } from './route.js';
 import type { UrlTokens } from './tenants.js';
-import { documentOf, member, membersOf, time, timeOrNull } from './wire.js';
+import { documentOf, member, membersOf, time, timeOrNull } from './document-schema.js';
 
 /** Makes the path of something that belongs to the job, with a query. */
 interface WithUrls {

@@ -3,7 +3,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import express, { Router } from 'express';
-import { pageHeaders } from './security.js';
+import { pageHeaders } from './browser-headers.js';
 
 /** The same folder for this module in src and in dist. */
 const FOLDER = fileURLToPath(new URL('../../dist/web', import.meta.url));

@@ -26,7 +26,7 @@ import { RETRY_POLICY, type RetryPolicy } from './download.js';
 import { installFolder, PUBLISHED_NAMES } from '../models/library.js';
 import { install, writeArchive, type Assemble } from './install.js';
 import { isLocked, withLock } from './lock.js';
-import { ChecksumRecord, type Check } from './checksum-record.js';
+import { ChecksumRecord, type Check } from './unpublished-checksums.js';
 import { openSource, type ObtainedFile, type Source } from './weights-source.js';
 import { listSkeletons } from './skeletons.js';
 

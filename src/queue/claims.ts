@@ -9,7 +9,7 @@ import type { JobResult, RunningPlayback } from '../jobs/job.js';
 import type { Claims, Dispatcher, Revocation } from '../jobs/ports.js';
 import { decodeJob } from '../jobs/record.js';
 import type { QueueConnection } from './connection.js';
-import { countFailures, type FailureMetrics } from './count-failures.js';
+import { countFailures, type FailureMetrics } from './failure-metrics.js';
 import { PREFIX } from './keys.js';
 import { MAX_ATTEMPTS, MAX_LOSSES, SHORT_SHARE, TIMING, type Timing } from '../jobs/timing.js';
 

@@ -8,7 +8,7 @@ import type { JobRequest } from '../jobs/job.js';
 import type { Claims, Dispatcher, Downloads } from '../jobs/ports.js';
 import { decodeJob } from '../jobs/record.js';
 import type { QueueConnection } from './connection.js';
-import { countFailures, type FailureMetrics } from './count-failures.js';
+import { countFailures, type FailureMetrics } from './failure-metrics.js';
 import { MAX_ATTEMPTS, MAX_LOSSES, TIMING, type Timing } from '../jobs/timing.js';
 
 export interface DownloadsDependencies {

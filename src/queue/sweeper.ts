@@ -6,7 +6,7 @@ import type { Logger } from '../observability/logger.js';
 import type { Storage } from '../storage/storage.js';
 import type { Dispatcher } from '../jobs/ports.js';
 import type { QueueConnection } from './connection.js';
-import { countFailures, type FailureMetrics } from './count-failures.js';
+import { countFailures, type FailureMetrics } from './failure-metrics.js';
 import { MAX_ATTEMPTS, MAX_LOSSES } from '../jobs/timing.js';
 import { emptyTrash, KEPT_MS } from './trash.js';
 

@@ -4,7 +4,7 @@
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { defineRoute, json } from '../route.js';
-import { docsHeaders } from '../security.js';
+import { docsHeaders } from '../browser-headers.js';
 
 /** The build copies them there; the same folder for this module in src and in dist. */
 const FOLDER = fileURLToPath(new URL('../../../dist/swagger-ui', import.meta.url));

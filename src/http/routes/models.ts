@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { WorkerModel } from '../../jobs/ports.js';
 import { licenseFacts } from '../../models/license.js';
 import { defineRoute, json } from '../route.js';
-import { documentOf, member, membersOf } from '../wire.js';
+import { documentOf, member, membersOf } from '../document-schema.js';
 
 const model = documentOf<WorkerModel & { serving: boolean }>()('Model', {
   ...membersOf(

@@ -13,7 +13,7 @@ import { binary, etagHeader, NOT_MODIFIED, rangeHeaders, sendFile } from '../fil
 import { findJob, jobNotFound, jobPath, ofJob } from '../find-job.js';
 import { playableOf, type Playable } from '../playable.js';
 import { defineRoute, header } from '../route.js';
-import { sharedResource } from '../security.js';
+import { sharedResource } from '../browser-headers.js';
 
 const playablePath = jobPath.extend({
   stem: z.string().meta({

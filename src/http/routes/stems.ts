@@ -21,7 +21,7 @@ import {
 } from '../file-response.js';
 import { findResult, jobPath, ofJob } from '../find-job.js';
 import { defineRoute, header } from '../route.js';
-import { sharedResource } from '../security.js';
+import { sharedResource } from '../browser-headers.js';
 import { zipStream } from '../zip.js';
 
 const MEDIA_TYPES: Record<string, string> = {
