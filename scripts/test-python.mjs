@@ -13,8 +13,16 @@ function counts(output) {
 await runSuites(async (tally) => {
   await setup({ testTools: ['curl', 'libfluidsynth3'] });
   const python = await ensurePython({ log: console.log });
+  const args = process.argv.slice(2);
+  if (args.length > 0) {
+    heading('Python');
+    // Options alone are for all of its tests; a file or folder is instead of them.
+    const places = args.some((arg) => arg.startsWith('test/')) ? [] : ['test/python'];
+    const { ok, output } = await follow(python, ['-m', 'pytest', ...places, ...args]);
+    return tally.add(counted({ ok, ...counts(output) }));
+  }
   // pytest keeps one core busy; the other suite mostly waits for the programs that it starts.
-  const pytest = follow(python, ['-m', 'pytest', 'test/python', ...process.argv.slice(2)], {
+  const pytest = follow(python, ['-m', 'pytest', 'test/python'], {
     env: { PYTHONUNBUFFERED: '1' },
     quiet: true,
   });

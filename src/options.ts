@@ -272,6 +272,12 @@ export const fileOptions = jobOptions.extend({
     .describe('Called with the stage and how far it is'),
 });
 
+/** Options of loading a model for one file, and of that file. */
+export const separateFileOptions = loadOptions.omit({ warmUp: true }).extend({
+  ...fileOptions.shape,
+  model: text.optional().describe('Model, the best installed if not given'),
+});
+
 export const decodeFileOptions = z.strictObject({
   sampleRate: integer(1000, 384_000)
     .optional()

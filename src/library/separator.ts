@@ -10,6 +10,7 @@ import {
   loadOptions,
   outputOptions,
   resolveOptions,
+  separateFileOptions,
   separateOptions,
   type LoadOptions,
 } from '../options.js';
@@ -115,20 +116,16 @@ export function separateFile<S extends string>(
 export function separateFile(file: string, options?: SeparateFileOptions): Promise<FileSeparation>;
 export async function separateFile(
   file: string,
-  { model, ...options }: SeparateFileOptions = {},
+  options: SeparateFileOptions = {},
 ): Promise<FileSeparation> {
-  const names = new Set(Object.keys(loadOptions.shape));
-  const entries = Object.entries(options);
-  const load = Object.fromEntries(entries.filter(([name]) => names.has(name)));
-  const rest = Object.fromEntries(
-    entries.filter(([name]) => name === 'signal' || !names.has(name)),
-  ) as FileOptions;
   // Before the model is loaded, which takes seconds.
-  resolveOptions(fileOptions, rest);
+  const { model } = resolveOptions(separateFileOptions, options);
+  const given = ({ shape }: typeof loadOptions | typeof fileOptions) =>
+    Object.fromEntries(Object.entries(options).filter(([name]) => Object.hasOwn(shape, name)));
   // The song's own first segment makes the checks of a warm-up.
-  const separator = await Separator.load(model, { ...load, warmUp: false });
+  const separator = await Separator.load(model, { ...given(loadOptions), warmUp: false });
   try {
-    return await separator.separateFile(file, rest);
+    return await separator.separateFile(file, given(fileOptions));
   } finally {
     await separator.dispose();
   }

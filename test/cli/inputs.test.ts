@@ -105,6 +105,9 @@ describe('oxboard separate', () => {
     const command = await oxboard(['song.mp3']);
     assert.equal(command.status, 2);
     assert.match(command.stderr, /^To separate it: oxboard separate song.mp3$/m);
+    const link = await oxboard(['https://youtu.be/x']);
+    assert.equal(link.status, 2);
+    assert.match(link.stderr, /^Download it first/m);
     const dash = await oxboard(['separate', '-dash.mp3']);
     assert.equal(dash.status, 2);
     assert.match(dash.stderr, /: oxboard separate -- -dash.mp3$/m);

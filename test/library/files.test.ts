@@ -134,6 +134,14 @@ describe('files of the library', () => {
   it('are refused by name before a model is loaded', async () => {
     const wrong = { model: 'missing', modelsDir, formt: 'mp3' } as object;
     await assert.rejects(separateFile(song, wrong), { code: 'INVALID_OPTION', message: /format/ });
+    await assert.rejects(separateFile(song, { thread: 1 } as object), {
+      code: 'INVALID_OPTION',
+      message: 'Misspelled option "thread" should be "threads"',
+    });
+    await assert.rejects(separateFile(song, { colour: 1 } as object), {
+      code: 'INVALID_OPTION',
+      message: /Known options: .*threads.*format.*model/,
+    });
     await assert.rejects(
       separateFile(song, { model: 'missing', modelsDir }),
       hasCode('MODEL_NOT_FOUND'),

@@ -2,8 +2,8 @@
  * A collector of traces: an HTTP server that takes what OTLP exporters send.
  */
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
+import { listen } from './listen.js';
 
 interface Context {
   after: (hook: () => unknown) => void;
@@ -56,12 +56,7 @@ export async function startCollector(context: Context): Promise<Collector> {
       response.writeHead(collector.status, { 'Content-Type': type }).end(answer);
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  context.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  collector.url = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
+  collector.url = `http://${await listen(context, server)}`;
   return collector;
 }
 

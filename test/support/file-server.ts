@@ -3,7 +3,7 @@
  */
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { listen } from './listen.js';
 
 interface Context {
   after: (hook: () => unknown) => void;
@@ -41,13 +41,7 @@ export async function serveFiles(
     if (fault?.(request, response, server)) return;
     honest(request, response, server);
   });
-  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
-  context.after(() => {
-    http.closeAllConnections();
-    http.close();
-  });
-  const { port } = http.address() as AddressInfo;
-  const url = new URL(`http://127.0.0.1:${String(port)}/`);
+  const url = new URL(`http://${await listen(context, http)}/`);
   const server: FileServer = { url, files, requests: [], faults, without: new Set() };
   return server;
 }

@@ -1,10 +1,9 @@
 /**
  * A site with media, for yt-dlp; and the processes that were started for a download.
  */
-import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { listen } from './listen.js';
 
 export interface MediaSite {
   /** Host and port, as YOUTUBE_ALLOWED_HOSTS has it. */
@@ -26,14 +25,7 @@ export async function startMediaSite(
     if (page) page(request, response);
     else response.writeHead(404).end('nothing here');
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  context.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
-  const host = `127.0.0.1:${String(port)}`;
+  const host = await listen(context, server);
   const site: MediaSite = { host, url: (path) => `http://${host}${path}`, asked: [], pages };
   return site;
 }

@@ -2,10 +2,9 @@
  * A reverse proxy in front of a service: it gives the service a path below which clients find it, and can
  * stop passing on what the service sends without closing any connection.
  */
-import { once } from 'node:events';
 import { createServer, request, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { listen } from './listen.js';
 
 export interface ReverseProxy {
   /** Of the service as clients see it, with the path. */
@@ -73,15 +72,9 @@ export async function startReverseProxy(
     outgoing.on('error', () => client.destroy());
     outgoing.end();
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  context.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
+  const host = await listen(context, server);
   const proxy: ReverseProxy = {
-    url: `http://127.0.0.1:${String(port)}${path}`,
+    url: `http://${host}${path}`,
     silent: false,
     requests: [],
   };

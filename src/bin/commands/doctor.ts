@@ -9,6 +9,7 @@ import { checkService } from '../doctor/service.js';
 import { tryNative } from '../doctor/trial.js';
 import { checkYtDlp } from '../doctor/yt-dlp.js';
 import { say } from '../report.js';
+import { wrap } from '../table.js';
 
 interface Flags {
   modelsDir?: string;
@@ -16,7 +17,10 @@ interface Flags {
   json?: boolean;
 }
 
-const NAME_WIDTH = 14;
+/** As long as the name of the embedded model. */
+const NAME_WIDTH = 18;
+const STATUS_WIDTH = 7;
+const GAP = '  ';
 
 export function doctorCommand(): Command {
   return new Command('doctor')
@@ -26,8 +30,8 @@ export function doctorCommand(): Command {
     .option('--json', 'print one JSON object on stdout')
     .addHelpText(
       'after',
-      '\nThe exit status is 1 when something that separating needs does not work. What says "note"' +
-        ' can be missing.\n',
+      '\nThe exit status is 1 when something that separating needs does not work. What\n' +
+        'says "note" can be missing.\n',
     )
     .action(async (flags: Flags) => {
       const checks: Check[] = [];
@@ -66,9 +70,15 @@ async function* examine(flags: Flags): AsyncGenerator<Check, void, undefined> {
   }
 }
 
-/** Many an error names the command that mends it already. */
+/** In columns on a terminal, else one line. Many an error names the command that mends it already. */
 function line({ name, status, text, mend }: Check): string {
   const mending = mend !== undefined && !text.includes(mend) ? ` -> ${mend}` : '';
   const message = `${text}${mending}`.replaceAll(/\s*\n\s*/g, ' ');
-  return `${status.padEnd(7)}  ${name.padEnd(NAME_WIDTH)}  ${message}`;
+  const head = `${status.padEnd(STATUS_WIDTH)}${GAP}${name.padEnd(NAME_WIDTH)}${GAP}`;
+  if (!process.stdout.isTTY) return `${head}${message}`;
+  const indent = STATUS_WIDTH + NAME_WIDTH + 2 * GAP.length;
+  const lines = wrap(message, process.stdout.columns - indent);
+  // A longer name has a line of its own.
+  const first = head.length > indent ? `${head.trimEnd()}\n${' '.repeat(indent)}` : head;
+  return first + lines.join(`\n${' '.repeat(indent)}`);
 }

@@ -82,8 +82,8 @@ export function modelsCommand(): Command {
     )
     .addHelpText(
       'after',
-      '\nNAME is a bag (NAME.yaml) or a signature. The first run makes a Python environment with' +
-        ' torch and demucs.\n\nExample:\n  $ oxboard models export htdemucs --repo ~/demucs-files\n',
+      '\nNAME is a bag (NAME.yaml) or a signature. The first run makes a Python\n' +
+        'environment with torch and demucs.\n\nExample:\n  $ oxboard models export htdemucs --repo ~/demucs-files\n',
     )
     .action(async (name: string, flags: Flags & { repo: string }) => {
       await exportModel(name, flags.repo, installFolder(library(flags)));

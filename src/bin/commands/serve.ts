@@ -4,9 +4,15 @@
 import { Command } from 'commander';
 import { OxboardError } from '../../errors.js';
 
-const ENVIRONMENT = `
-Settings are environment variables, also from a file .env in the working directory; .env.example of
-the package tells each. Without any, it listens on port 8000 and keeps its data in ./data.
+const SETTINGS = `
+Settings are environment variables, also from a file .env in the working
+directory; .env.example of the package tells each.`;
+const ENVIRONMENT = `${SETTINGS} Without any, it listens
+on port 8000 and keeps its data in ./data.
+`;
+const WORKER_ENVIRONMENT = `${SETTINGS} A worker needs
+REDIS_URL, and the STORAGE_URL (or DATA_DIR) of the API; it takes jobs from
+there and listens on no port but METRICS_PORT, where that is set.
 `;
 
 /** Processes of more than a few dozen only wait for each other. */
@@ -31,7 +37,8 @@ export function serveCommand(): Command {
 Examples:
   $ oxboard serve
   $ PORT=8080 DEMUCS_DEFAULT_MODEL=htdemucs oxboard serve
-  $ REDIS_URL=redis://localhost:6379 oxboard serve      with a Redis that is there
+  $ REDIS_URL=redis://localhost:6379 oxboard serve
+      with a Redis that is there
 `,
     )
     .action(async (flags: { processes: number }) => {
@@ -63,11 +70,11 @@ export function workerCommand(): Command {
     .description('run a worker alone, beside an API elsewhere; one for each device')
     .addHelpText(
       'after',
-      `${ENVIRONMENT}
+      `${WORKER_ENVIRONMENT}
 Examples:
   $ REDIS_URL=redis://queue:6379 STORAGE_URL=file:///mnt/shared oxboard worker
   $ REDIS_URL=redis://queue:6379 STORAGE_URL=s3://bucket/prefix oxboard worker
-  $ REDIS_URL=redis://queue:6379 DEMUCS_DEVICE=cuda:1 METRICS_PORT=9091 oxboard worker
+  $ REDIS_URL=redis://queue:6379 DEMUCS_DEVICE=cuda:1 oxboard worker
 `,
     )
     .action(async () => {
