@@ -23,13 +23,12 @@ ARG YT_DLP_VERSION=2026.10.26
 RUN python3 -m venv /opt/yt-dlp \
     && /opt/yt-dlp/bin/pip install --no-cache-dir "yt-dlp[default,deno]==${YT_DLP_VERSION}"
 WORKDIR /app
-COPY package.json package-lock.json .npmrc ./
+COPY package.json package-lock.json .npmrc tsconfig.json tsconfig.build.json ./
 RUN npm ci
 COPY CMakeLists.txt ./
 COPY native native
 COPY scripts scripts
 RUN npm run build:native
-COPY tsconfig.json tsconfig.build.json ./
 COPY src src
 RUN npm run build && node scripts/prune.mjs
 # Of libtorch only what is loaded.

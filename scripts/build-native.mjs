@@ -2,7 +2,8 @@ import { parseArgs } from 'node:util';
 import { ensureLibtorch } from './setup/libtorch.mjs';
 import { withLock } from './setup/lock.mjs';
 import { buildNative } from './setup/native.mjs';
-import { ensurePackages, isClone } from './setup/packages.mjs';
+import { isClone } from './setup/files.mjs';
+import { ensurePackages } from './setup/packages.mjs';
 import { createReport, main, SetupError } from './setup/report.mjs';
 import { ensureTools } from './setup/tools.mjs';
 
@@ -26,7 +27,7 @@ await main(async () => {
   const { cuda, debug, out } = options();
   const report = createReport();
   await withLock(report, async () => {
-    if (isClone()) await report.step('npm packages', ensurePackages);
+    if (isClone) await report.step('npm packages', ensurePackages);
     await report.step('system tools', ensureTools);
     const libtorch = await report.step('libtorch', (step) => ensureLibtorch(step, { cuda }));
     await report.step('native build', (step) => buildNative(step, libtorch, { out, debug }));

@@ -8,20 +8,19 @@ import { rmSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { argv } from 'node:process';
 import { pathToFileURL } from 'node:url';
-import { fingerprint, readStamp, root, writeStamp } from './setup/files.mjs';
+import { fingerprint, isClone, readStamp, root, workDir, writeStamp } from './setup/files.mjs';
 import { withLock } from './setup/lock.mjs';
 import { checkPlatform } from './setup/platform.mjs';
 import { pinned, pipAttempts } from './setup/libtorch.mjs';
-import { isClone } from './setup/packages.mjs';
 import { SetupError, createReport, main } from './setup/report.mjs';
 import { attempt, has, outputOf } from './setup/run.mjs';
 import { ensure } from './setup/tools.mjs';
 
-const folder = join(root, '.venv');
+const folder = join(workDir, '.venv');
 const python = join(folder, 'bin', 'python');
 const stampFile = join(folder, '.oxboard-stamp.json');
 // An installed package only exports models; a clone trains, measures and tests as well.
-const requirements = ['requirements.txt', ...(isClone() ? ['requirements-dev.txt'] : [])].map(
+const requirements = ['requirements.txt', ...(isClone ? ['requirements-dev.txt'] : [])].map(
   (name) => join('scripts', name),
 );
 

@@ -3,8 +3,11 @@
  */
 import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isErrorCode, OxboardError } from './errors.js';
+import { cacheFolder } from './lib/cache-folder.js';
+import { findPrebuilt } from './lib/prebuilt.js';
 
 /** An archive as the core needs it: plain, complete and checked. */
 export interface NativeModelDescription {
@@ -154,36 +157,60 @@ export interface NativeBinding {
   Session: new (model: NativeModel, plan: NativePlan) => NativeSession;
 }
 
-// cmake-js builds into build/, node-gyp (through binding.gyp) into build-gyp/.
-const PLACES = ['build', 'build-gyp'].map((folder) =>
-  fileURLToPath(new URL(`../${folder}/Release/oxboard.node`, import.meta.url)),
-);
+/**
+ * Builds for this machine: in a clone or an image beside the sources, else in the cache. cmake-js
+ * builds into build/, node-gyp (through binding.gyp) into build-gyp/.
+ */
+function localBuilds(): string[] {
+  return [fileURLToPath(new URL('..', import.meta.url)), cacheFolder()]
+    .flatMap((place) => ['build', 'build-gyp'].map((name) => join(place, name)))
+    .map((folder) => join(folder, 'Release', 'oxboard.node'))
+    .filter((file) => existsSync(file));
+}
 
 let binding: NativeBinding | undefined;
 
 /**
- * Loads the addon, once.
+ * Loads the addon, once: a build for this machine, else the prebuilt one.
  *
- * @throws OxboardError NATIVE_MISSING when it is not built, NATIVE_UNLOADABLE when it does not load,
- * OUT_OF_MEMORY when libtorch does not fit.
+ * @throws OxboardError NATIVE_MISSING when there is none, NATIVE_UNLOADABLE with every reason when none
+ * loads, OUT_OF_MEMORY when libtorch does not fit.
  */
 export function loadNative(): NativeBinding {
   if (binding) return binding;
-  const file = PLACES.find((place) => existsSync(place));
-  if (!file) {
+  const prebuilt = findPrebuilt();
+  const reasons: string[] = [];
+  let cause: unknown;
+  const files = localBuilds();
+  if (prebuilt) {
+    if ('file' in prebuilt) files.push(prebuilt.file);
+    else reasons.push(prebuilt.reason);
+  }
+  for (const file of files) {
+    const flaw = flawOf(file);
+    if (flaw) {
+      reasons.push(`${flaw} (${file})`);
+      continue;
+    }
+    try {
+      binding = createRequire(import.meta.url)(file) as NativeBinding;
+      return binding;
+    } catch (error) {
+      cause = error;
+      reasons.push(explain(error));
+    }
+  }
+  if (reasons.length === 0) {
     throw new OxboardError(
       'NATIVE_MISSING',
       'The native addon is not built. Build it with: npx oxboard setup',
     );
   }
-  const flaw = flawOf(file);
-  if (flaw) throw unloadable(flaw, file);
-  try {
-    binding = createRequire(import.meta.url)(file) as NativeBinding;
-  } catch (cause) {
-    throw explain(cause);
-  }
-  return binding;
+  throw new OxboardError(
+    'NATIVE_UNLOADABLE',
+    `The native addon does not load: ${reasons.join('; ')}. Build it anew with: npx oxboard setup`,
+    { cause },
+  );
 }
 
 const ELF_HEADER_BYTES = 64;
@@ -224,7 +251,7 @@ function flawOf(file: string): string | undefined {
 
 /** What the dynamic linker says, and what it means. */
 const CAUSES: readonly [RegExp, string][] = [
-  [/GLIBC|CXXABI/, 'it is built on a system with newer libraries than this one has'],
+  [/GLIBC|CXXABI/, 'it needs a system with newer libraries than this one has'],
   [
     /lib(torch|c10|gomp|omp)\S*: (cannot open|no such)|Library not loaded/i,
     'libtorch was moved or removed since it was built',
@@ -239,24 +266,16 @@ const CAUSES: readonly [RegExp, string][] = [
   [/failed to map segment/, 'its file system forbids to run programs (noexec)'],
 ];
 
-function explain(cause: unknown): OxboardError {
+/** @throws OxboardError OUT_OF_MEMORY */
+function explain(cause: unknown): string {
   const said = cause instanceof Error ? cause.message : String(cause);
   const reason = said.split(/\s*\n\s*/).join(' ');
   if (/allocate memory|failed to map segment/.test(reason) && addressSpaceIsLimited()) {
     const message = `Not enough memory to load libtorch. ${MORE_MEMORY} (the system says: ${reason})`;
-    return new OxboardError('OUT_OF_MEMORY', message, { cause });
+    throw new OxboardError('OUT_OF_MEMORY', message, { cause });
   }
   const known = CAUSES.find(([pattern]) => pattern.test(reason))?.[1];
-  return known ? unloadable(known, reason, cause) : unloadable(reason, undefined, cause);
-}
-
-function unloadable(why: string, detail?: string, cause?: unknown): OxboardError {
-  return new OxboardError(
-    'NATIVE_UNLOADABLE',
-    `The native addon does not load: ${why}. Build it anew with: npx oxboard setup` +
-      (detail ? ` (${detail})` : ''),
-    { cause },
-  );
+  return known ? `${known} (${reason})` : reason;
 }
 
 const MORE_MEMORY =

@@ -14,7 +14,15 @@ import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
-export const stateDir = join(root, '.oxboard');
+
+/** An installed package has its dependencies and its dist, and no sources to build them from. */
+export const isClone = isFile(join(root, 'tsconfig.build.json'));
+
+/** Where things are fetched to and built: beside the sources, or in the cache of an installed package. */
+export const workDir = isClone
+  ? root
+  : (await import('../../dist/lib/cache-folder.js')).cacheFolder();
+export const stateDir = join(workDir, '.oxboard');
 
 export function readJson(path) {
   return JSON.parse(readFileSync(path, 'utf8'));

@@ -1,7 +1,9 @@
 import { ensureLibtorch } from './libtorch.mjs';
 import { withLock } from './lock.mjs';
 import { buildNative } from './native.mjs';
-import { ensurePackages, isClone } from './packages.mjs';
+import { isClone } from './files.mjs';
+import { ensurePackages } from './packages.mjs';
+import { prebuiltAddon } from './prebuilt.mjs';
 import { buildPage } from './page.mjs';
 import { checkPlatform } from './platform.mjs';
 import { ensurePromtool } from './promtool.mjs';
@@ -20,15 +22,21 @@ export async function setup({ cuda = false, log, testTools = [], promtool = fals
   const warning = checkPlatform();
   const report = createReport(log);
   if (warning) report.line(`warning: ${warning}`);
-  const clone = isClone();
 
   const work = async () => {
-    if (clone) await report.step('npm packages', ensurePackages);
+    const prebuilt = !isClone && !cuda && (await prebuiltAddon(report));
+    if (prebuilt) {
+      const tools = (step) => ensureTools(step, { build: false });
+      await report.step('system tools', tools);
+      report.line(`native build  ok: prebuilt, ${prebuilt}`);
+      return { binary: prebuilt };
+    }
+    if (isClone) await report.step('npm packages', ensurePackages);
     await report.step('system tools', (step) => ensureTools(step, { also: testTools }));
     if (promtool) await report.step('promtool', ensurePromtool);
     const libtorch = await report.step('libtorch', (step) => ensureLibtorch(step, { cuda }));
     const binary = await report.step('native build', (step) => buildNative(step, libtorch));
-    if (clone) {
+    if (isClone) {
       await report.step('TypeScript', buildTypeScript);
       await report.step('page', buildPage);
     }

@@ -21,6 +21,7 @@ import {
   packageJson,
   root,
   sha256OfFile,
+  workDir,
 } from './files.mjs';
 import { SetupError } from './report.mjs';
 import { ensurePip } from './tools.mjs';
@@ -28,7 +29,7 @@ import { checkWheel, pipDownload, UNREACHABLE, unpack } from './wheel.mjs';
 
 export const pinned = packageJson.libtorch.version;
 
-const home = join(root, '.libtorch');
+const home = join(workDir, '.libtorch');
 const suffix = process.platform === 'darwin' ? 'dylib' : 'so';
 
 const CONNECT_TIMEOUT = 8_000;
@@ -73,7 +74,8 @@ function fromEnvironment() {
 
 function fromEarlierRun() {
   // The CUDA build is there because somebody asked for it, and runs on CPUs as well.
-  return [join(home, 'cuda/torch'), join(home, 'torch'), join(home, 'libtorch')]
+  return [home, join(root, '.libtorch')]
+    .flatMap((place) => ['cuda/torch', 'torch', 'libtorch'].map((name) => join(place, name)))
     .map(inspect)
     .find((found) => found && releaseOf(found.version) === pinned);
 }

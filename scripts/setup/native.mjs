@@ -4,11 +4,13 @@ import { availableParallelism, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import {
   fingerprint,
+  isClone,
   isFile,
   readJson,
   readStamp,
   root,
   sha256OfFile,
+  workDir,
   writeStamp,
 } from './files.mjs';
 import { outputOf, mustRun } from './run.mjs';
@@ -43,7 +45,7 @@ function fingerprints(libtorch, type) {
 
 /** The addon through cmake-js, in <out>/Release/oxboard.node. */
 export async function buildNative(step, libtorch, { out = 'build', debug = false } = {}) {
-  const folder = resolve(root, out);
+  const folder = resolve(workDir, out);
   const stampFile = join(folder, '.oxboard-stamp.json');
   const binary = join(folder, 'Release/oxboard.node');
   const type = debug ? 'RelWithDebInfo' : 'Release';
@@ -84,9 +86,9 @@ export async function buildNative(step, libtorch, { out = 'build', debug = false
     {
       onLine: progress.onLine,
       failure: 'The native build failed',
-      mend: `Mend what the compiler names, then run: npm run build:native (to start anew: rm -r ${out})`,
+      mend: `Mend what the compiler names, then run: npm run build:native (to start anew: rm -r ${folder})`,
     },
   );
   writeStamp(stampFile, { configure, sources, binary: await sha256OfFile(binary) });
-  return { text: `ok: ${out}/Release/oxboard.node`, value: binary };
+  return { text: `ok: ${isClone ? join(out, 'Release/oxboard.node') : binary}`, value: binary };
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { isFile, isFolder, readJson, readStamp, root } from './files.mjs';
+import { isFolder, readJson, readStamp, root } from './files.mjs';
 import { mustRun } from './run.mjs';
 
 /** npm's own record of what it installed is compared: `npm install` and `npm ci` serve alike. */
@@ -13,9 +13,6 @@ function upToDate() {
     ) && Object.keys(installed).every((path) => locked[path])
   );
 }
-
-/** An installed package has its dependencies and its dist, and no sources to build from. */
-export const isClone = () => isFile(join(root, 'tsconfig.build.json'));
 
 export async function ensurePackages(step) {
   if (upToDate()) return { text: 'ok (already done)' };

@@ -13,6 +13,9 @@ const compiler = () => has('c++') || has('g++') || has('clang++');
 const tools = [
   { name: 'ffmpeg', there: () => has('ffmpeg', '-version') && has('ffprobe', '-version') },
   { name: 'redis-server', brew: 'redis', there: () => has('redis-server') },
+];
+/** To build the addon. */
+const buildTools = [
   { name: 'cmake', there: () => has('cmake') },
   { name: 'g++', brew: 'gcc', there: compiler },
   { name: 'make', there: () => has('make') || has('ninja') },
@@ -100,10 +103,13 @@ export async function ensure(wanted, step) {
   return names;
 }
 
-/** @param also names of test tools that are needed as well. */
-export async function ensureTools(step, { also = [] } = {}) {
+/**
+ * @param also names of test tools that are needed as well.
+ * @param build whether the addon is to be built.
+ */
+export async function ensureTools(step, { also = [], build = true } = {}) {
   const wanted = testTools.filter(({ name }) => also.includes(name));
-  const installed = await ensure([...tools, ...wanted], step);
+  const installed = await ensure([...tools, ...(build ? buildTools : []), ...wanted], step);
   return { text: installed.length ? `ok: installed ${installed.join(', ')}` : 'ok (already done)' };
 }
 

@@ -26,6 +26,8 @@ export function pack(folder: string): Packed {
 
 export interface InstalledProject {
   project: string;
+  /** Installs the package into the project, again. */
+  install: () => Promise<void>;
   /** node_modules/oxboard-demucs in the project. */
   installed: string;
   /** Runs the installed command. */
@@ -36,9 +38,11 @@ export interface InstalledProject {
   node: (source: string) => Promise<Outcome>;
 }
 
-export async function installPacked(context: {
-  after: (hook: () => void) => void;
-}): Promise<InstalledProject> {
+/** @param own environment variables of every command. */
+export async function installPacked(
+  context: { after: (hook: () => void) => void },
+  own: Record<string, string> = {},
+): Promise<InstalledProject> {
   const folder = temporaryFolder(context);
   const project = path.join(folder, 'project');
   mkdirSync(project);
@@ -47,20 +51,26 @@ export async function installPacked(context: {
   const env = {
     LIBTORCH: process.env.LIBTORCH ?? path.join(root, '.libtorch', 'torch'),
     npm_config_ignore_scripts: 'true',
+    // Nothing that an earlier set-up has built for this version.
+    XDG_CACHE_HOME: path.join(folder, 'cache'),
+    ...own,
   };
   const tarball = path.join(folder, pack(folder).filename);
   const options = { cwd: project, env };
-  const done = await run('npm', ['install', '--no-audit', '--no-fund', tarball], options);
-  assert.equal(done.status, 0, done.stderr);
+  const install = async () => {
+    const done = await run('npm', ['install', '--no-audit', '--no-fund', tarball], options);
+    assert.equal(done.status, 0, done.stderr);
+  };
+  await install();
   cpSync(path.join(root, 'examples', 'consumers'), path.join(project, 'consumers'), {
     recursive: true,
   });
   return {
     project,
+    install,
     installed: path.join(project, 'node_modules', 'oxboard-demucs'),
     oxboard: (...args) => run('npx', ['--no', 'oxboard', ...args], options),
-    consumer: () => run(process.execPath, ['consumers/esm.mjs'], { cwd: project }),
-    node: (source) =>
-      run(process.execPath, ['--input-type=module', '--eval', source], { cwd: project }),
+    consumer: () => run(process.execPath, ['consumers/esm.mjs'], options),
+    node: (source) => run(process.execPath, ['--input-type=module', '--eval', source], options),
   };
 }
