@@ -238,6 +238,10 @@ export const ERROR_CODES = {
 
   REDIS_MISSING: { exitStatus: 1, meaning: 'redis-server is not installed' },
   DATA_DIR_IN_USE: { exitStatus: 1, meaning: 'Another service keeps its data in DATA_DIR' },
+  SERVICE_CALL_FAILED: {
+    exitStatus: 1,
+    meaning: 'A running service did not do what the command line asked it for',
+  },
   PORT_TAKEN: { exitStatus: 1, meaning: 'Another program listens on the port' },
 } as const satisfies Record<string, { exitStatus: number; httpStatus?: number; meaning: string }>;
 

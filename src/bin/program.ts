@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import { isMediaName } from '../lib/file-names.js';
 import { packageVersion } from '../lib/package-version.js';
 import { doctorCommand } from './commands/doctor.js';
+import { jobsCommand, workersCommand } from './commands/jobs.js';
 import { modelsCommand } from './commands/models.js';
 import { separateCommand } from './commands/separate.js';
 import { apiCommand, serveCommand, workerCommand } from './commands/serve.js';
@@ -35,6 +36,8 @@ export function program(): Command {
     .addCommand(serveCommand())
     .addCommand(apiCommand())
     .addCommand(workerCommand())
+    .addCommand(jobsCommand())
+    .addCommand(workersCommand())
     .addCommand(doctorCommand());
   configure(oxboard);
   return oxboard;

@@ -9,11 +9,19 @@ import type { ModelListDocument } from '../http/routes/models.js';
 import type { AcceptedDocument } from '../http/routes/stemify.js';
 import { camelCase, snakeName, type CamelCase } from './camel-case.js';
 import { readPeaks, type Peaks } from './peaks.js';
-import { checked, isTransient, ServiceError, unreachable } from './service-error.js';
+import { apiUrl, ask, bearer, read, send, type CallOptions, type Request } from './request.js';
+import { checked, isTransient, ServiceError } from './service-error.js';
 import { Silence } from './silence.js';
 import { upload, type UploadProgress } from './upload.js';
 
-export { ServiceError, type Peaks, type UploadProgress };
+export {
+  OxboardAdmin,
+  type AdminJob,
+  type AdminOptions,
+  type Queue,
+  type WorkerList,
+} from './admin.js';
+export { ServiceError, type CallOptions, type Peaks, type UploadProgress };
 
 type WithId<T extends { jobId: string }> = Omit<T, 'jobId'> & { id: string };
 
@@ -44,11 +52,6 @@ export interface ClientOptions {
   apiKey?: string | undefined;
 }
 
-export interface CallOptions {
-  /** Ends the call, which then rejects with `signal.reason`. */
-  signal?: AbortSignal | undefined;
-}
-
 export interface SubmitOptions extends CallOptions {
   /** Makes it safe to send the same song again after an error: it gives the same job. */
   idempotencyKey?: string | undefined;
@@ -57,11 +60,6 @@ export interface SubmitOptions extends CallOptions {
 
 export interface SeparateCallOptions extends SubmitOptions {
   onProgress?: ((update: JobUpdate) => void) | undefined;
-}
-
-interface Request extends CallOptions {
-  method?: string;
-  headers?: Record<string, string>;
 }
 
 export interface EventOptions extends CallOptions {
@@ -77,20 +75,14 @@ const MAX_TRIES = 30;
 const SILENCE_MS = 30_000;
 /** A sign of life may be late by as much as the interval between two. */
 const INTERVALS_OF_SILENCE = 2;
-/** Longest time for any other answer. */
-const ANSWER_MS = 60_000;
-
 export class OxboardClient {
   readonly #api: URL;
   readonly #headers: Record<string, string>;
 
   /** @throws TypeError for a `baseUrl` that is no URL. */
   constructor({ baseUrl, apiKey }: ClientOptions) {
-    const { location } = globalThis as { location?: { href: string } };
-    const base = new URL(baseUrl, location?.href);
-    if (!base.pathname.endsWith('/')) base.pathname += '/';
-    this.#api = new URL('api/v1/', base);
-    this.#headers = apiKey === undefined ? {} : { Authorization: `Bearer ${apiKey}` };
+    this.#api = apiUrl(baseUrl);
+    this.#headers = bearer(apiKey);
   }
 
   /**
@@ -285,30 +277,16 @@ export class OxboardClient {
     return this.#call(new URL(path, this.#api), options, (response) => read<T>(response));
   }
 
-  /** Asks and takes the whole answer. @throws ServiceError; `signal.reason` when aborted. */
-  async #call<T>(
-    url: URL,
-    { signal, ...request }: Request,
-    take: (response: Response) => Promise<T>,
-  ): Promise<T> {
-    const signals = [AbortSignal.timeout(ANSWER_MS), ...(signal ? [signal] : [])];
-    try {
-      return await take(await this.#fetch(url, { ...request, signal: AbortSignal.any(signals) }));
-    } catch (error) {
-      if (error instanceof ServiceError) throw error;
-      throw unreachable(error, url, signal);
-    }
+  #call<T>(url: URL, request: Request, take: (response: Response) => Promise<T>): Promise<T> {
+    return ask(url, this.#withKey(request), take);
   }
 
-  /** @throws ServiceError; `signal.reason` when aborted before the headers came. */
-  async #fetch(url: URL, { method = 'GET', headers = {}, signal }: Request): Promise<Response> {
-    const all = { ...this.#headers, ...headers };
-    const response = await fetch(url, { method, headers: all, ...(signal && { signal }) }).catch(
-      (error: unknown) => {
-        throw unreachable(error, url, signal);
-      },
-    );
-    return checked(response);
+  #fetch(url: URL, request: Request): Promise<Response> {
+    return send(url, this.#withKey(request));
+  }
+
+  #withKey({ headers, ...request }: Request): Request {
+    return { ...request, headers: { ...this.#headers, ...headers } };
   }
 }
 
@@ -322,15 +300,6 @@ const withId = <T extends { jobId: string }>({ jobId, ...rest }: T): WithId<T> =
   ...rest,
   id: jobId,
 });
-
-/** @throws ServiceError ANSWER_INVALID */
-async function read<T>(response: Response): Promise<CamelCase<T>> {
-  const document = (await response.json().catch((cause: unknown) => {
-    if (!(cause instanceof SyntaxError)) throw cause;
-    throw new ServiceError('ANSWER_INVALID', 'The answer is not JSON', { cause });
-  })) as T;
-  return camelCase(document);
-}
 
 /** What comes on a stream of events besides messages. */
 interface StreamListener {

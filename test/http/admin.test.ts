@@ -5,7 +5,7 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { adminJob } from '../../src/http/admin-job.js';
 import { adminJobList, queueDocument, workersDocument } from '../../src/http/routes/admin.js';
 import { jobDocument } from '../../src/http/job-document.js';
-import { startApi, submit, takeJob, type TestApi } from '../support/api.js';
+import { ANNOUNCEMENT, startApi, submit, takeJob, type TestApi } from '../support/api.js';
 import { assertProblem, call } from '../support/contract.js';
 import { ALICE, as, bearer, BOB } from '../support/tenants.js';
 
@@ -53,6 +53,7 @@ void describe('the operator', () => {
     assert.deepEqual([...page.jobs, ...rest.jobs], jobs);
 
     const claim = await takeJob(api);
+    await api.workers.announce(ANNOUNCEMENT);
     const { workers } = (await ask('/workers')).as(workersDocument);
     assert.deepEqual(
       workers.map(({ id, jobs: running }) => ({ id, jobs: running.map(({ job_id }) => job_id) })),

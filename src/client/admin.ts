@@ -1,0 +1,83 @@
+/**
+ * A client of the operator's API: the jobs of all clients, and the workers.
+ */
+import type { AdminJob as AdminJobDocument } from '../http/admin-job.js';
+import type { AdminJobListDocument, QueueDocument, WorkersDocument } from '../http/routes/admin.js';
+import type { CamelCase } from './camel-case.js';
+import { apiUrl, ask, bearer, read, type CallOptions } from './request.js';
+
+export type AdminJob = CamelCase<AdminJobDocument>;
+export type Queue = CamelCase<QueueDocument>;
+export type WorkerList = CamelCase<WorkersDocument>;
+
+export interface AdminOptions {
+  /** As of OxboardClient. */
+  baseUrl: string;
+  /** ADMIN_KEY of the service. */
+  adminKey: string;
+}
+
+/** Every call throws ServiceError ADMIN_KEY_INVALID, and PATH_NOT_FOUND where there is no ADMIN_KEY. */
+export class OxboardAdmin {
+  readonly #api: URL;
+  readonly #headers: Record<string, string>;
+
+  /** @throws TypeError for a `baseUrl` that is no URL. */
+  constructor({ baseUrl, adminKey }: AdminOptions) {
+    this.#api = apiUrl(baseUrl);
+    this.#headers = bearer(adminKey);
+  }
+
+  queue(options?: CallOptions): Promise<Queue> {
+    return this.#ask<QueueDocument>('GET', 'queue', options);
+  }
+
+  workers(options?: CallOptions): Promise<WorkerList> {
+    return this.#ask<WorkersDocument>('GET', 'workers', options);
+  }
+
+  /** The newest jobs first; `nextCursor` is the `cursor` of the next page. */
+  jobs({
+    signal,
+    ...query
+  }: CallOptions & {
+    status?: AdminJob['status'];
+    limit?: number;
+    cursor?: string;
+  } = {}): Promise<CamelCase<AdminJobListDocument>> {
+    const search = new URLSearchParams();
+    for (const [name, value] of Object.entries(query)) search.set(name, String(value));
+    return this.#ask<AdminJobListDocument>('GET', `jobs?${search.toString()}`, { signal });
+  }
+
+  /** @throws ServiceError JOB_NOT_FOUND */
+  job(id: string, options?: CallOptions): Promise<AdminJob> {
+    return this.#ask<AdminJobDocument>('GET', jobPath(id), options);
+  }
+
+  /** @throws ServiceError JOB_NOT_FOUND, JOB_ENDED */
+  cancel(id: string, options?: CallOptions): Promise<AdminJob> {
+    return this.#ask<AdminJobDocument>('POST', `${jobPath(id)}/cancel`, options);
+  }
+
+  /** Tries a failed job again. @throws ServiceError JOB_NOT_FOUND, JOB_NOT_FAILED */
+  retry(id: string, options?: CallOptions): Promise<AdminJob> {
+    return this.#ask<AdminJobDocument>('POST', `${jobPath(id)}/retry`, options);
+  }
+
+  /** Workers take no more jobs. */
+  pause(options?: CallOptions): Promise<Queue> {
+    return this.#ask<QueueDocument>('POST', 'pause', options);
+  }
+
+  resume(options?: CallOptions): Promise<Queue> {
+    return this.#ask<QueueDocument>('POST', 'resume', options);
+  }
+
+  #ask<T>(method: string, path: string, { signal }: CallOptions = {}): Promise<CamelCase<T>> {
+    const url = new URL(`admin/${path}`, this.#api);
+    return ask(url, { method, headers: this.#headers, signal }, (response) => read<T>(response));
+  }
+}
+
+const jobPath = (id: string): string => `jobs/${encodeURIComponent(id)}`;
