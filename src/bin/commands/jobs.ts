@@ -18,8 +18,8 @@ interface Flags {
 type Job = JobInList | AdminJob;
 
 const KEYS_HELP = `
-OXBOARD_ADMIN_KEY is the service's ADMIN_KEY: with it, these are the jobs of all clients.
-OXBOARD_API_KEY is one of its API_KEYS: with it, these are the jobs of that key.
+OXBOARD_ADMIN_KEY is the ADMIN_KEY of the service: jobs of all clients.
+OXBOARD_API_KEY is one of its API_KEYS: jobs of that key.
 `;
 
 export function jobsCommand(): Command {
