@@ -161,7 +161,8 @@ export async function ask<T = Record<string, unknown>>(
   target: string,
   init: RequestInit = {},
 ): Promise<Answer<T>> {
-  const headers = { ...OWN_CONNECTION, ...Object.fromEntries(new Headers(init.headers)) };
+  const headers = new Headers(init.headers);
+  headers.set('Connection', OWN_CONNECTION.Connection);
   const response = await fetch(`${url}/api/v1${target}`, { ...init, headers });
   const text = await response.text();
   return {

@@ -1,6 +1,6 @@
-// Symbols of the C and C++ libraries in versions that older systems have, for the prebuilt addon: the
-// linker would take the newest versions of the system that it runs on. It replaces each call to NAME
-// by one to __wrap_NAME (see CMakeLists.txt).
+// Symbols of the C and C++ libraries in versions that older systems have, for the prebuilt addon:
+// the linker would take the newest versions of the system that it runs on. It replaces each call to
+// NAME by one to __wrap_NAME (see CMakeLists.txt).
 #include <dlfcn.h>
 #include <pthread.h>
 #include <sys/stat.h>
@@ -18,8 +18,8 @@
 
 extern "C" {
 
-// The headers of the C++ library read this variable of GLIBC 2.32. Here it always says that there are
-// other threads.
+// The headers of the C++ library read this variable of GLIBC 2.32. Here it always says that there
+// are other threads.
 __attribute__((visibility("hidden"))) char __libc_single_threaded = 0;
 
 OLD(dlopen);
@@ -52,7 +52,8 @@ int __wrap_fstat(int file, struct stat* status) {
   return old___fxstat(kVersion, file, status);
 }
 
-__asm__(".symver old_wait,_ZNSt18condition_variable4waitERSt11unique_lockISt5mutexE@GLIBCXX_3.4.11");
+__asm__(
+    ".symver old_wait,_ZNSt18condition_variable4waitERSt11unique_lockISt5mutexE@GLIBCXX_3.4.11");
 void old_wait(std::condition_variable* condition, std::unique_lock<std::mutex>* lock);
 void __wrap__ZNSt18condition_variable4waitERSt11unique_lockISt5mutexE(
     std::condition_variable* condition, std::unique_lock<std::mutex>* lock) {
