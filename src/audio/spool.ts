@@ -5,6 +5,7 @@
  */
 import { open, type FileHandle } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
+import pLimit from 'p-limit';
 import {
   BYTES_PER_SAMPLE,
   bytesOf,
@@ -109,6 +110,8 @@ export class SpoolWriter {
   readonly #path: string;
   readonly #format: PcmFormat;
   readonly #file: FileHandle;
+  /** One change of the file at a time: a late truncation would cut off what was written meanwhile. */
+  readonly #turns = pLimit(1);
   #frames = 0;
   #peak = 0;
 
@@ -138,11 +141,13 @@ export class SpoolWriter {
     if (isSilent(samples)) return;
     this.#peak = Math.max(this.#peak, peakOf(samples));
     const bytes = bytesOf(samples);
-    for (let done = 0; done < bytes.length;) {
-      const rest = bytes.length - done;
-      const { bytesWritten } = await this.#file.write(bytes, done, rest, start + done);
-      done += bytesWritten;
-    }
+    await this.#turns(async () => {
+      for (let done = 0; done < bytes.length;) {
+        const rest = bytes.length - done;
+        const { bytesWritten } = await this.#file.write(bytes, done, rest, start + done);
+        done += bytesWritten;
+      }
+    });
   }
 
   /** Where the frames from `firstFrame` on are, of which there is at least one. */
@@ -173,7 +178,7 @@ export class SpoolWriter {
 
   /** Silence at the end is a hole too, but part of the length. */
   #extend(): Promise<void> {
-    return this.#file.truncate(this.#offsetOf(this.#frames));
+    return this.#turns(() => this.#file.truncate(this.#offsetOf(this.#frames)));
   }
 
   #offsetOf(frame: number): number {
