@@ -288,7 +288,7 @@ const CLIENTS = table({
     key: 'adminKey',
     schema: apiKey.describe('key of up to 512 ASCII characters without spaces'),
     secret: true,
-    text: 'Key of the operator, for /api/v1/admin, `oxboard jobs`, `oxboard workers` and the page: it shows and changes the jobs of all clients, so it must differ from every key in API_KEYS. Make one with: openssl rand -hex 32. Unset: there is no /api/v1/admin.',
+    text: 'Key of the operator, for /api/v1/admin, `oxboard jobs` and `oxboard workers`: it shows and changes the jobs of all clients, so it must differ from every key in API_KEYS. Make one with: openssl rand -hex 32. Unset: there is no /api/v1/admin.',
   },
   API_TOKEN_TTL: {
     key: 'tokenTtl',

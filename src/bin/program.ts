@@ -59,6 +59,6 @@ function hintFor(error: string): string {
     return 'Download it first, and separate the file; "oxboard serve" takes links to YouTube\n';
   const [, flag = ''] = /^error: unknown option '(.+)'/.exec(error) ?? [];
   if (isMediaName(flag))
-    return `A name that begins with a dash comes after two: oxboard separate -- ${flag}\n`;
+    return `Put -- before a name that begins with a dash: oxboard separate -- ${flag}\n`;
   return '';
 }

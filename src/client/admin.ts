@@ -4,11 +4,21 @@
 import type { AdminJob as AdminJobDocument } from '../http/admin-job.js';
 import type { AdminJobListDocument, QueueDocument, WorkersDocument } from '../http/routes/admin.js';
 import type { CamelCase } from './camel-case.js';
-import { apiUrl, ask, bearer, read, type CallOptions } from './request.js';
+import { apiUrl, ask, bearer, read, withId, type CallOptions, type WithId } from './request.js';
 
-export type AdminJob = CamelCase<AdminJobDocument>;
+export type AdminJob = WithId<CamelCase<AdminJobDocument>>;
 export type Queue = CamelCase<QueueDocument>;
-export type WorkerList = CamelCase<WorkersDocument>;
+type AnsweredWorkers = CamelCase<WorkersDocument>;
+export interface WorkerList {
+  workers: (Omit<AnsweredWorkers['workers'][number], 'jobs'> & { jobs: AdminJob[] })[];
+  /** Jobs whose songs are being downloaded. */
+  downloads: AdminJob[];
+}
+export interface AdminJobList {
+  jobs: AdminJob[];
+  /** Null on the last page. */
+  nextCursor: string | null;
+}
 
 export interface AdminOptions {
   /** As of OxboardClient. */
@@ -32,37 +42,43 @@ export class OxboardAdmin {
     return this.#ask<QueueDocument>('GET', 'queue', options);
   }
 
-  workers(options?: CallOptions): Promise<WorkerList> {
-    return this.#ask<WorkersDocument>('GET', 'workers', options);
+  async workers(options?: CallOptions): Promise<WorkerList> {
+    const { workers, downloads } = await this.#ask<WorkersDocument>('GET', 'workers', options);
+    return {
+      workers: workers.map((worker) => ({ ...worker, jobs: worker.jobs.map(withId) })),
+      downloads: downloads.map(withId),
+    };
   }
 
   /** The newest jobs first; `nextCursor` is the `cursor` of the next page. */
-  jobs({
+  async jobs({
     signal,
     ...query
   }: CallOptions & {
     status?: AdminJob['status'];
     limit?: number;
     cursor?: string;
-  } = {}): Promise<CamelCase<AdminJobListDocument>> {
+  } = {}): Promise<AdminJobList> {
     const search = new URLSearchParams();
     for (const [name, value] of Object.entries(query)) search.set(name, String(value));
-    return this.#ask<AdminJobListDocument>('GET', `jobs?${search.toString()}`, { signal });
+    const path = `jobs?${search.toString()}`;
+    const { jobs, nextCursor } = await this.#ask<AdminJobListDocument>('GET', path, { signal });
+    return { jobs: jobs.map(withId), nextCursor };
   }
 
   /** @throws ServiceError JOB_NOT_FOUND */
   job(id: string, options?: CallOptions): Promise<AdminJob> {
-    return this.#ask<AdminJobDocument>('GET', jobPath(id), options);
+    return this.#job('GET', jobPath(id), options);
   }
 
   /** @throws ServiceError JOB_NOT_FOUND, JOB_ENDED */
   cancel(id: string, options?: CallOptions): Promise<AdminJob> {
-    return this.#ask<AdminJobDocument>('POST', `${jobPath(id)}/cancel`, options);
+    return this.#job('POST', `${jobPath(id)}/cancel`, options);
   }
 
   /** Tries a failed job again. @throws ServiceError JOB_NOT_FOUND, JOB_NOT_FAILED */
   retry(id: string, options?: CallOptions): Promise<AdminJob> {
-    return this.#ask<AdminJobDocument>('POST', `${jobPath(id)}/retry`, options);
+    return this.#job('POST', `${jobPath(id)}/retry`, options);
   }
 
   /** Workers take no more jobs. */
@@ -72,6 +88,10 @@ export class OxboardAdmin {
 
   resume(options?: CallOptions): Promise<Queue> {
     return this.#ask<QueueDocument>('POST', 'resume', options);
+  }
+
+  async #job(method: string, path: string, options?: CallOptions): Promise<AdminJob> {
+    return withId(await this.#ask<AdminJobDocument>(method, path, options));
   }
 
   #ask<T>(method: string, path: string, { signal }: CallOptions = {}): Promise<CamelCase<T>> {

@@ -9,7 +9,17 @@ import type { ModelListDocument } from '../http/routes/models.js';
 import type { AcceptedDocument } from '../http/routes/stemify.js';
 import { camelCase, snakeName, type CamelCase } from './camel-case.js';
 import { readPeaks, type Peaks } from './peaks.js';
-import { apiUrl, ask, bearer, read, send, type CallOptions, type Request } from './request.js';
+import {
+  apiUrl,
+  ask,
+  bearer,
+  read,
+  send,
+  withId,
+  type CallOptions,
+  type Request,
+  type WithId,
+} from './request.js';
 import { checked, isTransient, ServiceError } from './service-error.js';
 import { Silence } from './silence.js';
 import { upload, type UploadProgress } from './upload.js';
@@ -22,8 +32,6 @@ export {
   type WorkerList,
 } from './admin.js';
 export { ServiceError, type CallOptions, type Peaks, type UploadProgress };
-
-type WithId<T extends { jobId: string }> = Omit<T, 'jobId'> & { id: string };
 
 /** A job; see the schema Job of the OpenAPI document. */
 export type Job = WithId<CamelCase<JobDocument>>;
@@ -295,11 +303,6 @@ function stemOf(playback: Playback, stem: string): Playback['stems'][string] {
   if (found) return found;
   throw new ServiceError('STEM_NOT_FOUND', `The job has no stem ${JSON.stringify(stem)}`);
 }
-
-const withId = <T extends { jobId: string }>({ jobId, ...rest }: T): WithId<T> => ({
-  ...rest,
-  id: jobId,
-});
 
 /** What comes on a stream of events besides messages. */
 interface StreamListener {

@@ -14,6 +14,14 @@ export interface Request extends CallOptions {
   headers?: Record<string, string>;
 }
 
+/** Documents call it job_id. */
+export type WithId<T extends { jobId: string }> = Omit<T, 'jobId'> & { id: string };
+
+export const withId = <T extends { jobId: string }>({ jobId, ...rest }: T): WithId<T> => ({
+  ...rest,
+  id: jobId,
+});
+
 /** Longest time for an answer. */
 const ANSWER_MS = 60_000;
 

@@ -95,8 +95,9 @@ export function requestContext({
         return tenants.keyed ? context.tenant : clientOf(request.ip);
       },
       async authorize(access) {
-        if (access === 'admin') await checkAdmin?.(request, clientOf(request.ip));
-        else tenant = await tenantOfRequest(request, access, tenants);
+        if (access !== 'admin') tenant = await tenantOfRequest(request, access, tenants);
+        else if (checkAdmin) await checkAdmin(request, clientOf(request.ip));
+        else throw new Error('A route of the operator without ADMIN_KEY');
       },
       parameters: { path: undefined, query: undefined, headers: undefined },
       route: 'unmatched',

@@ -241,7 +241,10 @@ export const jobEventSchema = jobSchema
 export interface Place {
   /** The next job has 1. */
   position: number;
-  /** Estimated seconds until a worker begins the job; null while its song is to be downloaded, and while the queue is paused. */
+  /**
+   * Estimated seconds until a worker begins the job; null while its song is to be downloaded, and while
+   * the queue is paused.
+   */
   etaSeconds: number | null;
 }
 

@@ -105,14 +105,14 @@ export interface Administration {
   get(id: string): Promise<Job | undefined>;
   /** As {@link Jobs.list}. */
   list(query: JobQuery): Promise<JobPage>;
-  /** @returns `ended` for a job that had ended before; it stays as it is. */
-  cancel(id: string): Promise<'cancelled' | 'ended' | undefined>;
+  /** @returns `refused` for a job that had ended before; it stays as it is. */
+  cancel(id: string): Promise<'done' | 'refused' | undefined>;
   /**
    * A failed job waits again, with all its attempts.
    *
-   * @returns `other` for a job that has not failed; it stays as it is.
+   * @returns `refused` for a job that has not failed; it stays as it is.
    */
-  retry(id: string): Promise<'retried' | 'other' | undefined>;
+  retry(id: string): Promise<'done' | 'refused' | undefined>;
   /** While paused, jobs are admitted and wait; those that run go on. */
   setPaused(paused: boolean): Promise<void>;
 }

@@ -46,7 +46,7 @@ function mismatch(name: string, found: Manifest | undefined, wanted: string): Pr
   return {
     reason:
       `${name} ${is}, and version ${wanted} belongs to oxboard-demucs ${packageVersion}. ` +
-      `Install it with: npm install ${name}@${wanted}`,
+      'Install the tarballs that one "npm run package" made (docs/prebuilt.md)',
   };
 }
 

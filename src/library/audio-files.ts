@@ -48,7 +48,8 @@ export interface WrittenFile {
 
 /**
  * Decodes an audio or video file into memory: 4 bytes per sample, and as many again while it
- * decodes. Where the file has no sound there is silence. Files of more than two channels are mixed to stereo.
+ * decodes. Where the file has no sound there is silence. Files of more than two channels are mixed to
+ * stereo.
  *
  * @throws OxboardError INVALID_OPTION, INPUT_NOT_FOUND, INPUT_NOT_A_FILE, INPUT_UNREADABLE,
  * INPUT_EMPTY, INPUT_NOT_AUDIO, INPUT_DAMAGED, FFMPEG_MISSING; `signal.reason` when aborted.

@@ -97,10 +97,10 @@ export interface QueueScripts {
   cancel(args: {
     id: string;
     ttlMs: number;
-  }): Promise<{ outcome?: 'cancelled' | 'ended'; woken?: number }>;
+  }): Promise<{ outcome?: 'done' | 'refused'; woken?: number }>;
   retry(args: {
     id: string;
-  }): Promise<{ outcome?: 'retried' | 'other'; lane?: Lane | 'downloads'; woken?: number }>;
+  }): Promise<{ outcome?: 'done' | 'refused'; lane?: Lane | 'downloads'; woken?: number }>;
   pause(args: { paused: boolean }): Promise<object>;
   running(args: object): Promise<{ records?: JobRecord[] }>;
 

@@ -48,7 +48,7 @@ describe('--skip-existing', () => {
     const again = await skipped(out, [one, two]);
     assert.deepEqual(again.flags, [true, true]);
     assert.doesNotMatch(again.stderr, /Loading/);
-    assert.match(again.stderr, /^2 of 2 songs were done already$/m);
+    assert.match(again.stderr, /^2 of 2 songs were already done$/m);
   });
 
   it('makes them again for other options, another song, or a stem that is gone or cut', async () => {
@@ -105,7 +105,7 @@ describe('--resume', () => {
 
     const resumed = await separate([song], '-o', out, ...flags);
     assert.equal(resumed.status, 0, resumed.stderr);
-    assert.match(resumed.stderr, /^Going on at 0:\d\d$/m);
+    assert.match(resumed.stderr, /^Resuming at 0:\d\d$/m);
     assert.deepEqual(readdirSync(path.join(out, 'toy')), ['long']);
 
     const undisturbed = await separate([song], '-o', at('undisturbed'), ...flags);

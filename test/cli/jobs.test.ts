@@ -80,10 +80,10 @@ void describe('oxboard workers', () => {
     await api.claims.progress(claim, { stage: 'separating', progress: 41 });
     const { stdout, stderr } = await run('workers');
     assert.match(stdout, /^worker-1 +cpu +1\/1 +0\.0\.0 +bob\.wav 41%$/m);
-    assert.match(stderr, /^1 workers, 1 jobs running/);
+    assert.match(stderr, /^Workers: 1\. Jobs running: 1, waiting: 0\./);
     const { workers } = JSON.parse((await run('workers --json')).stdout) as {
-      workers: { jobs: { jobId: string }[] }[];
+      workers: { jobs: { id: string }[] }[];
     };
-    assert.equal(workers[0]?.jobs[0]?.jobId, waiting);
+    assert.equal(workers[0]?.jobs[0]?.id, waiting);
   });
 });

@@ -41,9 +41,11 @@ export function jobsCommand(): Command {
       if (json) print(list);
       else printJobs(list);
     });
-  subcommand('show <id>', 'show a job').action(async (id: string, { url }: Flags) => {
-    print(await called(async (adminKey): Promise<unknown> => serviceOf(url, adminKey).job(id)));
-  });
+  subcommand('show <id>', 'print the JSON document of a job').action(
+    async (id: string, { url }: Flags) => {
+      print(await called(async (adminKey): Promise<unknown> => serviceOf(url, adminKey).job(id)));
+    },
+  );
   subcommand('cancel <id>', 'cancel a job that has not ended').action(
     async (id: string, { url, json }: Flags) => {
       const job = await called(async (adminKey): Promise<Job> =>
@@ -86,8 +88,8 @@ export function workersCommand(): Command {
     const { pending, processing, paused } = queue;
     const state = paused ? ' The queue is paused.' : '';
     say(
-      `${String(list.workers.length)} workers, ${String(processing)} jobs running, ` +
-        `${String(list.downloads.length)} songs being downloaded, ${String(pending)} jobs waiting.${state}`,
+      `Workers: ${String(list.workers.length)}. Jobs running: ${String(processing)}, ` +
+        `waiting: ${String(pending)}. Songs being downloaded: ${String(list.downloads.length)}.${state}`,
     );
   });
 }
@@ -168,15 +170,13 @@ async function cancelOwn(url: string, id: string): Promise<Job> {
   return client.job(id);
 }
 
-const idOf = (job: Job): string => ('jobId' in job ? job.jobId : job.id);
-
 function printJobs(jobs: readonly Job[]): void {
   if (jobs.length === 0) {
     say('There are no such jobs.');
     return;
   }
   const rows = jobs.map((job) => [
-    idOf(job),
+    job.id,
     job.status === 'processing' ? `${job.stage} ${job.progress.toFixed(0)}%` : job.status,
     formatAge(Date.now() - Date.parse(job.createdAt)),
     job.error === null ? job.name : `${job.name}: ${job.error}`,
@@ -186,7 +186,7 @@ function printJobs(jobs: readonly Job[]): void {
 
 function tell(job: Job, json: boolean | undefined): void {
   if (json) print(job);
-  else say(`${idOf(job)} (${job.name}): ${job.status}`);
+  else say(`${job.id} (${job.name}): ${job.status}`);
 }
 
 const print = (value: unknown): void => write([JSON.stringify(value, null, 2)]);

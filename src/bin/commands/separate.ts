@@ -73,7 +73,7 @@ export function separateCommand(): Command {
       '--skip-existing',
       'leave out songs that are done: with the same options, and unchanged',
     )
-    .option('--resume', 'go on where an earlier run with --resume was interrupted')
+    .option('--resume', 'continue where an interrupted run with --resume stopped')
     .option('-n, --model <name>', 'model to use (default: the best installed)')
     .addOption(flagOf(outputOptions, 'out', 'dir', { short: '-o' }))
     .addOption(flagOf(outputOptions, 'filename', 'template'))
@@ -208,16 +208,18 @@ async function separateAll(
             (separator ??= await loadSeparator(model.name, { ...load, signal }, note)),
           taken,
           onProgress: (progress) => view.update(progress),
-          onResumed: (seconds) => note(`Going on at ${clock(seconds)}`),
+          onResumed: (seconds) => note(`Resuming at ${clock(seconds)}`),
           onNotKept: (reason) =>
-            say(`Warning: Nothing is kept for --resume: ${describeFailure(reason).message}`),
+            say(
+              `Warning: The work cannot be saved for --resume: ${describeFailure(reason).message}`,
+            ),
           signal,
         });
         view.stop();
         if ('skipped' in outcome) {
           skipped++;
           if (json) printJson(skippedJson(file, model.name, outcome.skipped));
-          else note('Done already');
+          else note('Already done');
           continue;
         }
         const { result, resumed } = outcome;
@@ -244,7 +246,7 @@ async function separateAll(
   } finally {
     await separator?.dispose();
   }
-  if (skipped > 0) note(`${String(skipped)} of ${String(songs.length)} songs were done already`);
+  if (skipped > 0) note(`${String(skipped)} of ${String(songs.length)} songs were already done`);
   const { embedded, description } = model;
   if (separator && description.notice) note(`Note: ${model.name}: ${description.notice}`);
   else if (separator && embedded)

@@ -191,51 +191,42 @@ const getJob = defineRoute({
     },
 });
 
-const cancelJob = defineRoute({
-  ...admin,
-  method: 'post',
-  url: '/admin/jobs/:id/cancel',
-  operationId: 'adminCancel',
-  summary: 'Cancel a job of any client.',
-  description: 'Its work stops at once. Its record stays until JOB_TTL.',
-  ...ofJob,
-  responses: { '200': json(adminJob, 'The job.', adminJobExample) },
-  errors: [...JOB_ERRORS, 'JOB_ENDED'],
-  handler:
-    ({ administration, metrics, logger }) =>
-    async ({ response, request, path: { id } }) => {
-      const outcome = await administration.cancel(id);
-      if (outcome === undefined) throw jobNotFound();
-      if (outcome === 'ended')
-        throw new OxboardError('JOB_ENDED', 'The job has ended, and cannot be cancelled');
-      metrics.jobsTotal.inc({ status: 'cancelled' });
-      logger.info('admin_action', { action: 'cancel', job_id: id, client: request.ip });
-      response.set(UNCACHED).json(await documentOf(id, administration));
-    },
-});
-
-const retryJob = defineRoute({
-  ...admin,
-  method: 'post',
-  url: '/admin/jobs/:id/retry',
-  operationId: 'adminRetry',
-  summary: 'Try a failed job of any client again.',
-  description: 'It waits again, with all its attempts. Its song is kept as long as its record.',
-  ...ofJob,
-  responses: { '200': json(adminJob, 'The job.', adminJobExample) },
-  errors: [...JOB_ERRORS, 'JOB_NOT_FAILED'],
-  handler:
-    ({ administration, metrics, logger }) =>
-    async ({ response, request, path: { id } }) => {
-      const outcome = await administration.retry(id);
-      if (outcome === undefined) throw jobNotFound();
-      if (outcome === 'other')
-        throw new OxboardError('JOB_NOT_FAILED', 'Only a job that failed can be tried again');
-      metrics.jobsTotal.inc({ status: 'pending' });
-      logger.info('admin_action', { action: 'retry', job_id: id, client: request.ip });
-      response.set(UNCACHED).json(await documentOf(id, administration));
-    },
-});
+/** A change of one job. `refusal` is for a job in another state, which stays as it is. */
+const jobAction = ({
+  action,
+  summary,
+  description,
+  status,
+  refusal,
+}: {
+  action: 'cancel' | 'retry';
+  summary: string;
+  description: string;
+  /** What the job becomes. */
+  status: 'cancelled' | 'pending';
+  refusal: { code: 'JOB_ENDED' | 'JOB_NOT_FAILED'; message: string };
+}) =>
+  defineRoute({
+    ...admin,
+    method: 'post',
+    url: `/admin/jobs/:id/${action}`,
+    operationId: action === 'cancel' ? 'adminCancel' : 'adminRetry',
+    summary,
+    description,
+    ...ofJob,
+    responses: { '200': json(adminJob, 'The job.', adminJobExample) },
+    errors: [...JOB_ERRORS, refusal.code],
+    handler:
+      ({ administration, metrics, logger }: RouteDependencies) =>
+      async ({ response, request, path: { id } }) => {
+        const outcome = await administration[action](id);
+        if (outcome === undefined) throw jobNotFound();
+        if (outcome === 'refused') throw new OxboardError(refusal.code, refusal.message);
+        metrics.jobsTotal.inc({ status });
+        logger.info('admin_action', { action, job_id: id, client: request.ip });
+        response.set(UNCACHED).json(await documentOf(id, administration));
+      },
+  });
 
 const switchRoute = (action: 'pause' | 'resume', summary: string, description: string) =>
   defineRoute({
@@ -261,8 +252,20 @@ export const adminRoutes = [
   getWorkers,
   listJobs,
   getJob,
-  cancelJob,
-  retryJob,
+  jobAction({
+    action: 'cancel',
+    summary: 'Cancel a job of any client.',
+    description: 'Its work stops at once. Its record stays until JOB_TTL.',
+    status: 'cancelled',
+    refusal: { code: 'JOB_ENDED', message: 'The job has ended, and cannot be cancelled' },
+  }),
+  jobAction({
+    action: 'retry',
+    summary: 'Try a failed job of any client again.',
+    description: 'It waits again, with all its attempts. Its song is kept as long as its record.',
+    status: 'pending',
+    refusal: { code: 'JOB_NOT_FAILED', message: 'Only a job that failed can be tried again' },
+  }),
   switchRoute(
     'pause',
     'Pause the queue.',

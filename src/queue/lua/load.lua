@@ -1,5 +1,6 @@
 -- Returns what waits in each lane, how many jobs run and the milliseconds of work left in them, and
--- the announcements of the live workers, and whether jobs are given out. With ids: how many jobs wait before each that is in a lane.
+-- the announcements of the live workers, and whether jobs are given out. With ids: how many jobs wait
+-- before each that is in a lane.
 expect({ ids = optional(is_texts) })
 local function queued(lane)
   local ms = tonumber(call('HGET', P .. 'queued', lane) or '0')

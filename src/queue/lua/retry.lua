@@ -1,10 +1,10 @@
 -- Puts a job of any tenant that failed back into its lane, as if it was new. Returns how many jobs need a
--- wake-up, and the lane; `other` when the job has not failed, nothing when there is no such job.
+-- wake-up, and the lane; `refused` when the job has not failed, nothing when there is no such job.
 expect({ id = is_text })
 local id = args.id
 if not has_record(id) then return reply({}) end
 local job = read(id, 'status', 'lane', 'webhook', 'downloaded')
-if job.status ~= 'failed' then return reply({ outcome = 'other' }) end
+if job.status ~= 'failed' then return reply({ outcome = 'refused' }) end
 only_with_memory()
 call('ZREM', P .. 'expiry', id)
 call('ZREM', P .. 'webhooks', id)
@@ -21,4 +21,4 @@ end
 -- The end that they tell was none.
 call('DEL', P .. 'events:' .. id)
 set_status(id, 'pending')
-return reply({ outcome = 'retried', lane = job.lane, woken = requeue(id, now()) })
+return reply({ outcome = 'done', lane = job.lane, woken = requeue(id, now()) })
