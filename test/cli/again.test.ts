@@ -110,7 +110,7 @@ describe('--resume', () => {
 
     const undisturbed = await separate([song], '-o', at('undisturbed'), ...flags);
     assert.equal(undisturbed.status, 0, undisturbed.stderr);
-    assert.doesNotMatch(undisturbed.stderr, /Going on/);
+    assert.doesNotMatch(undisturbed.stderr, /Resuming/);
     assert.deepEqual(
       bytesOf(path.join(out, 'toy', 'long')),
       bytesOf(at('undisturbed', 'toy', 'long')),

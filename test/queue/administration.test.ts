@@ -1,7 +1,9 @@
 /** What the operator does to jobs, as their owners and the storage see it. */
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createAdministration } from '../../src/queue/administration.js';
+import { PREFIX } from '../../src/queue/keys.js';
 import { admission, claimed, startQueue, TENANT, worker } from './harness.js';
 
 const queue = await startQueue({ after });
@@ -60,9 +62,11 @@ void describe('a paused queue', () => {
   it('wakes nobody, and its time is no waiting time', async () => {
     await administration.setPaused(true);
     await jobs.admit(admission());
-    const served = () => connection.send(['HGET', 'oxboard:2:served', 'ms']);
+    const served = () => connection.send(['HGET', `${PREFIX}served`, 'ms']);
     await sweeper.sweep();
     const before = await served();
+    assert.ok(Number(before) > 0);
+    await sleep(20);
     await sweeper.sweep();
     assert.equal(await served(), before);
     assert.equal(await member.claim(), undefined);
