@@ -9,6 +9,7 @@ import path from 'node:path';
 import { displayPath } from '../lib/display-path.js';
 import { OxboardError } from '../errors.js';
 import { makeProcessFolder, removeAbandonedFolders } from '../lib/process-folder.js';
+import { removeFolderSync } from '../lib/remove-folder.js';
 
 const open = new Set<Workspace>();
 const isOpen = (directory: string): boolean =>
@@ -99,8 +100,7 @@ export class Workspace {
   /** Removes the folder, and the folders made for it where nothing was written. Safe to repeat. */
   remove(): void {
     if (!open.delete(this)) return;
-    // ffmpeg may be in the act of making a file when it is killed: hence the retries.
-    rmSync(this.directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
+    removeFolderSync(this.directory);
     if (this.#created !== undefined) removeEmptyFolders(this.#parent, this.#created);
   }
 }

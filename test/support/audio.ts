@@ -2,14 +2,15 @@
  * Audio made by ffmpeg and folders to put it in.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { removeFolderSync } from '../../src/lib/remove-folder.js';
 
 /** A folder that goes when the test, or the file of tests, ends. */
 export function temporaryFolder(context: { after: (hook: () => void) => void }): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'oxboard-test-'));
-  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  context.after(() => removeFolderSync(folder));
   return folder;
 }
 
