@@ -4,7 +4,17 @@
 import type { AdminJob as AdminJobDocument } from '../http/admin-job.js';
 import type { AdminJobListDocument, QueueDocument, WorkersDocument } from '../http/routes/admin.js';
 import type { CamelCase } from './camel-case.js';
-import { apiUrl, ask, bearer, read, withId, type CallOptions, type WithId } from './request.js';
+import {
+  apiUrl,
+  ask,
+  bearer,
+  jobsPath,
+  read,
+  withId,
+  type CallOptions,
+  type JobQuery,
+  type WithId,
+} from './request.js';
 
 export type AdminJob = WithId<CamelCase<AdminJobDocument>>;
 export type Queue = CamelCase<QueueDocument>;
@@ -51,17 +61,8 @@ export class OxboardAdmin {
   }
 
   /** The newest jobs first; `nextCursor` is the `cursor` of the next page. */
-  async jobs({
-    signal,
-    ...query
-  }: CallOptions & {
-    status?: AdminJob['status'];
-    limit?: number;
-    cursor?: string;
-  } = {}): Promise<AdminJobList> {
-    const search = new URLSearchParams();
-    for (const [name, value] of Object.entries(query)) search.set(name, String(value));
-    const path = `jobs?${search.toString()}`;
+  async jobs({ signal, ...query }: CallOptions & JobQuery = {}): Promise<AdminJobList> {
+    const path = jobsPath(query);
     const { jobs, nextCursor } = await this.#ask<AdminJobListDocument>('GET', path, { signal });
     return { jobs: jobs.map(withId), nextCursor };
   }

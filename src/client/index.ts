@@ -13,10 +13,12 @@ import {
   apiUrl,
   ask,
   bearer,
+  jobsPath,
   read,
   send,
   withId,
   type CallOptions,
+  type JobQuery,
   type Request,
   type WithId,
 } from './request.js';
@@ -31,7 +33,7 @@ export {
   type Queue,
   type WorkerList,
 } from './admin.js';
-export { ServiceError, type CallOptions, type Peaks, type UploadProgress };
+export { ServiceError, type CallOptions, type JobQuery, type Peaks, type UploadProgress };
 
 /** A job; see the schema Job of the OpenAPI document. */
 export type Job = WithId<CamelCase<JobDocument>>;
@@ -157,17 +159,12 @@ export class OxboardClient {
   }
 
   /** The newest jobs first; `nextCursor` is the `cursor` of the next page. */
-  async jobs({
-    signal,
-    ...query
-  }: CallOptions & { status?: Job['status']; limit?: number; cursor?: string } = {}): Promise<{
+  async jobs({ signal, ...query }: CallOptions & JobQuery = {}): Promise<{
     jobs: JobInList[];
     nextCursor: string | null;
   }> {
-    const search = new URLSearchParams();
-    for (const [name, value] of Object.entries(query)) search.set(name, String(value));
     const page = await this.#get<{ jobs: JobSummary[]; next_cursor: string | null }>(
-      `jobs?${search.toString()}`,
+      jobsPath(query),
       { signal },
     );
     return { jobs: page.jobs.map(withId), nextCursor: page.nextCursor };

@@ -1,7 +1,8 @@
 /**
  * One call of the service's API.
  */
-import { camelCase, type CamelCase } from './camel-case.js';
+import type { JobDocument } from '../http/job-document.js';
+import { camelCase, snakeName, type CamelCase } from './camel-case.js';
 import { checked, ServiceError, unreachable } from './service-error.js';
 
 export interface CallOptions {
@@ -13,6 +14,23 @@ export interface Request extends CallOptions {
   method?: string;
   headers?: Record<string, string>;
 }
+
+/** Which jobs a list has. */
+export interface JobQuery {
+  status?: JobDocument['status'];
+  clientReference?: string;
+  limit?: number;
+  cursor?: string;
+}
+
+/** The path of one page of a list. */
+export const jobsPath = (query: JobQuery): string =>
+  `jobs?${new URLSearchParams(
+    Object.entries(query).map(([name, value]): [string, string] => [
+      snakeName(name),
+      String(value),
+    ]),
+  ).toString()}`;
 
 /** Documents call it job_id. */
 export type WithId<T extends { jobId: string }> = Omit<T, 'jobId'> & { id: string };

@@ -150,6 +150,7 @@ async function admission(
     estimatedSeconds: cost + (await jobs.waitSeconds(cost)),
     requestId,
     callbackUrl: form.callbackUrl,
+    clientReference: form.clientReference,
     trace,
     idempotency:
       idempotencyKey === undefined
@@ -243,8 +244,8 @@ const withSeed = (options: JobOptions): JobRequest['options'] => ({
 });
 
 /** Of what the client asked for: neither a seed that we drew nor our default model is part of it. */
-function fingerprint(song: string, { model, options, callbackUrl }: Form): string {
-  const canonical = Object.entries({ ...options, model, song, callbackUrl })
+function fingerprint(song: string, { model, options, callbackUrl, clientReference }: Form): string {
+  const canonical = Object.entries({ ...options, model, song, callbackUrl, clientReference })
     .filter(([, value]) => value !== undefined)
     .sort(([a], [b]) => (a < b ? -1 : 1));
   return sha256Hex(JSON.stringify(canonical));

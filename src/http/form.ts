@@ -16,6 +16,7 @@ import {
 import type { JobRequest } from '../jobs/job.js';
 import { parseCallbackUrl } from '../webhooks/callback-url.js';
 import {
+  clientReference,
   FIELD_NAMES,
   fieldOf,
   modelName,
@@ -31,6 +32,8 @@ export interface Form {
   youtubeUrl: string | undefined;
   /** Where the end of the job is to be told. */
   callbackUrl: string | undefined;
+  /** By what the client knows the job. */
+  clientReference: string | undefined;
 }
 
 export interface FormSettings {
@@ -55,6 +58,7 @@ export function readForm(
     model,
     callback_url: callback,
     youtube_url: link,
+    client_reference: reference,
     normalize,
     ...rest
   } = Object.fromEntries(given);
@@ -66,6 +70,7 @@ export function readForm(
     options,
     youtubeUrl: readLink(link, youtubeHosts),
     callbackUrl: readCallback(callback, callbacks),
+    clientReference: readReference(reference),
   };
 }
 
@@ -83,6 +88,12 @@ function readCallback(given: unknown, callbacks: FormSettings['callbacks']): str
     'This service has no WEBHOOK_SECRET to sign webhooks with, so it takes no callback_url; watch ' +
       '/events of the job',
   );
+}
+
+function readReference(given: unknown): string | undefined {
+  const reference = clientReference.optional().safeParse(given);
+  if (reference.success) return reference.data;
+  throw invalidOption('client_reference', 'text of up to 200 characters', given);
 }
 
 /** The `clip_mode` that `normalize` stands for. */

@@ -282,6 +282,7 @@ export const jobFacts = {
     }),
     ({ estimatedSeconds }: Job) => estimatedSeconds,
   ),
+  ...membersOf(jobSchema.pick({ clientReference: true })),
   youtube_url: member(
     z.string().nullable().meta({ description: 'The link. Null for an uploaded file.' }),
     ({ request: { source } }: Job) => (source.kind === 'youtube' ? source.url : null),

@@ -36,6 +36,7 @@ export const completedJob: JobDocument = {
   finished_at: '2026-01-15T12:01:34.250Z',
   attempts: 1,
   estimated_duration: 96,
+  client_reference: 'order-66',
   youtube_url: null,
   duration_seconds: 182.4,
   model: 'htdemucs',

@@ -209,6 +209,10 @@ export const jobSchema = z.object({
     traceSchema.nullable(),
     'W3C Trace Context of that request; null while tracing was off',
   ),
+  clientReference: described(
+    z.string().nullable(),
+    'By what the client knows the job; null when it gave nothing',
+  ),
   request: jobRequestSchema,
   error: described(jobFailureSchema.nullable(), 'Why the job failed'),
   result: jobResultSchema.nullable(),

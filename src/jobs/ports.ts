@@ -33,12 +33,15 @@ export interface Admission {
   trace?: TraceContext | undefined;
   /** Where the end of the job is told. */
   callbackUrl?: string | undefined;
+  /** By what the client knows the job; several jobs may have the same. */
+  clientReference?: string | undefined;
   /** The same key with the same fingerprint of the request gives the same job. */
   idempotency?: { key: string; fingerprint: string } | undefined;
 }
 
 export interface JobQuery {
   status?: JobStatus | undefined;
+  clientReference?: string | undefined;
   limit: number;
   cursor?: string | undefined;
 }

@@ -23,7 +23,9 @@ export const peaksKey = (resultId: string): string => `${resultKey(resultId)}/pe
 export type JobRecord = Record<string, string>;
 
 const isText = (schema: z.ZodType): boolean =>
-  schema instanceof z.ZodString || schema instanceof z.ZodEnum;
+  schema instanceof z.ZodNullable
+    ? isText(schema.unwrap() as z.ZodType)
+    : schema instanceof z.ZodString || schema instanceof z.ZodEnum;
 
 const fields = Object.entries(jobSchema.shape).map(([name, schema]) => ({
   name: name as keyof Job,
@@ -39,6 +41,7 @@ export const admittedJob = ({
   requestId,
   trace,
   callbackUrl,
+  clientReference,
 }: Admission): Omit<Job, 'createdAt' | 'updatedAt'> => ({
   id,
   tenant,
@@ -51,6 +54,7 @@ export const admittedJob = ({
   estimatedSeconds,
   requestId,
   trace: trace ?? null,
+  clientReference: clientReference ?? null,
   request,
   error: null,
   result: null,

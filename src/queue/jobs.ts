@@ -81,9 +81,10 @@ export function createJobs(
       return job;
     },
 
-    async list(tenant, { status, limit, cursor }) {
+    async list(tenant, { status, clientReference, limit, cursor }) {
       const { records = [], nextBelow } = await scripts.list({
         tenant,
+        clientReference,
         status: status ?? 'all',
         below: cursor === undefined ? undefined : decodeCursor(cursor),
         limit,

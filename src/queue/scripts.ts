@@ -71,6 +71,7 @@ export interface QueueScripts {
   get(args: Owned): Promise<{ record?: JobRecord }>;
   list(args: {
     tenant: string;
+    clientReference: string | undefined;
     status: JobStatus | 'all';
     below: number | undefined;
     limit: number;

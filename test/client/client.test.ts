@@ -35,7 +35,7 @@ void test('separate() uploads a song, tells its progress and gives the completed
   const updates: JobUpdate[] = [];
   const separated = client.separate(
     songOf(api),
-    { twoStems: 'vocals', format: 'flac', shifts: 1 },
+    { twoStems: 'vocals', format: 'flac', shifts: 1, clientReference: 'order 66' },
     {
       onUpload: ({ sentBytes, totalBytes }) => {
         assert.equal(totalBytes, api.song.length);
@@ -56,6 +56,10 @@ void test('separate() uploads a song, tells its progress and gives the completed
   const job = await separated;
   assert.equal(job.status, 'completed');
   assert.equal(job.name, 'my song.wav');
+  assert.equal(job.clientReference, 'order 66');
+  const [listed] = (await client.jobs({ clientReference: 'order 66' })).jobs;
+  assert.equal(listed?.id, job.id);
+  assert.deepEqual((await client.jobs({ clientReference: 'order 65' })).jobs, []);
   assert.equal(sent.at(-1), api.song.length);
   assert.deepEqual(
     sent,

@@ -106,7 +106,17 @@ void describe('the list of jobs', () => {
     assert.deepEqual(idsOf(second), ids.slice(3));
     assert.equal(second.next_cursor, null);
 
+    const reference = '\u{1f3b5}'.repeat(200);
+    const named = await submit(api, { client_reference: reference });
+    const { client_reference: told } = (await call(api, `/jobs/${named}`)).as(jobDocument);
+    assert.equal(told, reference);
+    const filter = `client_reference=${encodeURIComponent(reference)}`;
+    assert.deepEqual(idsOf(await list(`?${filter}`)), [named]);
+    assert.deepEqual(idsOf(await list(`?${filter}&status=failed`)), []);
+
     for (const query of [
+      `?${filter}x`,
+      '?client_reference=',
       '?status=done',
       '?limit=0',
       '?limit=101',

@@ -207,6 +207,11 @@ void describe('a song that is posted', () => {
     [{ shift: '1' }, /Misspelled field "shift" should be "shifts"/],
     [{ 'x\ny': '1' }, /Unknown field "x\\r?\\ny"/],
     [{ constructor: '1' }, /Unknown field "constructor"/],
+    [
+      { client_reference: 'x'.repeat(201) },
+      /^Expected text of up to 200 characters for client_reference/,
+    ],
+    [{ client_reference: ['a', 'b'] }, /for client_reference but received array/],
     [{ youtube_url: 'https://youtu.be/x' }, /a file and a youtube_url. Send only one/],
   ];
   it('is refused with the name of the field that is wrong, and nothing is kept', async () => {
@@ -340,7 +345,8 @@ void describe('a song that is posted', () => {
     assertProblem(await send(form(api.song), key), 409, 'IDEMPOTENCY_CONFLICT');
     const song = Buffer.from(api.song);
     song[1000]! ^= 1;
-    assertProblem(await send(form(song, { shifts: '1' }), key), 409, 'IDEMPOTENCY_CONFLICT');
+    for (const fields of [{ shifts: '1' }, { client_reference: 'order-66' }])
+      assertProblem(await send(form(song, fields), key), 409, 'IDEMPOTENCY_CONFLICT');
     assert.deepEqual(await uploads(api), kept);
 
     // A job that was cancelled stays the job of its key.

@@ -1,6 +1,7 @@
 /** What the API promises about jobs. */
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
+import { ANY_TENANT, type JobQuery } from '../../src/jobs/ports.js';
 import { admission, claimed, result, startQueue, statusOf, TENANT, worker } from './harness.js';
 
 const queue = await startQueue({ after });
@@ -28,6 +29,7 @@ describe('jobs', () => {
       finishedAt: null,
       estimatedSeconds: 7.25,
       requestId: 'r-1',
+      clientReference: null,
       request: asked.request,
       error: null,
       result: null,
@@ -141,6 +143,40 @@ describe('jobs', () => {
     for (const { id } of (await api.jobs.list(tenant, { limit: 100, status: 'pending' })).jobs) {
       await api.jobs.cancelOrRemove(id, tenant);
     }
+  });
+
+  it('are listed by the reference of the client, each tenant its own', async () => {
+    const admitted = async (tenant: string, clientReference?: string) =>
+      (await api.jobs.admit(admission({ tenant, clientReference }))).job.id;
+    const order = 'order: 66 \u{1f3b5}';
+    const first = await admitted('shop', order);
+    const others = [await admitted('shop', 'order'), await admitted('shop')];
+    const theirs = await admitted('rival', order);
+    const second = await admitted('shop', order);
+    await api.jobs.cancelOrRemove(first, 'shop');
+
+    const listed = async (tenant: string, query: Partial<JobQuery>) => {
+      const { jobs, nextCursor } = await other.jobs.list(tenant, { limit: 10, ...query });
+      return { ids: jobs.map(({ id }) => id), nextCursor };
+    };
+    const clientReference = order;
+    assert.deepEqual((await listed('shop', { clientReference })).ids, [second, first]);
+    assert.deepEqual((await listed('rival', { clientReference })).ids, [theirs]);
+    assert.deepEqual((await listed('shop', { clientReference: 'orde' })).ids, []);
+    assert.deepEqual((await listed(ANY_TENANT, { clientReference })).ids, [second, theirs, first]);
+    const pending = { clientReference, status: 'pending' as const };
+    assert.deepEqual((await listed('shop', pending)).ids, [second]);
+    const page = await listed('shop', { clientReference, limit: 1 });
+    assert.deepEqual(page.ids, [second]);
+    const next = await listed('shop', { clientReference, limit: 1, cursor: page.nextCursor });
+    assert.deepEqual(next, { ids: [first], nextCursor: undefined });
+
+    // The lists go with the jobs.
+    await api.jobs.cancelOrRemove(theirs, 'rival');
+    for (const id of [...others, second]) await api.jobs.cancelOrRemove(id, 'shop');
+    for (const id of [first, second]) await api.jobs.cancelOrRemove(id, 'shop');
+    await api.jobs.cancelOrRemove(theirs, 'rival');
+    assert.deepEqual(await api.connection.send(['KEYS', `*${order}`]), []);
   });
 
   it('are cancelled while they wait or run, and removed when they have ended', async () => {

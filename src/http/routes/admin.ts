@@ -7,7 +7,7 @@ import type { Administration } from '../../jobs/ports.js';
 import { adminJob, adminJobExample, encodeAdminJob, type AdminJob } from '../admin-job.js';
 import type { RouteDependencies } from '../dependencies.js';
 import { jobNotFound, ofJob } from '../find-job.js';
-import { pageQuery, UNCACHED } from '../page-query.js';
+import { jobQuery, pageQuery, UNCACHED } from '../page-query.js';
 import { defineRoute, json } from '../route.js';
 
 const count = z.int().min(0);
@@ -159,7 +159,7 @@ const listJobs = defineRoute({
   handler:
     ({ administration }) =>
     async ({ response, query }) => {
-      const page = await administration.list(query);
+      const page = await administration.list(jobQuery(query));
       const list: AdminJobListDocument = {
         jobs: page.jobs.map(encodeAdminJob),
         next_cursor: page.nextCursor ?? null,

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { findJob, jobNotFound, ofJob } from '../find-job.js';
 import { encodeJob, encodeSummary, jobDocument, jobSummary } from '../job-document.js';
 import { completedJob, summaryOf } from '../job-examples.js';
-import { pageQuery, UNCACHED } from '../page-query.js';
+import { jobQuery, pageQuery, UNCACHED } from '../page-query.js';
 import { defineRoute, json } from '../route.js';
 
 export const jobList = z
@@ -38,7 +38,7 @@ const listJobs = defineRoute({
     ({ jobs, tenants }) =>
     async ({ response, context, query }) => {
       const parts = { base: context.base, tokens: tenants };
-      const page = await jobs.list(context.tenant, query);
+      const page = await jobs.list(context.tenant, jobQuery(query));
       const list: z.output<typeof jobList> = {
         jobs: await Promise.all(page.jobs.map(async (job) => encodeSummary(job, parts))),
         next_cursor: page.nextCursor ?? null,

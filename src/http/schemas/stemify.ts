@@ -16,6 +16,17 @@ export const OPTION_OF_FIELD: ReadonlyMap<string, keyof JobOptions> = new Map(
 
 export const modelName = z.string().min(1).max(100);
 
+const REFERENCE_CHARACTERS = 200;
+
+/** By what a client knows a job. */
+export const clientReference = z
+  .string()
+  .min(1)
+  .refine((text) => Array.from(text).length <= REFERENCE_CHARACTERS, {
+    message: `it has up to ${String(REFERENCE_CHARACTERS)} characters`,
+  })
+  .meta({ override: { maxLength: REFERENCE_CHARACTERS } });
+
 /** What `normalize` means: texts for true and false, as forms have them. */
 export const normalizeFlag = z.stringbool();
 
@@ -50,6 +61,11 @@ export const stemifyForm = z
           'The job is posted there when it has ended. An http: or https: URL on the public Internet, ' +
           'port 80 or 443; needs WEBHOOK_SECRET on the service',
       }),
+    client_reference: clientReference.optional().meta({
+      description:
+        'Your own name for the job, of up to 200 characters: the document of the job has it, and ' +
+        'lists can be filtered by it',
+    }),
   })
   .meta({
     id: 'StemifyForm',

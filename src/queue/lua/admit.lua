@@ -33,7 +33,7 @@ call('HSET', job_key(id), 'number', number, 'lane', args.lane, 'model', args.mod
   'client', args.client, 'waitsSince', served_ms(),
   'costMs', args.costMs, 'audio', args.audio or '', 'options', args.options, 'upload', args.upload,
   'downloadAttempts', 0, 'createdAt', at, 'updatedAt', at, 'queuedAt', at)
-add_to_lists(id, 'all', args.record.tenant, number)
+add_to_lists(id, 'all')
 set_status(id, 'pending')
 if idempotency then
   call('HSET', job_key(id), 'idempotency', idempotency.hash)

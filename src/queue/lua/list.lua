@@ -1,7 +1,13 @@
--- Returns the newest `limit` records of a tenant, and the number below which the next ones are.
--- Status `all` takes every job.
-expect({ tenant = is_text, status = is_text, below = optional(is_count), limit = is_count })
-local key = P .. 'tenant:' .. args.status .. ':' .. args.tenant
+-- Returns the newest `limit` records of a tenant, of those with a reference if one is given, and the
+-- number below which the next ones are. Status `all` takes every job.
+expect({
+  tenant = is_text,
+  clientReference = optional(is_text),
+  status = is_text,
+  below = optional(is_count),
+  limit = is_count,
+})
+local key = list_key(args.status, args.tenant, args.clientReference)
 local highest = args.below and '(' .. args.below or '+inf'
 local ids
 repeat

@@ -11,6 +11,8 @@ Keys, after the prefix:
     job:<id>                 HASH    the record
     tenant:<status>:<name>   ZSET    ids of a tenant by their number; status `all` has every job, and
                                      tenant `*` every tenant's
+    tenant:<status>:<name>:<reference>   those that have this reference of the client
+                             ZSET
     status:<status>          SET     ids that are pending or processing
     lane:<lane>:<model>      ZSET    clients with jobs that wait there, by their turn: see enqueue
     queue:<lane>:<model>:<client>    ids of a client that wait there, by their number: a job that comes
@@ -361,24 +363,37 @@ end
 -- Instead of a tenant: the jobs of all of them.
 local ANY_TENANT = '*'
 
-local function add_to_lists(id, status, tenant, number)
-  for _, name in ipairs({ tenant, ANY_TENANT }) do
-    call('ZADD', P .. 'tenant:' .. status .. ':' .. name, number, id)
-  end
+local function list_key(status, tenant, reference)
+  return P .. 'tenant:' .. status .. ':' .. tenant .. (reference and ':' .. reference or '')
 end
 
-local function remove_from_lists(id, status, tenant)
-  for _, name in ipairs({ tenant, ANY_TENANT }) do
-    call('ZREM', P .. 'tenant:' .. status .. ':' .. name, id)
+-- Those of a status that a job belongs in.
+local function lists_of(id, status)
+  local job, lists = read(id, 'tenant', 'clientReference'), {}
+  for _, tenant in ipairs({ job.tenant, ANY_TENANT }) do
+    lists[#lists + 1] = list_key(status, tenant)
+    if job.clientReference then
+      lists[#lists + 1] = list_key(status, tenant, job.clientReference)
+    end
   end
+  return lists
+end
+
+local function add_to_lists(id, status)
+  local number = read(id, 'number').number
+  for _, list in ipairs(lists_of(id, status)) do call('ZADD', list, number, id) end
+end
+
+local function remove_from_lists(id, status)
+  for _, list in ipairs(lists_of(id, status)) do call('ZREM', list, id) end
 end
 
 local function set_status(id, status)
-  local job = read(id, 'tenant', 'number', 'status')
-  remove_from_lists(id, job.status, job.tenant)
-  call('SREM', P .. 'status:' .. job.status, id)
+  local before = read(id, 'status').status
+  remove_from_lists(id, before)
+  call('SREM', P .. 'status:' .. before, id)
   call('HSET', job_key(id), 'status', status)
-  add_to_lists(id, status, job.tenant, job.number)
+  add_to_lists(id, status)
   if status == 'pending' or status == 'processing' then
     call('SADD', P .. 'status:' .. status, id)
   end
@@ -542,9 +557,9 @@ end
 local function remove(id)
   release_result(id)
   discard_song(id)
-  local job = read(id, 'tenant', 'status', 'idempotency')
-  remove_from_lists(id, 'all', job.tenant)
-  remove_from_lists(id, job.status, job.tenant)
+  local job = read(id, 'status', 'idempotency')
+  remove_from_lists(id, 'all')
+  remove_from_lists(id, job.status)
   call('ZREM', P .. 'expiry', id)
   call('ZREM', P .. 'webhooks', id)
   if job.idempotency then call('DEL', P .. 'idempotency:' .. job.idempotency) end
