@@ -323,6 +323,7 @@ void describe('the OpenAPI document', () => {
       'bit_depth',
       'bitrate',
       'callback_url',
+      'client_reference',
       'clip_mode',
       'end',
       'file',
@@ -345,6 +346,7 @@ void describe('the OpenAPI document', () => {
     ]);
     assert.deepEqual(fields.file?.format, 'binary');
     assert.deepEqual(fields.output_format?.enum, ['wav', 'flac', 'mp3', 'opus', 'm4a']);
+    assert.equal(fields.client_reference?.maxLength, 200);
     assert.equal(fields.shifts?.maximum, 100);
     assert.equal(fields.overlap?.default, 0.25);
     assert.equal(fields.two_stems?.description, jobOptions.shape.twoStems.description);
