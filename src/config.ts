@@ -357,6 +357,17 @@ const YOUTUBE = table({
   },
 });
 
+const FILES = table({
+  SOURCE_URL_HOSTS: {
+    key: 'sourceUrlHosts',
+    schema: list
+      .pipe(z.array(z.union([z.literal('*'), host])).min(1))
+      .describe('hosts such as ["files.example.org"], or *'),
+    example: 'files.example.org',
+    text: 'Hosts of links to files (source_url) that are accepted, also in redirects: a JSON list, separated by commas, or * for any with a public address. Ports 80 and 443; host:port for another port, and then the host may have a private address. Unset: source_url is refused.',
+  },
+});
+
 const S3_ENDPOINT = httpUrl('URL such as https://minio.example.org');
 const STORAGE = table({
   DATA_DIR: {
@@ -510,6 +521,7 @@ export const SETTINGS: readonly { heading: string; note?: string; settings: Tabl
   { heading: 'Clients and limits', settings: CLIENTS },
   { heading: 'Webhooks', settings: WEBHOOKS },
   { heading: 'Links to videos', settings: YOUTUBE },
+  { heading: 'Links to files', settings: FILES },
   { heading: 'Data', settings: STORAGE },
   { heading: 'Metrics and traces', settings: OBSERVABILITY },
   {
@@ -534,6 +546,7 @@ const SERVICE = {
   ...CLIENTS,
   ...WEBHOOKS,
   ...YOUTUBE,
+  ...FILES,
   ...STORAGE,
   ...OBSERVABILITY,
 };

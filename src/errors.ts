@@ -191,6 +191,25 @@ export const ERROR_CODES = {
     meaning: 'Workers ended again and again while they worked on the job',
   },
 
+  SOURCE_URL_DISABLED: {
+    exitStatus: 1,
+    httpStatus: 422,
+    meaning: 'source_url was given, but the service has no SOURCE_URL_HOSTS',
+  },
+  SOURCE_URL_HOST_NOT_ALLOWED: {
+    exitStatus: 1,
+    httpStatus: 422,
+    meaning: 'The link, or a redirect of it, is to a host that is not in SOURCE_URL_HOSTS',
+  },
+  SOURCE_URL_REFUSED: {
+    exitStatus: 1,
+    meaning: 'The host of the link does not give the file',
+  },
+  SOURCE_URL_NETWORK: {
+    exitStatus: 1,
+    meaning: 'The host of the link could not be reached, or the download broke off',
+  },
+
   YOUTUBE_HOST_NOT_ALLOWED: {
     exitStatus: 1,
     httpStatus: 422,

@@ -64,6 +64,7 @@ const ALLOWED: Record<string, string[]> = {
     'models/license',
     // What links are accepted; what fetches them is no part of the API.
     'intake/youtube/url',
+    'intake/source-url/url',
     // What a callback URL may be; what posts to it is no part of the API.
     'webhooks/callback-url',
   ],

@@ -46,12 +46,12 @@ export type Health = CamelCase<HealthDocument>;
 export type ModelList = CamelCase<ModelListDocument>;
 export type Accepted = WithId<CamelCase<AcceptedDocument>>;
 
-/** A file, or a link to a video. */
-export type Song = Blob | { youtubeUrl: string };
+/** A file, a link to a video, or a link to a file. */
+export type Song = Blob | { youtubeUrl: string } | { sourceUrl: string };
 
 /** What the form of POST /stemify takes besides the song. */
 export type SeparateOptions = Partial<Form['options']> &
-  Partial<Omit<Form, 'options' | 'youtubeUrl'>>;
+  Partial<Omit<Form, 'options' | 'youtubeUrl' | 'sourceUrl'>>;
 
 export interface ClientOptions {
   /**
@@ -138,7 +138,7 @@ export class OxboardClient {
       for (const item of [value].flat()) form.append(field, String(item));
     }
     if (song instanceof Blob) form.append('file', song, (song as { name?: string }).name ?? 'song');
-    else form.append('youtube_url', song.youtubeUrl);
+    else for (const [name, link] of Object.entries(song)) form.append(snakeName(name), link);
     const response = await upload({
       url: new URL('stemify', this.#api),
       headers: {

@@ -7,11 +7,12 @@ import { measureSeconds } from '../audio/measure.js';
 import { checkFinite, probe } from '../audio/probe.js';
 import { resolveEncoding } from '../audio/formats.js';
 import { OxboardError } from '../errors.js';
+import { nameOfFile } from '../intake/source-url/url.js';
 import { checkModelOptions, checkPart } from '../model-options.js';
 import type { JobOptions } from '../options.js';
 import type { TraceContext } from '../observability/tracing.js';
 import { checkWork, costSeconds } from '../jobs/cost.js';
-import type { Job, JobRequest } from '../jobs/job.js';
+import type { Job, JobRequest, SongLink } from '../jobs/job.js';
 import type { Admission, Jobs, WorkerModel, Workers } from '../jobs/ports.js';
 import type { Storage } from '../storage/storage.js';
 import { withFieldNames, type Form } from './form.js';
@@ -23,7 +24,7 @@ const PROBE_MS = 30_000;
 /** Seconds. Options that are too much work for such a song are refused before a link is followed. */
 const SHORT_SONG = 30;
 
-export type SentSong = { file: UploadedFile } | { youtubeUrl: string };
+export type SentSong = { file: UploadedFile } | { link: SongLink };
 
 export interface AdmissionRequest {
   song: SentSong;
@@ -41,9 +42,9 @@ export interface AdmissionDependencies {
   jobs: Jobs;
   workers: Workers;
   storage: Storage;
-  /** Seconds of audio; of that behind a link. */
+  /** Seconds of audio; of that behind each kind of link. */
   maxDuration: number;
-  youtubeMaxDuration: number;
+  linkMaxDurations: Record<SongLink['kind'], number>;
   /** Whether jobs are accepted while no worker runs. */
   queueWithoutWorkers: boolean;
 }
@@ -60,7 +61,7 @@ export async function admit(
   const { song } = request;
   return 'file' in song
     ? admitUpload(request, song.file, model, dependencies)
-    : admitLink(request, song.youtubeUrl, model, dependencies);
+    : admitLink(request, song.link, model, dependencies);
 }
 
 async function admitUpload(
@@ -106,26 +107,27 @@ async function admitUpload(
 /** What is behind the link is not known yet: worker, options and host are all that can be checked. */
 async function admitLink(
   request: AdmissionRequest,
-  url: string,
+  { kind, url }: SongLink,
   model: WorkerModel,
-  { jobs, youtubeMaxDuration }: AdmissionDependencies,
+  { jobs, linkMaxDurations }: AdmissionDependencies,
 ): Promise<{ job: Job; replayed: boolean }> {
   const { options } = request.form;
+  const maxDuration = linkMaxDurations[kind];
   checkOptions(options, model, model.sampleRate);
-  checkWork(options, model, Math.min(SHORT_SONG, youtubeMaxDuration), youtubeMaxDuration);
+  checkWork(options, model, Math.min(SHORT_SONG, maxDuration), maxDuration);
   const { sampleRate, segment, minLength, overlapAdd, realtimeFactor } = model;
   const source = {
-    kind: 'youtube' as const,
+    kind,
     url,
     key: null,
-    name: url,
+    name: kind === 'youtube' ? url : nameOfFile(new URL(url).pathname),
     sha256: null,
     sizeBytes: null,
     durationSeconds: null,
     model: { sampleRate, segment, minLength, overlapAdd, realtimeFactor },
   };
   return jobs.admit({
-    ...(await admission(request, jobs, model, youtubeMaxDuration, url)),
+    ...(await admission(request, jobs, model, maxDuration, `${kind} ${url}`)),
     id: randomUUID(),
     request: { source, model: model.name, options: withSeed(options) },
   });

@@ -105,7 +105,7 @@ function settingsOf({
   RouteDependencies,
   | 'maxDuration'
   | 'queueWithoutWorkers'
-  | 'youtubeMaxDuration'
+  | 'linkMaxDurations'
   | 'form'
   | 'postLimit'
   | 'limits'
@@ -115,9 +115,13 @@ function settingsOf({
   return {
     maxDuration: config.maxDuration,
     queueWithoutWorkers: config.queueWithoutWorkers,
-    youtubeMaxDuration: Math.min(config.maxDuration, config.youtubeMaxDuration),
+    linkMaxDurations: {
+      youtube: Math.min(config.maxDuration, config.youtubeMaxDuration),
+      url: config.maxDuration,
+    },
     form: {
       youtubeHosts: config.youtubeHosts,
+      sourceUrlHosts: config.sourceUrlHosts,
       callbacks:
         config.webhookSecret === undefined
           ? undefined

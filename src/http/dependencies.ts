@@ -23,6 +23,7 @@ export type ApiConfig = Pick<
   | 'queueWithoutWorkers'
   | 'youtubeHosts'
   | 'youtubeMaxDuration'
+  | 'sourceUrlHosts'
   | 'rateLimit'
   | 'rateLimitPeriod'
   | 'refusalLimit'

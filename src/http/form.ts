@@ -1,6 +1,7 @@
 /**
  * From the fields of a form to the options of options.ts, and back.
  */
+import { parseSourceUrl } from '../intake/source-url/url.js';
 import { parseYoutubeUrl } from '../intake/youtube/url.js';
 import { OxboardError } from '../errors.js';
 import {
@@ -28,8 +29,9 @@ export interface Form {
   /** Undefined: the service's default. */
   model: string | undefined;
   options: JobOptions;
-  /** Of the song, instead of a file. */
+  /** Of a video with the song, or of the song, instead of a file. */
   youtubeUrl: string | undefined;
+  sourceUrl: string | undefined;
   /** Where the end of the job is to be told. */
   callbackUrl: string | undefined;
   /** By what the client knows the job. */
@@ -39,6 +41,8 @@ export interface Form {
 export interface FormSettings {
   /** Of links to videos. */
   youtubeHosts: readonly string[];
+  /** Of links to files; undefined: the service takes none. */
+  sourceUrlHosts: readonly string[] | undefined;
   /** What callback URLs may be; undefined: the service has no webhooks. */
   callbacks: { allowPrivate: boolean } | undefined;
 }
@@ -46,18 +50,20 @@ export interface FormSettings {
 /**
  * @param fields texts, or arrays of texts; empty ones count as not given, as browsers send them.
  * @throws OxboardError INVALID_OPTION, with the form's name of the field; WEBHOOKS_DISABLED,
- * ADDRESS_NOT_PUBLIC, YOUTUBE_HOST_NOT_ALLOWED, YOUTUBE_PLAYLIST.
+ * ADDRESS_NOT_PUBLIC, YOUTUBE_HOST_NOT_ALLOWED, YOUTUBE_PLAYLIST, SOURCE_URL_DISABLED,
+ * SOURCE_URL_HOST_NOT_ALLOWED.
  */
 export function readForm(
   fields: Record<string, unknown>,
-  { callbacks, youtubeHosts }: FormSettings,
+  { callbacks, youtubeHosts, sourceUrlHosts }: FormSettings,
 ): Form {
   const given = Object.entries(fields).filter(([, value]) => value !== '');
   for (const [name] of given) checkName(name);
   const {
     model,
     callback_url: callback,
-    youtube_url: link,
+    youtube_url: video,
+    source_url: sourceUrl,
     client_reference: reference,
     normalize,
     ...rest
@@ -68,16 +74,23 @@ export function readForm(
   return {
     model: name.data,
     options,
-    youtubeUrl: readLink(link, youtubeHosts),
+    youtubeUrl: readLink('youtube_url', video, (link) => parseYoutubeUrl(link, youtubeHosts)),
+    sourceUrl: readLink('source_url', sourceUrl, (link) => {
+      return parseSourceUrl(link, sourceUrlHosts).url.href;
+    }),
     callbackUrl: readCallback(callback, callbacks),
     clientReference: readReference(reference),
   };
 }
 
-function readLink(given: unknown, hosts: readonly string[]): string | undefined {
+function readLink(
+  field: string,
+  given: unknown,
+  parse: (link: string) => string,
+): string | undefined {
   if (given === undefined) return undefined;
-  if (typeof given === 'string') return parseYoutubeUrl(given, hosts);
-  throw invalidOption('youtube_url', 'URL of one video', given);
+  if (typeof given === 'string') return parse(given);
+  throw invalidOption(field, 'one URL', given);
 }
 
 function readCallback(given: unknown, callbacks: FormSettings['callbacks']): string | undefined {

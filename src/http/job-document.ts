@@ -20,6 +20,7 @@ import {
   type StemResult,
 } from '../jobs/job.js';
 import { CHUNK_FRAMES, CHUNK_SCALE, MIXTURE } from '../audio/chunk-format.js';
+import { withoutQuery } from '../lib/redact-url.js';
 import { FORMATS } from '../options.js';
 import { formOf } from './form.js';
 import { playableOf } from './playable.js';
@@ -265,8 +266,8 @@ export const jobFacts = {
   name: member(
     z.string().meta({
       description:
-        'Name of the uploaded file. For a link it is the link until the download has ended, then ' +
-        'the title with an extension.',
+        'Name of the uploaded file, or of the file behind a link. For a video it is the link until ' +
+        'the download has ended, then the title with an extension.',
     }),
     ({ request }: Job) => request.source.name,
   ),
@@ -284,8 +285,14 @@ export const jobFacts = {
   ),
   ...membersOf(jobSchema.pick({ clientReference: true })),
   youtube_url: member(
-    z.string().nullable().meta({ description: 'The link. Null for an uploaded file.' }),
+    z.string().nullable().meta({ description: 'The link to a video. Null for other jobs.' }),
     ({ request: { source } }: Job) => (source.kind === 'youtube' ? source.url : null),
+  ),
+  source_url: member(
+    z.string().nullable().meta({
+      description: 'The link to a file, without its query. Null for other jobs.',
+    }),
+    ({ request: { source } }: Job) => (source.kind === 'url' ? withoutQuery(source.url) : null),
   ),
   duration_seconds: member(
     seconds.nullable().meta({

@@ -38,6 +38,7 @@ export const completedJob: JobDocument = {
   estimated_duration: 96,
   client_reference: 'order-66',
   youtube_url: null,
+  source_url: null,
   duration_seconds: 182.4,
   model: 'htdemucs',
   options: {

@@ -64,12 +64,16 @@ const pricedModel = z.object({
   ),
 });
 
-const youtubeSource = described(
+const linkSource = described(
   z.object({
-    kind: z.literal('youtube'),
-    url: described(z.string(), 'The link'),
+    kind: described(z.enum(['youtube', 'url']), 'To a video, or to a file'),
+    url: described(z.string(), 'The link, with its query'),
     key: storageKey.nullable(),
-    name: described(z.string(), 'The link; after the download its title, as the name of a file'),
+    name: described(
+      z.string(),
+      'What is known of it: the link to a video, the name in the link to a file; after the download ' +
+        'title or name, as the name of a file',
+    ),
     sha256: sha256.nullable(),
     sizeBytes: count.nullable(),
     durationSeconds: songSeconds,
@@ -81,7 +85,7 @@ const youtubeSource = described(
   'A song behind a link; what is known only of a file is null until the download',
 );
 
-const jobSourceSchema = z.discriminatedUnion('kind', [uploadSource, youtubeSource]);
+const jobSourceSchema = z.discriminatedUnion('kind', [uploadSource, linkSource]);
 
 export const jobRequestSchema = z.object({
   source: jobSourceSchema,
@@ -258,6 +262,9 @@ export type WebhookStatus = (typeof WEBHOOK_STATUSES)[number];
 export type PricedModel = z.output<typeof pricedModel>;
 /** What a job is to do: admission has checked it and filled in every default. */
 export type JobRequest = z.output<typeof jobRequestSchema>;
+export type LinkSource = z.output<typeof linkSource>;
+/** What leads to a song. */
+export type SongLink = Pick<LinkSource, 'kind' | 'url'>;
 export type StemResult = z.output<typeof stemResultSchema>;
 export type JobResult = z.output<typeof jobResultSchema>;
 export type JobWarning = z.output<typeof warningSchema>;

@@ -6,3 +6,6 @@
  */
 export const redactUrl = (url: string): string =>
   url.replace(/^([a-z][a-z\d+.-]*:?\/\/)?.*@/is, '$1[redacted]@');
+
+/** A URL for messages, logs and documents, without its query and fragment. */
+export const withoutQuery = (url: string): string => url.replace(/[?#].*/s, '');

@@ -58,7 +58,7 @@ export function createDownloads(
 
     async downloaded({ job, token }, song, { costSeconds, progress }) {
       const { source } = job.request;
-      if (source.kind !== 'youtube') {
+      if (source.kind === 'upload') {
         throw new OxboardError('INTERNAL', `Job ${job.id} has no link to download`);
       }
       const request: JobRequest = { ...job.request, source: { ...source, ...song } };

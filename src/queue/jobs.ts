@@ -48,7 +48,7 @@ export function createJobs(
     async admit(admission) {
       const { id, tenant, request, costSeconds, idempotency } = admission;
       const { source } = request;
-      const link = source.kind === 'youtube';
+      const link = source.kind !== 'upload';
       const { outcome, record } = await scripts.admit({
         record: encodeJob(admittedJob(admission)),
         lane: link ? 'downloads' : laneOf(costSeconds),

@@ -3,7 +3,7 @@
  */
 
 /** Of all that the queue keeps in Redis. Grows with each change that older code cannot read, or newer. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /** Of every key of this version. */
 export const PREFIX = `oxboard:${String(SCHEMA_VERSION)}:`;

@@ -12,14 +12,15 @@ import { retry } from '../lib/retry.js';
 import { unlessAborted } from '../lib/timeout.js';
 import type { Logger } from '../observability/logger.js';
 import type { Storage } from '../storage/storage.js';
+import type { SongLink } from '../jobs/job.js';
 import type { DownloadedSong } from '../jobs/ports.js';
 import { downloadsOf } from '../jobs/record.js';
 import { isOutage } from './failures.js';
 import { inFolder } from './work-folder.js';
 
-/** Gets what a link leads to; see fetchSong. */
+/** Gets what a link leads to; see fetchSong and fetchFile. */
 export type SongFetcher = (
-  url: string,
+  link: SongLink,
   options: { directory: string; signal: AbortSignal; onProgress: (fraction: number) => void },
 ) => Promise<{ path: string; name: string }>;
 
@@ -35,7 +36,7 @@ export interface SongContext {
 
 interface SongRequest {
   jobId: string;
-  url: string;
+  link: SongLink;
   /** Of the file behind the link; see probe. */
   track: number | undefined;
   /** Throws when the song is longer than is accepted. */
@@ -64,11 +65,11 @@ export async function downloadSong(
 async function downloadInto(
   directory: string,
   { storage, fetchSong, retryDelaysMs, logger }: SongContext,
-  { jobId, url, track, checkLength, signal, onProgress }: SongRequest,
+  { jobId, link, track, checkLength, signal, onProgress }: SongRequest,
 ): Promise<DownloadedSong> {
   // A site is not asked for a song that cannot be stored.
   await unlessAborted(signal, storage.check());
-  const song = await fetchSong(url, { directory, signal, onProgress });
+  const song = await fetchSong(link, { directory, signal, onProgress });
   const durationSeconds = await lengthOf(song.path, { track, signal });
   checkLength(durationSeconds);
   const { size: sizeBytes } = await stat(song.path);

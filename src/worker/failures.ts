@@ -16,7 +16,12 @@ const UNANSWERED: readonly ErrorCode[] = [
 const OUTAGES: readonly ErrorCode[] = [...UNANSWERED, 'DISK_FULL', 'OUTPUT_UNWRITABLE'];
 
 /** These may pass: other jobs end, files are removed, a server comes back. */
-const TRANSIENT: readonly ErrorCode[] = [...OUTAGES, 'OUT_OF_MEMORY', 'YOUTUBE_NETWORK'];
+const TRANSIENT: readonly ErrorCode[] = [
+  ...OUTAGES,
+  'OUT_OF_MEMORY',
+  'YOUTUBE_NETWORK',
+  'SOURCE_URL_NETWORK',
+];
 
 const hasCode = (error: unknown, codes: readonly ErrorCode[]): boolean =>
   error instanceof OxboardError && codes.includes(error.code);
@@ -36,7 +41,7 @@ export const isRedisAway = (error: unknown): boolean =>
 
 /** Their messages are only about the song, its link and the options. */
 const ABOUT_THE_SONG =
-  /^(INPUT_|AUDIO_TOO_LONG|FILE_TOO_LARGE|ADDRESS_NOT_PUBLIC|INVALID_OPTION|YOUTUBE_(?!BINARY_))/;
+  /^(INPUT_|AUDIO_TOO_LONG|FILE_TOO_LARGE|ADDRESS_NOT_PUBLIC|INVALID_OPTION|SOURCE_URL_|YOUTUBE_(?!BINARY_))/;
 
 /** A failure as the owner of the job may see it: without paths and internals of this machine. */
 export function jobFailureOf(error: unknown, { model }: JobRequest): JobFailure {

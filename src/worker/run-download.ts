@@ -3,7 +3,7 @@
  */
 import { OxboardError } from '../errors.js';
 import { costSeconds } from '../jobs/cost.js';
-import type { Job } from '../jobs/job.js';
+import type { Job, LinkSource, SongLink } from '../jobs/job.js';
 import type { DownloadClaim, DownloadedSong, Downloads } from '../jobs/ports.js';
 import { runAttempt, type AttemptContext } from './attempt.js';
 import { downloadSong, type SongContext } from './download-song.js';
@@ -12,16 +12,17 @@ import { DOWNLOADED } from './progress.js';
 
 export interface DownloadContext extends AttemptContext, SongContext {
   downloads: Downloads;
-  /** Seconds of the longest song that is accepted. */
-  maxDuration: number;
+  /** Seconds of the longest song that is accepted, by kind of link. */
+  maxDurations: Record<SongLink['kind'], number>;
 }
 
 /** Never rejects; see attempt.ts. */
 export function runDownload(context: DownloadContext, claim: DownloadClaim): Promise<void> {
-  const { downloads, storage, metrics, maxDuration } = context;
+  const { downloads, storage, metrics, maxDurations } = context;
   const { job, attempt } = claim;
   const { options } = job.request;
   const link = linkOf(job);
+  const maxDuration = maxDurations[link.kind];
   return runAttempt<DownloadedSong>(context, {
     name: 'download',
     lease: claim,
@@ -31,7 +32,7 @@ export function runDownload(context: DownloadContext, claim: DownloadClaim): Pro
     work: (progress, signal) =>
       downloadSong(context, {
         jobId: job.id,
-        url: link.url,
+        link,
         track: options.track,
         checkLength: lengthLimit(options, link.model, maxDuration),
         signal,
@@ -52,7 +53,7 @@ export function runDownload(context: DownloadContext, claim: DownloadClaim): Pro
   });
 }
 
-function linkOf({ request: { source } }: Job) {
-  if (source.kind !== 'youtube') throw new OxboardError('INTERNAL', 'The job has no link');
+function linkOf({ request: { source } }: Job): LinkSource {
+  if (source.kind === 'upload') throw new OxboardError('INTERNAL', 'The job has no link');
   return source;
 }

@@ -338,6 +338,7 @@ void describe('the OpenAPI document', () => {
       'seed',
       'segment',
       'shifts',
+      'source_url',
       'start',
       'stems',
       'track',

@@ -120,6 +120,7 @@ export async function startApi(
       maxDuration: 60,
       youtubeHosts: ['www.youtube.com', 'youtu.be', '127.0.0.1:1234'],
       youtubeMaxDuration: 30,
+      sourceUrlHosts: undefined,
       queueWithoutWorkers: true,
       rateLimit: 1_000_000,
       rateLimitPeriod: 3600,

@@ -28,10 +28,16 @@ async function start(
   context: TestContext,
   fetchSong: SongFetcher,
   {
+    kind = 'youtube',
     maxDuration = 60,
     options = {},
     away,
-  }: { maxDuration?: number; options?: Partial<JobOptions>; away?: () => Promise<never> } = {},
+  }: {
+    kind?: 'youtube' | 'url';
+    maxDuration?: number;
+    options?: Partial<JobOptions>;
+    away?: () => Promise<never>;
+  } = {},
 ) {
   const running: RunningDownloader[] = [];
   // Before the hooks that end Redis.
@@ -55,7 +61,7 @@ async function start(
     storage,
     fetchSong,
     directory,
-    maxDuration,
+    maxDurations: { youtube: maxDuration, url: 2 * maxDuration },
     logger,
     metrics,
     renewalMs: 100,
@@ -64,7 +70,7 @@ async function start(
   running.push(downloader);
   const asked = admission({ options });
   const source = {
-    kind: 'youtube' as const,
+    kind,
     url: 'https://youtu.be/a',
     key: null,
     name: 'https://youtu.be/a',
@@ -105,7 +111,7 @@ function bringing(context: TestContext): { song: string; fetchSong: SongFetcher 
   });
   return {
     song,
-    fetchSong: (_url, { directory, onProgress }) => {
+    fetchSong: (_link, { directory, onProgress }) => {
       const copy = path.join(directory, 'song');
       copyFileSync(song, copy);
       onProgress(1);
@@ -115,7 +121,7 @@ function bringing(context: TestContext): { song: string; fetchSong: SongFetcher 
 }
 
 /** Comes never, unless it is told to stop. */
-const never: SongFetcher = (_url, { signal }) =>
+const never: SongFetcher = (_link, { signal }) =>
   new Promise((_resolve, reject) => {
     signal.throwIfAborted();
     signal.addEventListener('abort', () => reject(signal.reason as Error));
@@ -202,6 +208,12 @@ describe('a downloader', () => {
     });
     assert.equal(job.error?.code, 'AUDIO_TOO_LONG');
     assert.deepEqual(service.leftovers(), []);
+  });
+
+  it('takes from a link to a file what is too long for a video', async (context) => {
+    const { fetchSong } = bringing(context);
+    const service = await start(context, fetchSong, { kind: 'url', maxDuration: 2 });
+    await until(async () => (await service.job()).request.source.key !== null);
   });
 
   it('takes a song whose header says that it is too long', async (context) => {

@@ -2,6 +2,7 @@
  * One worker process.
  */
 import path from 'node:path';
+import { fetchFile } from '../../intake/source-url/fetch-file.js';
 import { fetchSong } from '../../intake/youtube/fetch-song.js';
 import { createClaims } from '../../queue/claims.js';
 import { startDownloader } from '../../worker/downloader.js';
@@ -47,13 +48,15 @@ export async function startWorkerProcess({
     maxFileSize: config.maxFileSize,
     cacheDirectory: path.join(config.youtubeDownloadDir, 'cache'),
   };
+  const files = { allowedHosts: config.sourceUrlHosts, maxFileSize: config.maxFileSize };
   const downloader = await startDownloader({
     downloads: createDownloads(redis, { claims, dispatcher, downloadDispatcher, jobTtl, metrics }),
     dispatcher: downloadDispatcher,
     storage,
-    fetchSong: (url, options) => fetchSong(url, youtube, options),
+    fetchSong: ({ kind, url }, options) =>
+      kind === 'youtube' ? fetchSong(url, youtube, options) : fetchFile(url, files, options),
     directory: config.youtubeDownloadDir,
-    maxDuration: youtube.maxDuration,
+    maxDurations: { youtube: youtube.maxDuration, url: config.maxDuration },
     logger,
     metrics,
     tracer,

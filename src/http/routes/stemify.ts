@@ -7,7 +7,7 @@ import { OxboardError } from '../../errors.js';
 import type { Job } from '../../jobs/job.js';
 import { inSpan } from '../../observability/tracing.js';
 import { admit, type SentSong } from '../admission.js';
-import { readForm } from '../form.js';
+import { readForm, type Form } from '../form.js';
 import { jobDocument, jobStatus, jobUrl } from '../job-document.js';
 import { completedJob } from '../job-examples.js';
 import { defineRoute, header, json } from '../route.js';
@@ -119,6 +119,8 @@ const stemify = defineRoute({
     'INPUT_EMPTY',
     'INPUT_NOT_FINITE',
     'INVALID_OPTION',
+    'SOURCE_URL_DISABLED',
+    'SOURCE_URL_HOST_NOT_ALLOWED',
     'YOUTUBE_HOST_NOT_ALLOWED',
     'YOUTUBE_PLAYLIST',
     'WEBHOOKS_DISABLED',
@@ -141,7 +143,7 @@ const stemify = defineRoute({
         );
         try {
           const form = readForm(fields, settings);
-          const song = chooseSong(file, form.youtubeUrl);
+          const song = chooseSong(file, form);
           return await inSpan(tracer, 'admission', { kind: 'producer' }, async (span) => {
             const admitted = await admit(
               {
@@ -186,19 +188,27 @@ const stemify = defineRoute({
 
 export const stemifyRoutes = [stemify];
 
-function chooseSong(file: UploadedFile | undefined, youtubeUrl: string | undefined): SentSong {
-  if (file && youtubeUrl !== undefined) {
+function chooseSong(file: UploadedFile | undefined, { youtubeUrl, sourceUrl }: Form): SentSong {
+  const sent: [string, SentSong][] = [];
+  if (file) sent.push(['file', { file }]);
+  if (youtubeUrl !== undefined) {
+    sent.push(['youtube_url', { link: { kind: 'youtube', url: youtubeUrl } }]);
+  }
+  if (sourceUrl !== undefined) {
+    sent.push(['source_url', { link: { kind: 'url', url: sourceUrl } }]);
+  }
+  const [song, ...more] = sent;
+  if (!song) {
     throw new OxboardError(
       'INVALID_OPTION',
-      'The form has a file and a youtube_url. Send only one of them',
+      'The form has no song. Send a file as "file", or a link as "youtube_url" or "source_url"',
     );
   }
-  if (file) return { file };
-  if (youtubeUrl !== undefined) return { youtubeUrl };
-  throw new OxboardError(
-    'INVALID_OPTION',
-    'The form has no song. Send a file as "file", or a link as "youtube_url"',
-  );
+  if (more.length > 0) {
+    const names = sent.map(([name]) => `a ${name}`).join(' and ');
+    throw new OxboardError('INVALID_OPTION', `The form has ${names}. Send only one of them`);
+  }
+  return song[1];
 }
 
 const acceptance = (job: Job, replayed: boolean): AcceptedDocument => ({

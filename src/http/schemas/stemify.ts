@@ -36,13 +36,22 @@ export const stemifyForm = z
       .unknown()
       .optional()
       .meta({
-        description: 'The song: an audio or video file. Either this or youtube_url',
+        description: 'The song: an audio or video file. Either this, youtube_url or source_url',
         override: { type: 'string', format: 'binary' },
       }),
     youtube_url: z.string().max(2048).optional().meta({
       description:
         'A link to a video with the song, instead of a file; to a host of YOUTUBE_ALLOWED_HOSTS',
     }),
+    source_url: z
+      .string()
+      .max(2048)
+      .optional()
+      .meta({
+        description:
+          'A link to an audio or video file, instead of a file; to a host of SOURCE_URL_HOSTS, by http ' +
+          'or https. Its query is in no document of the job',
+      }),
     model: modelName.optional().meta({ description: "One of /models; without it, the service's" }),
     ...Object.fromEntries(
       [...OPTION_OF_FIELD].map(([field, option]) => [field, jobOptions.shape[option]]),
@@ -69,7 +78,9 @@ export const stemifyForm = z
   })
   .meta({
     id: 'StemifyForm',
-    override: { oneOf: [{ required: ['file'] }, { required: ['youtube_url'] }] },
+    override: {
+      oneOf: [{ required: ['file'] }, { required: ['youtube_url'] }, { required: ['source_url'] }],
+    },
   });
 
 export const FIELD_NAMES = Object.keys(stemifyForm.shape);

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { OxboardError } from '../../errors.js';
 import { tooLong } from '../../audio/probe.js';
 import { songName } from '../../lib/file-names.js';
+import { FILE_NAME, tooLarge, type FetchedSong, type FetchOptions } from '../fetched-song.js';
 import { ageOf, findYtDlp } from './binary.js';
 import { explainFailure } from './failures.js';
 import { openGuard } from './guard.js';
@@ -31,20 +32,6 @@ export interface YoutubeSettings {
   maxFileSize: number;
   /** See YtDlpRun. */
   cacheDirectory: string;
-}
-
-export interface FetchedSong {
-  path: string;
-  /** The name of a file: title and extension. */
-  name: string;
-}
-
-export interface FetchOptions {
-  /** An empty folder for this call. */
-  directory: string;
-  signal: AbortSignal;
-  /** @param fraction of the download, from 0 to 1. */
-  onProgress: (fraction: number) => void;
 }
 
 const bytes = z.number().positive().nullish().catch(null);
@@ -202,7 +189,6 @@ function nameOf({ title, ext }: { title: string; ext: string }): string {
   return `${songName(title, MAX_TITLE_CHARACTERS)}.${extension}`;
 }
 
-const FILE_NAME = 'song';
 /** Begins the lines of progress. */
 const PROGRESS = 'oxboard';
 
@@ -211,9 +197,3 @@ function readProgress(line: string): { done: number; total: number | undefined }
   if (word !== PROGRESS || !Number.isFinite(Number(done))) return undefined;
   return { done: Number(done), total: totals.map(Number).find((total) => total > 0) };
 }
-
-const tooLarge = (maxFileSize: number): OxboardError =>
-  new OxboardError(
-    'FILE_TOO_LARGE',
-    `The audio behind the link is larger than this service takes: ${String(maxFileSize)} bytes`,
-  );
