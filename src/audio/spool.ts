@@ -37,26 +37,35 @@ export class Spool {
   }
 
   /** Interleaved samples; each block is the caller's to change and to keep. */
-  async *samples(signal?: AbortSignal): AsyncGenerator<Float32Array, void, undefined> {
-    const reader = await SpoolReader.open(this);
-    try {
-      for (let frame = 0; frame < this.frames; frame += FRAMES_PER_BLOCK) {
-        signal?.throwIfAborted();
-        yield await reader.read(frame, Math.min(FRAMES_PER_BLOCK, this.frames - frame));
-      }
-    } finally {
-      await reader.close();
-    }
+  samples(signal?: AbortSignal): AsyncGenerator<Float32Array, void, undefined> {
+    return this.#read(signal);
   }
 
   /** Planar, as the engine reads; the memory of a block is reused for the next one. */
   async *blocks(signal?: AbortSignal): AsyncGenerator<readonly Float32Array[], void, undefined> {
     const block = newBlock(this.channelCount, FRAMES_PER_BLOCK);
-    for await (const samples of this.samples(signal)) {
+    const memory = new Float32Array(this.channelCount * FRAMES_PER_BLOCK);
+    for await (const samples of this.#read(signal, memory)) {
       const frames = samples.length / this.channelCount;
       const filled = block.map((channel) => channel.subarray(0, frames));
       if (this.peak !== 0) deinterleave(samples, filled);
       yield filled;
+    }
+  }
+
+  /** @param memory of every block, if it is given. */
+  async *#read(
+    signal?: AbortSignal,
+    memory?: Float32Array,
+  ): AsyncGenerator<Float32Array, void, undefined> {
+    const reader = await SpoolReader.open(this);
+    try {
+      for (let frame = 0; frame < this.frames; frame += FRAMES_PER_BLOCK) {
+        signal?.throwIfAborted();
+        yield await reader.read(frame, Math.min(FRAMES_PER_BLOCK, this.frames - frame), memory);
+      }
+    } finally {
+      await reader.close();
     }
   }
 }
@@ -75,10 +84,11 @@ export class SpoolReader {
     return new SpoolReader(spool, await open(spool.path, 'r'));
   }
 
-  /** @returns interleaved samples, in memory that is not used again. */
-  async read(firstFrame: number, frames: number): Promise<Float32Array> {
+  /** @returns interleaved samples, at the start of `memory` if it is given. */
+  async read(firstFrame: number, frames: number, memory?: Float32Array): Promise<Float32Array> {
     const { path, channelCount, peak } = this.#spool;
-    const samples = new Float32Array(frames * channelCount);
+    const count = frames * channelCount;
+    const samples = memory?.subarray(0, count) ?? new Float32Array(count);
     if (peak === 0) {
       // Reading would let the event loop turn, and so must this.
       await setImmediate();

@@ -40,8 +40,9 @@ export interface FinishedBlock {
 }
 
 /**
- * Yields the finished samples of a song in blocks that follow one another without gaps. Leaving the
- * loop early ends the work.
+ * Yields the finished samples of a song in blocks that follow one another without gaps, those of one
+ * step while the next one runs: what the caller does with them costs no time of the device. Leaving
+ * the loop early ends the work.
  *
  * @throws OxboardError as the native session does, INPUT_CHANGED; `signal.reason` when aborted.
  */
@@ -49,52 +50,83 @@ export async function* runSession(run: Run): AsyncGenerator<FinishedBlock, void,
   const { plan, signal } = run;
   signal.throwIfAborted();
   const session = openSession(run.model, plan);
-  let stepping = false;
-  const stop = () => {
-    session.stop();
-    // Suspended at a yield nothing else would ever let go of the session and its model.
-    if (!stepping) closeSession(session);
+  // Suspended at a yield nothing else would ever let go of the session and its model.
+  const close = () => {
+    closeSession(session);
   };
-  signal.addEventListener('abort', stop, { once: true });
+  signal.addEventListener('abort', close, { once: true });
   const input = skipFrames(run.source.blocks(signal), session.inputStart);
+  let step: Promise<{ report: NativeStepReport; batch: ProgressBatch }> | undefined;
+  let offset = plan.resumeFrom;
+  const take = (): FinishedBlock => {
+    const block = { offset, ...takeBlock(session) };
+    offset += block.frames;
+    return block;
+  };
+  const tellProgress = (batch: ProgressBatch | null) =>
+    run.onProgress?.({ ...progressOf(session, offset, plan.length), batch });
+  const hasSteps = () => !session.done;
   try {
-    for (let offset = plan.resumeFrom; offset < plan.length;) {
-      let batch: ProgressBatch | null = null;
-      if (session.framesReady === 0) {
-        await feed(session, input, plan.length);
+    if (!hasSteps()) tellProgress(null);
+    let finished: FinishedBlock[] = [];
+    while (hasSteps()) {
+      await feed(session, input, plan.length);
+      signal.throwIfAborted();
+      step = startStep(run, session);
+      for (const block of finished) {
+        yield block;
         signal.throwIfAborted();
-        const { nextMember: member, chunksDone } = session;
-        const began = performance.now();
-        const step = session.step();
-        run.onStep(step);
-        stepping = true;
-        const report = await step.finally(() => {
-          stepping = false;
-        });
-        run.onReport(report);
-        signal.throwIfAborted();
-        const seconds = (performance.now() - began) / 1000;
-        batch = { member, segments: session.chunksDone - chunksDone, seconds };
       }
-      run.onProgress?.({ ...progressOf(session, offset, plan.length), batch });
-      while (session.framesReady > 0) {
-        const frames = Math.min(session.framesReady, BLOCK_FRAMES);
-        yield { offset, frames, rows: session.take(frames) };
+      const { report, batch } = await step;
+      run.onReport(report);
+      signal.throwIfAborted();
+      tellProgress(batch);
+      finished = [];
+      // What the last step finished, or all of a silent song, is taken as the caller asks for it.
+      while (hasSteps() && session.framesReady > 0) {
+        finished.push(take());
         // Copying many blocks in a row must not keep the event loop waiting.
         await setImmediate();
         signal.throwIfAborted();
-        offset += frames;
       }
+    }
+    while (offset < plan.length) {
+      yield take();
+      await setImmediate();
+      signal.throwIfAborted();
     }
   } catch (error) {
     // Whatever the stop made fail, the caller is told why it stopped.
     signal.throwIfAborted();
     throw fromNative(error);
   } finally {
-    signal.removeEventListener('abort', stop);
-    closeSession(session);
+    signal.removeEventListener('abort', close);
+    close();
+    await step?.catch(() => undefined);
     await input.return();
   }
+}
+
+/** Starts the next step. Its failure is for whoever waits for it, which may be later or never. */
+function startStep(
+  run: Run,
+  session: NativeSession,
+): Promise<{ report: NativeStepReport; batch: ProgressBatch }> {
+  const { nextMember: member, chunksDone } = session;
+  const began = performance.now();
+  const native = session.step();
+  run.onStep(native);
+  const step = native.then((report) => {
+    const seconds = (performance.now() - began) / 1000;
+    return { report, batch: { member, segments: session.chunksDone - chunksDone, seconds } };
+  });
+  step.catch(() => undefined);
+  return step;
+}
+
+function takeBlock(session: NativeSession): Pick<FinishedBlock, 'frames' | 'rows'> {
+  const frames = Math.min(session.framesReady, BLOCK_FRAMES);
+  return { frames, rows: session.take(frames) };
 }
 
 /** The blocks of a song without its first frames. */

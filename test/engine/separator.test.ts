@@ -109,6 +109,18 @@ void test('stream gives the same samples in gapless blocks, reading the source t
   assert.ok(stream.manifest);
 });
 
+void test('the next segment runs while the caller works on what the last one finished', async () => {
+  await using separator = await load();
+  const source = countingSource(30_000);
+  const { segment } = separator.model;
+  for await (const { offset, frames } of separator.stream(source, { shifts: 0 })) {
+    // The first reading is of the whole song; of the second, what the next segment takes.
+    const read = source.counts.frames - 30_000;
+    assert.ok(read >= Math.min(offset + frames + segment, 30_000), `only ${String(read)} frames`);
+    if (read === 30_000) break;
+  }
+});
+
 void test('the same input and seed give the same bytes; another seed other shifts', async () => {
   await using separator = await load();
   const run = (seed: number) => separator.separate(song(3000), { shifts: 2, seed });
