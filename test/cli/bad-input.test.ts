@@ -20,7 +20,6 @@ import { ffmpeg, makeAudio, peak, readAudio, temporaryFolder } from '../support/
 import { modelsDir, oxboard, type Outcome } from '../support/cli.js';
 
 const RATE = 44_100;
-const SOURCES = ['drums', 'bass', 'other', 'vocals'];
 const NOBODY = 65_534;
 
 const folder = temporaryFolder({ after });
@@ -34,28 +33,18 @@ interface Result {
   output?: { stems: Record<string, { path: string; frames: number }> };
 }
 
-/** Runs the command with JSON, with an output folder of its own. */
+/** Runs the command once, with JSON, with an output folder of its own: a song costs less than a start. */
 async function separate(
   inputs: readonly string[],
   { flags = [], ...options }: { flags?: string[]; out?: string; uid?: number; cwd?: string } = {},
 ) {
   const out = options.out ?? place(`out-${String(runs++)}`);
-  const outcome = await oxboard(
-    [
-      'separate',
-      '--json',
-      '-n',
-      'toy',
-      '--models-dir',
-      modelsDir,
-      '-o',
-      out,
-      ...flags,
-      '--',
-      ...inputs,
-    ],
-    { cwd: options.cwd, ...(options.uid !== undefined && { uid: options.uid }) },
-  );
+  const { cwd, uid } = options;
+  const common = ['-n', 'toy', '--models-dir', modelsDir, '-o', out];
+  const outcome = await oxboard(['separate', '--json', ...common, ...flags, '--', ...inputs], {
+    cwd,
+    uid,
+  });
   return { ...outcome, out, results: resultsOf(outcome) };
 }
 
@@ -67,34 +56,41 @@ const resultsOf = ({ stdout }: Outcome): Result[] =>
 
 type Run = Awaited<ReturnType<typeof separate>>;
 
-function assertRefused(run: Run, code: string, message: RegExp, status = 1): void {
+/** Each input as refused as it is told, in one line; nothing left behind. */
+function assertRefused(run: Run, refusals: readonly [string, RegExp][], status = 1): void {
   assert.equal(run.status, status, run.stderr);
-  const [result, ...more] = run.results;
-  assert.equal(more.length, 0);
-  assert.equal(result?.error?.code, code, result?.error?.message);
-  assert.match(result.error.message, message);
+  assert.equal(run.results.length, refusals.length);
+  for (const [index, [code, message]] of refusals.entries()) {
+    const { input, error } = run.results[index]!;
+    assert.equal(error?.code, code, `${input}: ${String(error?.message)}`);
+    assert.match(error.message, message);
+  }
   const lines = run.stderr.split('\n').filter((line) => line.startsWith('oxboard: '));
-  assert.deepEqual(lines, [`oxboard: ${result.error.message}`], 'one line for people');
+  if (refusals.length > 1) assert.match(lines.pop()!, / songs failed:$/);
+  assert.deepEqual(
+    lines,
+    run.results.map(({ error }) => `oxboard: ${error!.message}`),
+    'one line each for people',
+  );
   assert.doesNotMatch(run.stderr, /^\s+at .*:\d+/m, 'no stack trace');
   assert.ok(!existsSync(run.out), 'nothing is left behind');
 }
 
-/** Every stem, finite, at the given length, with nothing beside them. */
-function assertSeparated(run: Run, frames: number): Record<string, Float32Array[]> {
+/** The stems of each song, finite, with nothing beside them. */
+function separatedSongs(run: Run): Record<string, Float32Array[]>[] {
   assert.equal(run.status, 0, run.stderr);
-  const stems = run.results[0]!.output!.stems;
-  assert.deepEqual(Object.keys(stems), SOURCES);
-  assert.deepEqual(readdirSync(path.join(run.out, 'toy')).length, 1);
-  return Object.fromEntries(
-    Object.entries(stems).map(([name, stem]) => {
-      assert.equal(stem.frames, frames);
-      const channels = readAudio(stem.path);
-      for (const samples of channels) {
-        assert.equal(samples.length, frames);
-        assert.ok(samples.every(Number.isFinite));
-      }
-      return [name, channels];
-    }),
+  assert.equal(readdirSync(path.join(run.out, 'toy')).length, run.results.length);
+  return run.results.map(({ output }) =>
+    Object.fromEntries(
+      Object.entries(output!.stems).map(([name, stem]) => {
+        const channels = readAudio(stem.path);
+        for (const samples of channels) {
+          assert.equal(samples.length, stem.frames);
+          assert.ok(samples.every(Number.isFinite));
+        }
+        return [name, channels];
+      }),
+    ),
   );
 }
 
@@ -129,15 +125,17 @@ describe('oxboard separate refuses, with a code and in one line,', () => {
     writeFileSync(place('text.mp3'), 'This is no music.\n'.repeat(100));
     execFileSync('mkfifo', [place('pipe.wav')]);
     mkdirSync(place('nothing'));
-    for (const [name, code, message] of [
-      ['empty.mp3', 'INPUT_EMPTY', /is empty/],
-      ['text.mp3', 'INPUT_NOT_AUDIO', /cannot be decoded as audio/],
-      ['nothing', 'INPUT_NOT_FOUND', /has no audio files/],
-      ['pipe.wav', 'INPUT_NOT_A_FILE', /is a pipe/],
-      ['none.mp3', 'INPUT_NOT_FOUND', /There is no file/],
-    ] as const) {
-      assertRefused(await separate([path.join(folder, name)]), code, message);
-    }
+    const inputs = ['empty.mp3', 'text.mp3', 'nothing', 'pipe.wav', 'none.mp3'].map(place);
+    assertRefused(await separate(inputs), [
+      ['INPUT_EMPTY', /is empty/],
+      ['INPUT_NOT_AUDIO', /cannot be decoded as audio/],
+      ['INPUT_NOT_FOUND', /has no audio files/],
+      ['INPUT_NOT_A_FILE', /is a pipe/],
+      ['INPUT_NOT_FOUND', /There is no file/],
+    ]);
+    assertRefused(await separate([place('text.mp3')]), [
+      ['INPUT_NOT_AUDIO', /cannot be decoded as audio/],
+    ]);
   });
 
   it('a WAV of no channels, of no samples, of NaN or Inf', async () => {
@@ -151,11 +149,15 @@ describe('oxboard separate refuses, with a code and in one line,', () => {
     ] as const) {
       const samples = new Float32Array(RATE);
       samples[22_050] = value;
-      const run = await separate([floatWav(name, samples)]);
-      assertRefused(run, 'INPUT_NOT_FINITE', /NaN or Inf at frame 22050 \(0\.50 s\)/);
+      floatWav(name, samples);
     }
-    assertRefused(await separate([place('channels.wav')]), 'INPUT_NOT_AUDIO', /cannot be decoded/);
-    assertRefused(await separate([place('samples.wav')]), 'INPUT_EMPTY', /holds no audio/);
+    const inputs = ['channels.wav', 'samples.wav', 'nan.wav', 'inf.wav'].map(place);
+    assertRefused(await separate(inputs), [
+      ['INPUT_NOT_AUDIO', /cannot be decoded/],
+      ['INPUT_EMPTY', /holds no audio/],
+      ['INPUT_NOT_FINITE', /NaN or Inf at frame 22050 \(0\.50 s\)/],
+      ['INPUT_NOT_FINITE', /NaN or Inf at frame 22050 \(0\.50 s\)/],
+    ]);
   });
 
   it('a playlist named .mp3, and neither reads what it names nor calls it', async (context) => {
@@ -167,23 +169,23 @@ describe('oxboard separate refuses, with a code and in one line,', () => {
     context.after(() => server.close());
     await once(server, 'listening');
     const url = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/a.wav`;
-    for (const target of [song, 'song.wav', url]) {
-      for (const text of [
-        `#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n${target}\n#EXT-X-ENDLIST\n`,
-        `ffconcat version 1.0\nfile '${target}'\n`,
-        `<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period>` +
-          `<AdaptationSet><Representation><BaseURL>${target}</BaseURL></Representation></AdaptationSet></Period></MPD>`,
-        `[playlist]\nFile1=${target}\n`,
-        `v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 5004 RTP/AVP 0\n`,
-      ]) {
-        writeFileSync(place('playlist.mp3'), text);
-        assertRefused(
-          await separate([place('playlist.mp3')]),
-          'INPUT_NOT_AUDIO',
-          /cannot be decoded/,
-        );
-      }
-    }
+    const texts = [song, 'song.wav', url].flatMap((target) => [
+      `#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n${target}\n#EXT-X-ENDLIST\n`,
+      `ffconcat version 1.0\nfile '${target}'\n`,
+      `<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period>` +
+        `<AdaptationSet><Representation><BaseURL>${target}</BaseURL></Representation></AdaptationSet></Period></MPD>`,
+      `[playlist]\nFile1=${target}\n`,
+      `v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 5004 RTP/AVP 0\n`,
+    ]);
+    const inputs = texts.map((text, index) => {
+      const file = place(`playlist-${String(index)}.mp3`);
+      writeFileSync(file, text);
+      return file;
+    });
+    assertRefused(
+      await separate(inputs),
+      inputs.map(() => ['INPUT_NOT_AUDIO', /cannot be decoded/]),
+    );
     assert.equal(calls, 0);
   });
 
@@ -203,20 +205,19 @@ describe('oxboard separate refuses, with a code and in one line,', () => {
     const outcome = await oxboard([], { command: ['sh', '-c', script, process.execPath] });
     renameSync(place('elsewhere.wav'), song);
     const run = { ...outcome, out, results: resultsOf(outcome) };
-    assertRefused(run, 'INPUT_UNREADABLE', /has bytes that are not UTF-8\. Rename it/);
+    assertRefused(run, [['INPUT_UNREADABLE', /has bytes that are not UTF-8\. Rename it/]]);
   });
 
-  it('an output folder that is not UTF-8, that is a file, or below one', async () => {
-    for (const [out, code, message, status] of [
-      [place('a\uFFFDb'), 'INVALID_OPTION', /folder in UTF-8 for --out/, 2],
-      ['', 'INVALID_OPTION', /folder in UTF-8 for --out/, 2],
-    ] as const) {
-      assertRefused(await separate([song], { out }), code, message, status);
+  it('an output folder that is not UTF-8, that has no name, or is below a file', async () => {
+    for (const out of [place('a\uFFFDb'), '']) {
+      assertRefused(
+        await separate([song], { out }),
+        [['INVALID_OPTION', /folder in UTF-8 for --out/]],
+        2,
+      );
     }
-    for (const out of [song, path.join(song, 'below')]) {
-      const run = await separate([song], { out });
-      assertRefused({ ...run, out: place('none') }, 'OUTPUT_UNWRITABLE', /^Cannot write to /);
-    }
+    const run = await separate([song], { out: path.join(song, 'below') });
+    assertRefused({ ...run, out: place('none') }, [['OUTPUT_UNWRITABLE', /^Cannot write to /]]);
   });
 
   describe('for those who may not,', () => {
@@ -234,26 +235,16 @@ describe('oxboard separate refuses, with a code and in one line,', () => {
       copyFileSync(song, secret);
       chmodSync(secret, 0);
       const run = await separate([secret], asOther);
-      assertRefused(run, 'INPUT_UNREADABLE', /permission denied/);
+      assertRefused(run, [['INPUT_UNREADABLE', /permission denied/]]);
     });
 
     it('a folder that may not be written to', { skip }, async () => {
       const locked = place('locked');
       mkdirSync(locked, { mode: 0o555 });
       const run = await separate([song], { ...asOther, out: path.join(locked, 'out') });
-      assertRefused(run, 'OUTPUT_UNWRITABLE', /permission denied/);
+      assertRefused(run, [['OUTPUT_UNWRITABLE', /permission denied/]]);
       assert.deepEqual(readdirSync(locked), []);
     });
-  });
-
-  it('an output file whose place is a folder', async () => {
-    const out = place('taken');
-    const blocked = path.join(out, 'toy', 'song', 'drums.wav');
-    mkdirSync(blocked, { recursive: true });
-    const run = await separate([song], { out });
-    assertRefused({ ...run, out: place('none') }, 'OUTPUT_UNWRITABLE', /folder of that name/);
-    assert.deepEqual(readdirSync(path.join(out, 'toy')), ['song']);
-    assert.deepEqual(readdirSync(path.dirname(blocked)), ['drums.wav']);
   });
 });
 
@@ -274,104 +265,97 @@ function isReadableByNobody(): boolean {
 }
 
 describe('oxboard separate gives right stems for', () => {
-  it('one sample and 100 ms', async () => {
-    for (const frames of [1, 4410]) {
-      const file = makeAudio(place('short.wav'), '0.4|0.4', {
+  it('one sample and 100 ms, direct current and a full-scale square wave, cut songs', async () => {
+    const cutLength = (name: string, frames: number) =>
+      makeAudio(place(name), '0.4|0.4', {
         options: ['-af', `atrim=end_sample=${String(frames)}`],
       });
-      assertSeparated(await separate([file]), frames);
-    }
-  });
-
-  it('silence: silence, to the bit, in every format that keeps bits', async () => {
-    const file = makeAudio(place('silence.wav'), '0|0', { seconds: 3 });
-    for (const flags of [[], ['--format', 'flac'], ['--bit-depth', '24'], ['--bit-depth', '32f']]) {
-      const stems = assertSeparated(await separate([file], { flags }), 3 * RATE);
-      for (const channels of Object.values(stems)) {
-        for (const samples of channels) assert.equal(peak(samples), 0);
-      }
-    }
-  });
-
-  it('direct current and a full-scale square wave', async () => {
-    for (const [name, expression] of [
-      ['dc.wav', '1|1'],
-      ['square.wav', 'sgn(sin(2*PI*100*t))|sgn(sin(2*PI*100*t))'],
-    ] as const) {
-      const file = makeAudio(place(name), expression, { seconds: 3 });
-      const stems = assertSeparated(await separate([file]), 3 * RATE);
+    const cut = (name: string) => {
+      const file = makeAudio(place(name), '0.4*sin(2*PI*440*t)|0', { seconds: 4 });
+      const bytes = readFileSync(file);
+      writeFileSync(file, bytes.subarray(0, bytes.length / 2));
+      return file;
+    };
+    const square = 'sgn(sin(2*PI*100*t))';
+    const inputs = [
+      cutLength('sample.wav', 1),
+      cutLength('short.wav', 4410),
+      makeAudio(place('dc.wav'), '1|1', { seconds: 3 }),
+      makeAudio(place('square.wav'), `${square}|${square}`, { seconds: 3 }),
+      cut('cut.mp3'),
+      cut('cut.flac'),
+    ];
+    const songs = separatedSongs(await separate(inputs, { flags: ['--stems', 'drums,vocals'] }));
+    const frames = songs.map((stems) => stems.drums![0]!.length);
+    assert.deepEqual(frames.slice(0, 4), [1, 4410, 3 * RATE, 3 * RATE]);
+    for (const stems of songs.slice(2, 4)) {
       for (const channels of Object.values(stems)) {
         for (const samples of channels) assert.ok(peak(samples) <= 1);
       }
     }
+    for (const count of frames.slice(4)) assert.ok(count > RATE && count < 3 * RATE, String(count));
   });
 
-  it('a truncated mp3 and a truncated FLAC', async () => {
-    for (const extension of ['mp3', 'flac']) {
-      const file = makeAudio(place(`cut.${extension}`), '0.4*sin(2*PI*440*t)|0', { seconds: 4 });
-      const bytes = readFileSync(file);
-      writeFileSync(file, bytes.subarray(0, bytes.length / 2));
-      const run = await separate([file]);
-      const { frames } = run.results[0]!.output!.stems.drums!;
-      assert.ok(frames > RATE && frames < 3 * RATE, String(frames));
-      assertSeparated(run, frames);
-    }
-  });
-
-  it('a WAV whose length field is wrong', async () => {
-    for (const length of [0, 2 ** 31, 2 ** 32 - 1]) {
+  it('a WAV whose length field is wrong, and a link to a song', async () => {
+    const inputs = [0, 2 ** 31, 2 ** 32 - 1].map((length) => {
       const bytes = readFileSync(song);
       bytes.writeUInt32LE(length, bytes.indexOf('data', 0, 'latin1') + 4);
-      writeFileSync(place('length.wav'), bytes);
-      assertSeparated(await separate([place('length.wav')]), 2 * RATE);
-    }
+      const file = place(`length-${String(length)}.wav`);
+      writeFileSync(file, bytes);
+      return file;
+    });
+    symlinkSync(song, place('link.wav'));
+    const flags = ['--stems', 'vocals'];
+    for (const { vocals } of separatedSongs(
+      await separate([...inputs, place('link.wav')], { flags }),
+    ))
+      assert.equal(vocals![0]!.length, 2 * RATE);
   });
 
-  for (const name of [
-    'with  spaces .wav',
-    `quo'tes"\`$(touch x).wav`,
-    'new\nline\x1b[31m.wav',
-    '-dash.wav',
-    '--out=x.wav',
-    '%03d {stem}.wav',
-    'http:x|y.wav',
-    '..wav',
-    `${'n'.repeat(251)}.wav`,
-    `${'é'.repeat(125)}x.wav`,
-    '歌🎵.wav',
-  ]) {
-    it(`a file named ${JSON.stringify(name).slice(0, 40)}`, async (context) => {
-      const own = temporaryFolder(context);
-      copyFileSync(song, path.join(own, name));
-      const run = await separate([name], { cwd: own });
-      assertSeparated(run, 2 * RATE);
-      assert.equal(run.results[0]!.input, name);
-      // eslint-disable-next-line no-control-regex -- what would steer a terminal
-      assert.doesNotMatch(run.stderr, /\x1b/);
-      assert.deepEqual(readdirSync(own), [name], 'nothing beside it');
-      for (const { path: file } of Object.values(run.results[0]!.output!.stems)) {
-        const [below] = path.relative(path.join(run.out, 'toy'), file).split('/');
-        assert.notEqual(below, '..');
-      }
-    });
-  }
+  it('files of any name', async (context) => {
+    const names = [
+      'with  spaces .wav',
+      `quo'tes"\`$(touch x).wav`,
+      'new\nline\x1b[31m.wav',
+      '-dash.wav',
+      '--out=x.wav',
+      '%03d {stem}.wav',
+      'http:x|y.wav',
+      '..wav',
+      `${'n'.repeat(251)}.wav`,
+      `${'é'.repeat(125)}x.wav`,
+      '歌🎵.wav',
+    ];
+    const own = temporaryFolder(context);
+    for (const name of names) copyFileSync(song, path.join(own, name));
+    const run = await separate(names, { cwd: own, flags: ['--stems', 'vocals'] });
+    for (const { vocals } of separatedSongs(run)) assert.equal(vocals![0]!.length, 2 * RATE);
+    assert.deepEqual(
+      run.results.map(({ input }) => input),
+      names,
+    );
+    // eslint-disable-next-line no-control-regex -- what would steer a terminal
+    assert.doesNotMatch(run.stderr, /\x1b/);
+    assert.deepEqual(readdirSync(own).sort(), names.toSorted(), 'nothing beside them');
+    for (const { output } of run.results) {
+      const [below] = path
+        .relative(path.join(run.out, 'toy'), output!.stems.vocals!.path)
+        .split('/');
+      assert.notEqual(below, '..');
+    }
+  });
 
   it('two songs of one name, and a song given twice', async () => {
     mkdirSync(place('other'));
     const other = place('other/song.wav');
     copyFileSync(song, other);
-    const run = await separate([song, other, song]);
+    const run = await separate([song, other, song], { flags: ['--stems', 'vocals'] });
     assert.equal(run.status, 0, run.stderr);
     assert.deepEqual(readdirSync(path.join(run.out, 'toy')).sort(), [
       'song',
       'song (2)',
       'song (3)',
     ]);
-  });
-
-  it('a link to a song', async () => {
-    symlinkSync(song, place('link.wav'));
-    assertSeparated(await separate([place('link.wav')]), 2 * RATE);
   });
 });
 
@@ -409,7 +393,7 @@ describe('hours of silence in a small file', () => {
 
   it('take neither disk nor time that music takes', async (context) => {
     // 36000 tries all ten hours.
-    const seconds = Number(process.env.OXBOARD_TEST_SILENCE ?? 1200);
+    const seconds = Number(process.env.OXBOARD_TEST_SILENCE ?? 300);
     const file = silentMp3(seconds);
     let mostOnDisk = 0;
     const out = place('hours');
@@ -419,7 +403,7 @@ describe('hours of silence in a small file', () => {
         encoding: 'utf8',
       });
       mostOnDisk = Math.max(mostOnDisk, Number.parseInt(text, 10) || 0);
-    }, 500);
+    }, 200);
     const started = performance.now();
     const run = await separate([file], { out, flags: ['--format', 'flac', '--stems', 'vocals'] });
     clearInterval(timer);
@@ -431,7 +415,8 @@ describe('hours of silence in a small file', () => {
         `at most ${(mostOnDisk / 1024).toFixed(0)} MB on the disk`,
     );
     assert.ok(Math.abs(frames / RATE / seconds - 1) < 0.2);
-    assert.ok(mostOnDisk < 64 * 1024, `${String(mostOnDisk)} kB`);
+    // Samples of two channels as floats would take 106 MB.
+    assert.ok(mostOnDisk < 16 * 1024, `${String(mostOnDisk)} kB`);
     assert.ok(existsSync(stem));
   });
 });

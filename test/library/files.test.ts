@@ -5,7 +5,7 @@ import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { decodeFile, encodeFile, separateFile, Separator } from '../../src/index.js';
 import type { FileProgress } from '../../src/index.js';
-import { makeAudio, readAudio, temporaryFolder } from '../support/audio.js';
+import { makeAudio, peak, readAudio, temporaryFolder } from '../support/audio.js';
 import { modelsDir } from '../support/cli.js';
 
 const folder = temporaryFolder({ after });
@@ -129,6 +129,24 @@ describe('files of the library', () => {
     const arrays = await separator.separate({ sampleRate, channels }, { stems: ['vocals'] });
     // The types have the names that were asked for: no `?.` is needed.
     assert.deepEqual(readAudio(stems.vocals.path), arrays.stems.vocals);
+  });
+
+  it('that are silent are silent to the bit in every format that keeps bits', async () => {
+    const silence = makeAudio(at('silence.wav'), '0|0', { seconds: 3 });
+    await using separator = await Separator.load('toy', { modelsDir });
+    for (const [format, bitDepth] of [
+      ['wav', '16'],
+      ['wav', '24'],
+      ['wav', '32f'],
+      ['flac', '16'],
+    ] as const) {
+      const options = { out: at('silent'), stems: ['vocals' as const], format, bitDepth };
+      const { stems } = await separator.separateFile(silence, options);
+      for (const samples of readAudio(stems.vocals.path)) {
+        assert.equal(samples.length, 3 * RATE);
+        assert.equal(peak(samples), 0);
+      }
+    }
   });
 
   it('are refused by name before a model is loaded', async () => {

@@ -370,14 +370,15 @@ describe('separateFile', () => {
     });
   });
 
-  it('refuses an output folder that is a file or under one', async (context) => {
+  it('refuses an output folder that is a file or under one, and a file whose place is a folder', async (context) => {
     const place = setting(context);
     for (const out of [place.song, path.join(place.song, 'below')]) {
       await assert.rejects(run({ ...place, out }), { code: 'OUTPUT_UNWRITABLE' });
     }
     const blocked = path.join(place.out, 'fake', 'song', 'drums.wav');
     mkdirSync(blocked, { recursive: true });
-    await assert.rejects(run(place), { code: 'OUTPUT_UNWRITABLE' });
+    await assert.rejects(run(place), { code: 'OUTPUT_UNWRITABLE', message: /folder of that name/ });
+    assert.deepEqual(readdirSync(path.join(place.out, 'fake')), ['song']);
     assert.deepEqual(readdirSync(path.join(place.out, 'fake', 'song')), ['drums.wav']);
   });
 

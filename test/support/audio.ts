@@ -2,7 +2,7 @@
  * Audio made by ffmpeg and folders to put it in.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { removeFolderSync } from '../../src/lib/remove-folder.js';
@@ -55,17 +55,46 @@ export function wavFile(
   return Buffer.concat([header, samples]);
 }
 
-/** A file as ffmpeg decodes it: planar, at its own rate unless another is asked for. */
-export function readAudio(file: string, channels = 2, sampleRate?: number): Float32Array[] {
+/** The samples of a WAV in one of the forms that we write, interleaved; undefined for other files. */
+function readWav(file: string): Float32Array | undefined {
+  const bytes = readFileSync(file);
+  if (bytes.toString('latin1', 0, 4) !== 'RIFF') return undefined;
+  const chunk = (name: string) => {
+    let at = 12;
+    const size = () => bytes.readUInt32LE(at + 4);
+    while (bytes.toString('latin1', at, at + 4) !== name) at += 8 + size() + (size() % 2);
+    return bytes.subarray(at + 8, at + 8 + size());
+  };
+  const bits = chunk('fmt ').readUInt16LE(14);
+  const data = chunk('data');
+  const readers: Record<number, (at: number) => number> = {
+    16: (at) => data.readInt16LE(at) / 2 ** 15,
+    24: (at) => data.readIntLE(at, 3) / 2 ** 23,
+    32: (at) => data.readFloatLE(at),
+  };
+  const width = bits / 8;
+  const read = readers[bits]!;
+  return Float32Array.from({ length: data.length / width }, (_, index) => read(index * width));
+}
+
+function decoded(file: string, sampleRate?: number): Float32Array {
   const rate = sampleRate ? ['-ar', String(sampleRate)] : [];
   const raw = execFileSync(
     'ffmpeg',
     ['-v', 'error', '-nostdin', '-i', `file:${file}`, ...rate, '-f', 'f32le', 'pipe:1'],
     { maxBuffer: 2 ** 30 },
   );
-  const samples = new Float32Array(raw.buffer.slice(raw.byteOffset, raw.byteOffset + raw.length));
+  return new Float32Array(raw.buffer.slice(raw.byteOffset, raw.byteOffset + raw.length));
+}
+
+/** The samples of a file: planar, at its own rate unless another is asked for. */
+export function readAudio(file: string, channels = 2, sampleRate?: number): Float32Array[] {
+  const samples = (sampleRate ? undefined : readWav(file)) ?? decoded(file, sampleRate);
   return Array.from({ length: channels }, (_, channel) =>
-    samples.filter((_sample, index) => index % channels === channel),
+    Float32Array.from(
+      { length: samples.length / channels },
+      (_sample, frame) => samples[frame * channels + channel]!,
+    ),
   );
 }
 
