@@ -19,7 +19,7 @@ const folder = temporaryFolder({ after });
 /** Hundreds of segments: there is a middle to be stopped in. */
 const FIELDS = { model: 'htdemucs', seed: '3', overlap: '0.1' };
 const song = makeAudio(path.join(folder, 'song.wav'), '0.4*sin(440*t)|0.3*sin(300*t)', {
-  seconds: 30,
+  seconds: 10,
 });
 const SETTINGS = { DEMUCS_THREADS: '1', WORKER_CONCURRENCY: '1' };
 

@@ -22,7 +22,7 @@ import { until } from '../support/until.js';
 const folder = temporaryFolder({ after });
 const THREADS = '1';
 const song = makeAudio(path.join(folder, 'song.wav'), '0.4*sin(440*t)|0.3*sin(300*t)', {
-  seconds: 9,
+  seconds: 3,
 });
 const service = await startService({ after }, ['serve', '--processes', '2'], {
   DEMUCS_THREADS: THREADS,
@@ -148,7 +148,7 @@ describe('serve', () => {
     assert.equal(valueOf(text, 'demucs_jobs_total{status="completed"}'), done);
     assert.ok(valueOf(text, 'demucs_jobs_total{status="cancelled"}') >= 3);
     assert.ok(valueOf(text, 'demucs_processing_seconds_count') >= 1);
-    assert.ok(valueOf(text, 'demucs_segments_total{model="htdemucs"}') > 100);
+    assert.ok(valueOf(text, 'demucs_segments_total{model="htdemucs"}') > 50);
     assert.equal(valueOf(text, 'demucs_workers'), 1);
     assert.equal(valueOf(text, 'demucs_redis_up'), 1);
     for (const name of ['supervisor', 'api', 'worker']) {

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { temporaryFolder } from './audio.js';
 import { modelsDir } from './cli.js';
-import { HANG_MS, until } from './until.js';
+import { HANG_MS, REQUEST_POLL_MS, until } from './until.js';
 import { freePort } from './free-port.js';
 
 const OXBOARD = fileURLToPath(new URL('../../dist/bin/cli.js', import.meta.url));
@@ -214,6 +214,7 @@ export async function untilJob(
     },
     'the state of the job',
     milliseconds,
+    REQUEST_POLL_MS,
   );
 }
 
