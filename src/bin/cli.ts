@@ -27,7 +27,7 @@ async function main(): Promise<void> {
         'Windows is not supported. Use Linux or macOS; the Windows Subsystem for Linux is one',
       );
     }
-    await program().parseAsync();
+    await (await program(process.argv[2])).parseAsync();
   } catch (error) {
     if (error instanceof CommanderError) {
       process.exitCode = error.exitCode === 0 ? 0 : BAD_USAGE;

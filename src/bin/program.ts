@@ -5,12 +5,6 @@ import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { isMediaName } from '../lib/file-names.js';
 import { packageVersion } from '../lib/package-version.js';
-import { doctorCommand } from './commands/doctor.js';
-import { jobsCommand, workersCommand } from './commands/jobs.js';
-import { modelsCommand } from './commands/models.js';
-import { separateCommand } from './commands/separate.js';
-import { apiCommand, serveCommand, workerCommand } from './commands/serve.js';
-import { setupCommand } from './commands/setup.js';
 import { isLink } from './inputs.js';
 
 const OVERVIEW = `
@@ -24,21 +18,27 @@ Examples:
 oxboard <command> --help tells more.
 `;
 
-/** All commands. */
-export function program(): Command {
+/** Each by its name. Only what is needed is imported: all of it takes longer than many a command. */
+const COMMANDS = new Map<string, () => Promise<Command>>([
+  ['separate', async () => (await import('./commands/separate.js')).separateCommand()],
+  ['setup', async () => (await import('./commands/setup.js')).setupCommand()],
+  ['models', async () => (await import('./commands/models.js')).modelsCommand()],
+  ['serve', async () => (await import('./commands/serve.js')).serveCommand()],
+  ['api', async () => (await import('./commands/serve.js')).apiCommand()],
+  ['worker', async () => (await import('./commands/serve.js')).workerCommand()],
+  ['jobs', async () => (await import('./commands/jobs.js')).jobsCommand()],
+  ['workers', async () => (await import('./commands/jobs.js')).workersCommand()],
+  ['doctor', async () => (await import('./commands/doctor.js')).doctorCommand()],
+]);
+
+/** @param named the first argument. It may be a command; without one, the help tells of all. */
+export async function program(named = ''): Promise<Command> {
   const oxboard = new Command('oxboard')
     .description('Separates songs into stems with Demucs models.')
     .version(packageVersion)
-    .addHelpText('after', OVERVIEW)
-    .addCommand(separateCommand())
-    .addCommand(setupCommand())
-    .addCommand(modelsCommand())
-    .addCommand(serveCommand())
-    .addCommand(apiCommand())
-    .addCommand(workerCommand())
-    .addCommand(jobsCommand())
-    .addCommand(workersCommand())
-    .addCommand(doctorCommand());
+    .addHelpText('after', OVERVIEW);
+  const wanted = COMMANDS.get(named);
+  for (const load of wanted ? [wanted] : COMMANDS.values()) oxboard.addCommand(await load());
   configure(oxboard);
   return oxboard;
 }

@@ -22,9 +22,7 @@ const separate = (inputs: readonly string[], ...flags: string[]) =>
   oxboard(['separate', '-n', 'toy', '--models-dir', modelsDir, ...inputs, ...flags]);
 
 const bytesOf = (directory: string) =>
-  ['drums', 'bass', 'other', 'vocals'].map((stem) =>
-    readFileSync(path.join(directory, `${stem}.wav`)),
-  );
+  ['drums', 'vocals'].map((stem) => readFileSync(path.join(directory, `${stem}.wav`)));
 
 describe('--skip-existing', () => {
   /** For each input whether it was skipped. */
@@ -56,18 +54,18 @@ describe('--skip-existing', () => {
     const song = at('changed.wav');
     copyFileSync(one, song);
     const stem = path.join(out, 'toy', 'changed', 'vocals.wav');
-    const check = async (...flags: string[]) => {
-      assert.deepEqual((await skipped(out, [song], ...flags)).flags, [false]);
-      assert.deepEqual((await skipped(out, [song], ...flags)).flags, [true]);
-    };
-    await check('--stems', 'vocals');
-    await check('--stems', 'vocals', '--bit-depth', '24');
+    const isSkipped = async (bits: string) =>
+      (await skipped(out, [song], '--stems', 'vocals', '--bit-depth', bits)).flags[0];
+    assert.equal(await isSkipped('16'), false);
+    assert.equal(await isSkipped('16'), true);
+    assert.equal(await isSkipped('24'), false);
     copyFileSync(two, song);
-    await check('--stems', 'vocals', '--bit-depth', '24');
+    assert.equal(await isSkipped('24'), false);
     writeFileSync(stem, readFileSync(stem).subarray(0, 100));
-    await check('--stems', 'vocals', '--bit-depth', '24');
+    assert.equal(await isSkipped('24'), false);
     rmSync(stem);
-    await check('--stems', 'vocals', '--bit-depth', '24');
+    assert.equal(await isSkipped('24'), false);
+    assert.equal(await isSkipped('24'), true);
   });
 
   it('knows songs that share a folder', async () => {
@@ -80,7 +78,7 @@ describe('--skip-existing', () => {
 
 describe('--resume', () => {
   const song = makeAudio(at('long.wav'), 'random(0)|random(1)', { seconds: 20 });
-  const flags = ['--shifts', '5', '--resume'];
+  const flags = ['--shifts', '5', '--resume', '--stems', 'drums,vocals'];
 
   it('goes on after kill -9 with the same bytes, and leaves nothing', async () => {
     const out = at('killed');
@@ -121,11 +119,12 @@ describe('--resume', () => {
 describe('standard input', () => {
   it('is separated like a file', async () => {
     const args = ['separate', '-', '-n', 'toy', '--models-dir', modelsDir];
-    const given = await oxboard([...args, '-o', at('piped'), '--json'], { input: one });
+    const stems = ['--stems', 'vocals'];
+    const given = await oxboard([...args, ...stems, '-o', at('piped'), '--json'], { input: one });
     assert.equal(given.status, 0, given.stderr);
     assert.equal((JSON.parse(given.stdout) as { input: string }).input, '-');
     assert.deepEqual(readdirSync(at('piped', 'toy')), ['stdin']);
-    const file = await separate([one], '-o', at('from-file'));
+    const file = await separate([one], ...stems, '-o', at('from-file'));
     assert.equal(file.status, 0, file.stderr);
     const samplesOf = (place: string) => readAudio(path.join(at(place), 'vocals.wav'));
     assert.deepEqual(samplesOf('piped/toy/stdin'), samplesOf('from-file/toy/one'));

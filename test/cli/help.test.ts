@@ -21,8 +21,10 @@ function helpOf(command: Command): string {
   return help;
 }
 
+const commands = commandsOf(await program());
+
 describe('the help of', () => {
-  for (const command of commandsOf(program())) {
+  for (const command of commands) {
     it(`${command.name()} fits ${String(COLUMNS)} columns`, () => {
       const help = helpOf(command);
       assert.match(help, /^Usage: /);
@@ -34,7 +36,7 @@ describe('the help of', () => {
   }
 
   it('worker speaks of a worker, not of an API', () => {
-    const worker = commandsOf(program()).find((command) => command.name() === 'worker');
+    const worker = commands.find((command) => command.name() === 'worker');
     assert.ok(worker);
     assert.doesNotMatch(helpOf(worker), /port 8000/);
     assert.match(helpOf(worker), /METRICS_PORT/);

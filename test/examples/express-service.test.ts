@@ -11,7 +11,7 @@ import { installPackage } from '../support/consumer.js';
 import { until } from '../support/until.js';
 
 const HEADER_BYTES = 44;
-const SECONDS = 15;
+const SECONDS = 4;
 const project = installPackage({ after });
 const cwd = path.join(project, 'express-service');
 const song = readFileSync(

@@ -6,6 +6,7 @@ import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { JobOptions } from '../../src/options.js';
 import { makeAudio, temporaryFolder } from '../support/audio.js';
 import { until } from '../support/until.js';
 import { startService } from '../support/worker.js';
@@ -15,7 +16,14 @@ type Service = Awaited<ReturnType<typeof startService>>;
 const program = fileURLToPath(new URL('child.ts', import.meta.url));
 const folder = temporaryFolder({ after });
 const song = makeAudio(path.join(folder, 'song.wav'), 'random(7)|random(8)', { seconds: 4 });
-const REQUEST = { segment: 1, overlap: 0.7, shifts: 2, seed: 5, bitDepth: '24' } as const;
+const REQUEST = {
+  stems: ['bass', 'vocals'],
+  segment: 1,
+  overlap: 0.7,
+  shifts: 2,
+  seed: 5,
+  bitDepth: '24',
+} satisfies Partial<JobOptions>;
 
 async function startChild(
   { redisUrl, dataDir }: Service,

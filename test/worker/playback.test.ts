@@ -8,6 +8,7 @@ import { after, describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { CHUNK_FRAMES, CHUNK_SCALE, FRAMES_PER_PIXEL } from '../../src/audio/chunk-format.js';
 import type { Job } from '../../src/jobs/job.js';
+import type { JobOptions } from '../../src/options.js';
 import { chunkKey, peaksKey } from '../../src/jobs/record.js';
 import { makeAudio, readAudio, temporaryFolder } from '../support/audio.js';
 import { startService } from '../support/worker.js';
@@ -22,7 +23,13 @@ const song = makeAudio(path.join(folder, 'song.wav'), '1.4*sin(440*t)*sin(t)|ran
   seconds: FRAMES / 44_100,
   options: ['-c:a', 'pcm_f32le'],
 });
-const EXACT = { clipMode: 'none', bitDepth: '32f', shifts: 1, seed: 5 } as const;
+const EXACT = {
+  stems: ['bass', 'vocals'],
+  clipMode: 'none',
+  bitDepth: '32f',
+  shifts: 1,
+  seed: 5,
+} satisfies Partial<JobOptions>;
 
 async function read(service: Service, key: string): Promise<Float32Array[]> {
   const file = path.join(folder, key.replaceAll('/', '-'));

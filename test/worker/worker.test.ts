@@ -106,18 +106,18 @@ describe('a worker', () => {
 
   it('fails a job that cannot be done with the code of what is wrong, and goes on', async (context) => {
     const service = await startService(context);
-    const worker = await service.startWorker({ config: { maxDuration: 20 } });
+    const worker = await service.startWorker({ config: { maxDuration: 6 } });
     const text = path.join(folder, 'text.mp3');
     writeFileSync(text, 'no song at all');
-    const long = withoutLength(newSong(30));
+    const long = withoutLength(newSong(8));
 
     const cases: [string | undefined, Partial<JobOptions>, ErrorCode, RegExp][] = [
       [text, {}, 'INPUT_NOT_AUDIO', /^My song\.mp3 cannot be decoded/],
       [undefined, {}, 'INPUT_NOT_FOUND', /upload is gone/],
-      [long, {}, 'AUDIO_TOO_LONG', /longer than the 20 seconds/],
+      [long, {}, 'AUDIO_TOO_LONG', /longer than the 6 seconds/],
       [newSong(1), { stems: ['piano'] }, 'INVALID_OPTION', /"piano"/],
       [newSong(1), { segment: 60 }, 'INVALID_OPTION', /segment/],
-      [newSong(5), { segment: 0.05 }, 'INVALID_OPTION', /as much work as \d+ s.* up to 400 s/],
+      [newSong(5), { segment: 0.05 }, 'INVALID_OPTION', /as much work as \d+ s.* up to 120 s/],
     ];
     for (const [song, request, code, message] of cases) {
       const { id } = await service.admit(song, request);
