@@ -62,7 +62,7 @@ export async function* decode(
   });
   const output = runFfmpeg({
     args: [
-      ...inputArguments(input.path),
+      ...inputArguments(input.path, input.ignoresSize),
       '-map', `0:${String(input.streamIndex)}`,
       '-af', filters(input, target).join(','),
       '-c:a', 'pcm_f32le', '-f', 'f32le', 'pipe:1',

@@ -35,9 +35,14 @@ const LEVEL = /\[(trace|debug|verbose|info|warning|error|fatal|panic)\] /;
 /** A path as ffmpeg must get it: neither an option, nor a pattern, nor a protocol of its own. */
 export const fileUrl = (file: string): string => `file:${path.resolve(file)}`;
 
-/** Arguments that open `file` as an input and nothing else through it. */
-export function inputArguments(file: string): string[] {
+/**
+ * Arguments that open `file` as an input and nothing else through it.
+ *
+ * @param ignoresSize whether a WAV file is read to its end, whatever its header says.
+ */
+export function inputArguments(file: string, ignoresSize = false): string[] {
   return [
+    ...(ignoresSize ? ['-ignore_length', '1'] : []),
     '-protocol_whitelist', 'file,pipe',
     '-format_whitelist', INPUT_FORMATS.join(','),
     '-i', fileUrl(file),

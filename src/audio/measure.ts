@@ -16,7 +16,7 @@ const PACKET_SECONDS = 0.2;
 export async function measureSeconds(input: ProbedInput, signal?: AbortSignal): Promise<number> {
   const report = await ffmpegText({
     args: [
-      ...inputArguments(input.path),
+      ...inputArguments(input.path, input.ignoresSize),
       '-map', `0:${String(input.streamIndex)}`, '-c', 'copy',
       '-f', 'null', '-progress', 'pipe:1', '-',
     ], // prettier-ignore

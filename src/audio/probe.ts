@@ -8,6 +8,7 @@ import { OxboardError } from '../errors.js';
 import { displayPath } from '../lib/display-path.js';
 import { invalidOption } from '../options.js';
 import { FfmpegFailure, ffmpegText, inputArguments, runFfmpeg } from './ffmpeg.js';
+import { holdsMoreThanStated } from './wav-size.js';
 import { pcmBlocks, peakOf } from './pcm.js';
 
 /** More channels than this ffmpeg cannot mix. */
@@ -34,6 +35,8 @@ export interface ProbedInput {
    * does not say it: what ffmpeg guesses from the size is no measure.
    */
   durationSeconds?: number | undefined;
+  /** Whether the file holds more sound than its header states, so that it is read to its end. */
+  ignoresSize?: boolean;
   /** Kilobits per second, as far as the file tells. */
   bitRate?: number | undefined;
   /**
@@ -147,6 +150,7 @@ export async function probe(
       `it has ${String(stream.channels)} channels; up to ${String(MAX_CHANNELS)} can be read`,
     );
   }
+  const container = format.format_name.replace(/,.*/, '');
   const plain =
     PLAIN_CONTAINERS.includes(format.format_name) && chosen.codec_name.startsWith('pcm_');
   if (plain && stream.duration === undefined) throw emptyInput(file);
@@ -157,8 +161,8 @@ export async function probe(
   const start = startSeconds(parsed.data, chosen);
   // That of the format may be the pictures'.
   const stated = stream.duration ?? (start === undefined ? format.duration : undefined);
+  const ignoresSize = container === 'wav' && (await holdsMoreThanStated(file));
   const guessedLength = log.some((line) => line.includes('Estimating duration from bitrate'));
-  const container = format.format_name.replace(/,.*/, '');
   return {
     path: file,
     container,
@@ -178,9 +182,14 @@ export async function probe(
     channelCount: stream.channels,
     channelLayout: stream.channel_layout === 'unknown' ? undefined : stream.channel_layout,
     // From the bitrate of plain samples the length is no guess.
-    durationSeconds: guessedLength && !chosen.codec_name.startsWith('pcm_') ? undefined : stated,
+    durationSeconds:
+      ignoresSize || (guessedLength && !chosen.codec_name.startsWith('pcm_')) ? undefined : stated,
     bitRate: stream.bit_rate && stream.bit_rate / 1000,
-    frames: stream.time_base === `1/${String(stream.sample_rate)}` ? stream.duration_ts : undefined,
+    frames:
+      !ignoresSize && stream.time_base === `1/${String(stream.sample_rate)}`
+        ? stream.duration_ts
+        : undefined,
+    ignoresSize,
     startSeconds: start,
     // Only Ogg keeps the song's tags with the stream; elsewhere they are those of the track.
     tags: { ...(container === 'ogg' && chosen.tags), ...format.tags },
@@ -203,7 +212,7 @@ export async function checkFinite(input: ProbedInput, signal?: AbortSignal): Pro
   if (!/^pcm_f\d/.test(input.codec)) return;
   const bytes = runFfmpeg({
     args: [
-      ...inputArguments(input.path),
+      ...inputArguments(input.path, input.ignoresSize),
       '-map', `0:${String(input.streamIndex)}`, '-c:a', 'pcm_f32le', '-f', 'f32le', 'pipe:1',
     ], // prettier-ignore
     signal,
