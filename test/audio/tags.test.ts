@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { describe, it } from 'node:test';
+import { after, describe, it } from 'node:test';
 import { probe } from '../../src/audio/probe.js';
 import { stemTexts } from '../../src/audio/tags.js';
 import { FORMATS, outputOptions, resolveOptions } from '../../src/options.js';
@@ -59,11 +59,10 @@ describe('the tags of stems', () => {
     ['mp3', 'mjpeg'],
     ['m4a', 'mjpeg'],
   ] as const) {
+    const song = taggedSong(temporaryFolder({ after }), extension, coverCodec);
     for (const format of FORMATS) {
       it(`go from ${extension} to ${format}`, async (context) => {
-        const folder = temporaryFolder(context);
-        const song = taggedSong(folder, extension, coverCodec);
-        const stem = await vocalsOf(song, folder, format);
+        const stem = await vocalsOf(song, temporaryFolder(context), format);
         const { tags, cover, codec } = await probe(stem);
         assert.deepEqual(Object.fromEntries(TAGS.map((name) => [name, tags[name]])), {
           title: `${TITLE} (vocals)`,
