@@ -244,6 +244,24 @@ const CLIENTS = table({
     default: '52428800',
     text: 'Largest upload, in bytes.',
   },
+  RESUMABLE_UPLOADS: {
+    key: 'resumableUploads',
+    schema: atLeastOne('number of uploads', 1_000),
+    default: '20',
+    text: 'Resumable uploads (/api/v1/uploads) that one client may have open. An upload is open until a job is made of it, it is deleted, or RESUMABLE_UPLOAD_TTL is over.',
+  },
+  RESUMABLE_UPLOAD_BYTES: {
+    key: 'resumableUploadBytes',
+    schema: atLeastOne('number of bytes', 2 ** 50),
+    example: '209715200',
+    text: 'Bytes of all open resumable uploads of one client. Unset: four times DEMUCS_MAX_FILE_SIZE.',
+  },
+  RESUMABLE_UPLOAD_TTL: {
+    key: 'resumableUploadTtl',
+    schema: seconds('seconds'),
+    default: '86400',
+    text: 'Seconds after its beginning until a resumable upload is removed, complete or not.',
+  },
   DEMUCS_MAX_DURATION: {
     key: 'maxDuration',
     schema: seconds('seconds of audio'),
@@ -539,6 +557,9 @@ export const SETTING_OF: ReadonlyMap<string, Setting> = new Map(
 /** What every command needs. `device` is `cpu` when GPUs are switched off. */
 export type Config = Omit<Values<typeof ENGINE>, 'gpuEnabled'>;
 
+/** By default a client may have so many uploads of the largest size open. */
+const OPEN_UPLOADS_OF_LARGEST = 4;
+
 const SERVICE = {
   ...ENGINE,
   ...PROCESS,
@@ -582,6 +603,8 @@ export function readServiceConfig(variables: NodeJS.ProcessEnv) {
     s3Endpoint: values.s3Endpoint ?? awsEndpoint,
     /** Each is a tenant. Empty: anyone who can reach the service is the one tenant. */
     apiKeys: [...new Set(values.apiKeys)],
+    resumableUploadBytes:
+      values.resumableUploadBytes ?? OPEN_UPLOADS_OF_LARGEST * values.maxFileSize,
     corsOrigins: values.corsOrigins ?? [],
     youtubeDownloadDir: values.youtubeDownloadDir ?? join(dataDir, 'downloads'),
     /** Undefined: tracing is off. `protocol` is undefined when traces are not sent. */

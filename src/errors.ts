@@ -135,6 +135,41 @@ export const ERROR_CODES = {
     httpStatus: 409,
     meaning: 'The Idempotency-Key was used with another request',
   },
+  UPLOAD_NOT_FOUND: {
+    exitStatus: 1,
+    httpStatus: 404,
+    meaning: 'There is no such upload, or no more',
+  },
+  UPLOAD_OFFSET_CONFLICT: {
+    exitStatus: 1,
+    httpStatus: 409,
+    meaning: 'The Upload-Offset is not where the upload ends',
+  },
+  UPLOAD_INCOMPLETE: {
+    exitStatus: 1,
+    httpStatus: 409,
+    meaning: 'The upload is not complete',
+  },
+  UPLOAD_BUSY: {
+    exitStatus: 1,
+    httpStatus: 423,
+    meaning: 'Another request for this upload has not ended',
+  },
+  UPLOADS_TOO_MANY: {
+    exitStatus: 1,
+    httpStatus: 429,
+    meaning: 'More open uploads of one client than RESUMABLE_UPLOADS',
+  },
+  UPLOADS_TOO_LARGE: {
+    exitStatus: 1,
+    httpStatus: 413,
+    meaning: 'More bytes in open uploads of one client than RESUMABLE_UPLOAD_BYTES',
+  },
+  TUS_VERSION_UNSUPPORTED: {
+    exitStatus: 1,
+    httpStatus: 412,
+    meaning: 'The request has no "Tus-Resumable: 1.0.0"',
+  },
   UPLOAD_TIMEOUT: { exitStatus: 1, httpStatus: 408, meaning: 'The upload took too long' },
   FILE_TOO_LARGE: {
     exitStatus: 1,

@@ -51,7 +51,7 @@ export type Song = Blob | { youtubeUrl: string } | { sourceUrl: string };
 
 /** What the form of POST /stemify takes besides the song. */
 export type SeparateOptions = Partial<Form['options']> &
-  Partial<Omit<Form, 'options' | 'youtubeUrl' | 'sourceUrl'>>;
+  Partial<Omit<Form, 'options' | 'youtubeUrl' | 'sourceUrl' | 'uploadId'>>;
 
 export interface ClientOptions {
   /**

@@ -48,6 +48,14 @@ export function createApi(dependencies: ApiDependencies): Api {
     ...dependencies,
     ...settingsOf(dependencies),
     upload: { folder: incoming, maxFileSize: config.maxFileSize, pace },
+    resumable: {
+      ...dependencies.resumable,
+      limits: {
+        mostOpen: config.resumableUploads,
+        mostBytes: config.resumableUploadBytes,
+        ttlMs: config.resumableUploadTtl * 1000,
+      },
+    },
     tracer,
     streams,
     heartbeatMs,

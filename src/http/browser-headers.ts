@@ -65,7 +65,7 @@ export function sharedResource(): RequestHandler {
 export function allowOrigins(origins: readonly string[]): RequestHandler {
   const handle = cors({
     origin: origins.includes('*') ? '*' : [...origins],
-    methods: ['GET', 'HEAD', 'POST', 'DELETE'],
+    methods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
     allowedHeaders: [
       'Authorization',
       'Content-Type',
@@ -74,6 +74,10 @@ export function allowOrigins(origins: readonly string[]): RequestHandler {
       'If-Range',
       'Last-Event-ID',
       'Range',
+      'Tus-Resumable',
+      'Upload-Length',
+      'Upload-Metadata',
+      'Upload-Offset',
       'X-Request-Id',
     ],
     exposedHeaders: [
@@ -88,6 +92,14 @@ export function allowOrigins(origins: readonly string[]): RequestHandler {
       'RateLimit-Remaining',
       'RateLimit-Reset',
       'Retry-After',
+      'Tus-Extension',
+      'Tus-Max-Size',
+      'Tus-Resumable',
+      'Tus-Version',
+      'Upload-Expires',
+      'Upload-Length',
+      'Upload-Metadata',
+      'Upload-Offset',
       'X-Request-Id',
     ],
     maxAge: 600,

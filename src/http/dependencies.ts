@@ -2,15 +2,17 @@
  * What the API is made of, and what its routes get.
  */
 import type { ServiceConfig } from '../config.js';
-import type { Administration, Jobs, PostCounts, Workers } from '../jobs/ports.js';
+import type { Administration, Jobs, PostCounts, ResumableUploads, Workers } from '../jobs/ports.js';
 import type { Logger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
 import type { Tracer } from '../observability/tracing.js';
+import type { ResumableStore } from '../storage/resumable.js';
 import type { Storage } from '../storage/storage.js';
 import type { AdmissionDependencies } from './admission.js';
 import type { FormSettings } from './form.js';
 import type { OpenStreams } from './job-listeners.js';
 import type { PostLimit } from './rate-limit.js';
+import type { ResumableDependencies } from './resumable.js';
 import type { Tenants } from './tenants.js';
 import type { UploadSettings } from './upload.js';
 import type { UploadPace } from './upload-pace.js';
@@ -20,6 +22,9 @@ export type ApiConfig = Pick<
   | 'dataDir'
   | 'maxFileSize'
   | 'maxDuration'
+  | 'resumableUploads'
+  | 'resumableUploadBytes'
+  | 'resumableUploadTtl'
   | 'queueWithoutWorkers'
   | 'youtubeHosts'
   | 'youtubeMaxDuration'
@@ -54,6 +59,7 @@ interface Shared {
 export interface ApiDependencies extends Shared {
   config: ApiConfig;
   postCounts: PostCounts;
+  resumable: { uploads: ResumableUploads; store: ResumableStore };
   /** Without it nothing is traced. */
   tracer?: Tracer;
   /** How slow an upload may be; by default {@link uploadPace}. */
@@ -73,14 +79,14 @@ export interface Limits {
 }
 
 /** What the handlers of routes get. */
-export interface RouteDependencies extends Shared, AdmissionDependencies {
+export interface RouteDependencies extends Shared, AdmissionDependencies, ResumableDependencies {
   tracer: Tracer;
   upload: UploadSettings;
   form: FormSettings;
   postLimit: PostLimit;
   /** What one client may send; GET /health tells. */
   limits: Limits;
-  /** Streams of events that are open. */
+  /** What goes on for long, and ends when the service stops. */
   streams: OpenStreams;
   heartbeatMs: number;
   /** Whether clients are sent to the storage for a stem, if it can sign URLs. */

@@ -23,6 +23,7 @@ import {
   modelName,
   normalizeFlag,
   OPTION_OF_FIELD,
+  stemifyForm,
 } from './schemas/stemify.js';
 
 export interface Form {
@@ -32,6 +33,8 @@ export interface Form {
   /** Of a video with the song, or of the song, instead of a file. */
   youtubeUrl: string | undefined;
   sourceUrl: string | undefined;
+  /** Of an upload that was sent before, instead of a file. */
+  uploadId: string | undefined;
   /** Where the end of the job is to be told. */
   callbackUrl: string | undefined;
   /** By what the client knows the job. */
@@ -64,6 +67,7 @@ export function readForm(
     callback_url: callback,
     youtube_url: video,
     source_url: sourceUrl,
+    upload_id: upload,
     client_reference: reference,
     normalize,
     ...rest
@@ -78,6 +82,7 @@ export function readForm(
     sourceUrl: readLink('source_url', sourceUrl, (link) => {
       return parseSourceUrl(link, sourceUrlHosts).url.href;
     }),
+    uploadId: readUploadId(upload),
     callbackUrl: readCallback(callback, callbacks),
     clientReference: readReference(reference),
   };
@@ -91,6 +96,12 @@ function readLink(
   if (given === undefined) return undefined;
   if (typeof given === 'string') return parse(given);
   throw invalidOption(field, 'one URL', given);
+}
+
+function readUploadId(given: unknown): string | undefined {
+  const id = stemifyForm.shape.upload_id.safeParse(given);
+  if (id.success) return id.data;
+  throw invalidOption('upload_id', 'id of an upload', given);
 }
 
 function readCallback(given: unknown, callbacks: FormSettings['callbacks']): string | undefined {

@@ -8,7 +8,7 @@ import type { Jobs } from '../jobs/ports.js';
 import { jobNotFound } from './find-job.js';
 import type { RequestContext } from './request-context.js';
 
-/** Streams of events that are open. */
+/** Streams of events, and uploads, that are open. */
 export class OpenStreams {
   readonly #open = new Set<AbortController>();
 

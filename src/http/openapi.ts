@@ -41,6 +41,7 @@ export function apiDocument(
     },
     tags: [
       { name: 'Jobs', description: 'Post songs and follow their separation.' },
+      { name: 'Uploads', description: 'Send large songs so that a cut connection can go on.' },
       { name: 'Stems', description: 'Get the stems of completed jobs.' },
       { name: 'Service', description: 'Models, health and documentation.' },
       ...(admin
@@ -161,7 +162,7 @@ function problemHeaders(status: number): Pick<ZodOpenApiResponseObject, 'headers
   if (status === 401) {
     return { headers: z.object({ 'WWW-Authenticate': header('What the request has to show.') }) };
   }
-  if (status === 404 || status === 429 || status === 503) {
+  if ([404, 423, 429, 503].includes(status)) {
     const description = 'Seconds after which to try again.';
     return { headers: z.object({ 'Retry-After': header(description).optional() }) };
   }

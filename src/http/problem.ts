@@ -71,6 +71,8 @@ const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = {
   SHUTTING_DOWN: 5,
   NO_WORKER: 10,
   CHUNK_NOT_READY: 1,
+  UPLOAD_BUSY: 1,
+  UPLOADS_TOO_MANY: 60,
 };
 
 /** The WWW-Authenticate header of a refused request (RFC 6750). */
@@ -150,7 +152,8 @@ function describe(error: unknown): Description {
   return { code: 'INTERNAL', status: 500, detail: ERROR_CODES.INTERNAL.meaning };
 }
 
-function linger(request: Request, response: Response): void {
+/** Takes what the client still sends, for a while, before the connection ends. */
+export function linger(request: Request, response: Response): void {
   if (request.headers.expect !== undefined) {
     // The client waits for permission to send the body, and does not get it.
     response.setHeader('Connection', 'close');

@@ -16,7 +16,7 @@ import type { Access } from './tenants.js';
 
 export const API_BASE = '/api/v1';
 
-export type Method = 'get' | 'post' | 'delete';
+export type Method = 'get' | 'head' | 'post' | 'patch' | 'delete' | 'options';
 
 /** What a request is answered from: its parameters, as their schemas give them. */
 export interface Call<Path, Query, Headers> {
@@ -34,7 +34,7 @@ interface RouteBase {
   /** Below {@link API_BASE}, with parameters as `:name`. */
   url: string;
   access: Access;
-  tag: 'Jobs' | 'Stems' | 'Service' | 'Admin';
+  tag: 'Jobs' | 'Uploads' | 'Stems' | 'Service' | 'Admin';
   operationId: string;
   summary: string;
   description?: string;
@@ -124,7 +124,7 @@ function mountUrl(
 ): void {
   const byName = new Map(methods.map((route) => [route.method.toUpperCase(), route]));
   const get = byName.get('GET');
-  const allowed = [...byName.keys(), ...(get ? ['HEAD'] : []), 'OPTIONS'].join(', ');
+  const allowed = [...new Set([...byName.keys(), ...(get ? ['HEAD'] : []), 'OPTIONS'])].join(', ');
   if (get) byName.set('HEAD', get);
 
   const expressRoute = router.route(url);
@@ -139,8 +139,8 @@ function mountUrl(
       // Browsers send OPTIONS without credentials.
       await context.authorize(route?.access ?? methods[0]?.access ?? 'key');
     }
+    if (!route || route.method === 'options') response.setHeader('Allow', allowed);
     if (route) context.parameters = readParameters(route, request);
-    else response.setHeader('Allow', allowed);
     next();
   });
   for (const { method, middleware, handler } of methods) {

@@ -118,7 +118,7 @@ export async function receiveUpload(
         resolve({
           file: file && {
             ...(file as unknown as IncomingFile),
-            name: songName(withoutFolders(file.originalname), MAX_NAME_CHARACTERS),
+            name: cleanName(file.originalname),
           },
           fields: { ...(request.body as Record<string, unknown>) },
         });
@@ -131,6 +131,10 @@ export async function receiveUpload(
   }
 }
 
+/** A client's name of a file, for display. */
+export const cleanName = (name: string): string =>
+  songName(withoutFolders(name), MAX_NAME_CHARACTERS);
+
 /**
  * Some clients send the path of the file as its name. A backslash separates folders only in a path of
  * Windows; elsewhere it may be part of the name, as in "AC\\DC".
@@ -138,7 +142,7 @@ export async function receiveUpload(
 const withoutFolders = (name: string): string =>
   /^([a-z]:|\\\\)/i.test(name) ? path.win32.basename(name) : path.posix.basename(name);
 
-function tooLarge(maxFileSize: number): OxboardError {
+export function tooLarge(maxFileSize: number): OxboardError {
   return new OxboardError(
     'FILE_TOO_LARGE',
     `The file is larger than this service takes: ${String(maxFileSize)} bytes ` +

@@ -148,6 +148,49 @@ export interface PostCounts {
   reserve(client: string, limits: PostLimits): Promise<PostReservation>;
 }
 
+/** A song that comes in parts, as its client has announced it. */
+export interface ResumableUpload {
+  id: string;
+  /** The client's name for it: for display, tags and names of downloads, never for a path. */
+  name: string;
+  sizeBytes: number;
+}
+
+/** What one client may have of songs in parts of which no job was made yet. */
+export interface ResumableLimits {
+  mostOpen: number;
+  /** As announced, of all of them. */
+  mostBytes: number;
+  /** After which a song is removed, whole or not. */
+  ttlMs: number;
+}
+
+/** Songs that come in parts. Their bytes are in the storage, below `resumable/<id>/`. */
+export interface ResumableUploads {
+  /** @returns the limit that it would exceed: then there is no such upload. */
+  begin(
+    upload: ResumableUpload & { tenant: string; client: string },
+    limits: ResumableLimits,
+  ): Promise<'open' | 'bytes' | undefined>;
+  get(id: string, tenant: string): Promise<ResumableUpload | undefined>;
+  /** A job was made of it: it counts no more, and is kept for a few minutes. */
+  used(id: string): Promise<void>;
+  /** Removes it, with its bytes. Safe to repeat. */
+  remove(id: string): Promise<void>;
+  /**
+   * Waits until no other request has the upload, and asks the one that has it to end. The lock is
+   * renewed until it is given back, and runs out soon after this process has ended.
+   *
+   * @param options.onWanted called when another request asks for it, and when it was lost.
+   * @returns gives it back.
+   * @throws OxboardError UPLOAD_BUSY; `signal.reason` when aborted.
+   */
+  lock(
+    id: string,
+    options: { signal: AbortSignal; onWanted: () => void },
+  ): Promise<() => Promise<void>>;
+}
+
 /** What a worker can do, as it tells every few seconds. */
 export interface WorkerAnnouncement {
   id: string;

@@ -18,7 +18,7 @@ const BATCH_SIZE = 500;
 /** For a round to notice that it has to stop; a storage that hangs prevents that. */
 const STOP_TIMEOUT_MS = 2_000;
 
-const KINDS = ['uploads', 'checkpoints', 'results'] as const;
+const KINDS = ['uploads', 'resumable', 'checkpoints', 'results'] as const;
 
 export interface Janitor {
   /**

@@ -4,17 +4,17 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { JobStage, JobStatus, WebhookStatus } from '../jobs/job.js';
 import type { Lane } from '../jobs/cost.js';
-import type { PostLimits, Revocation } from '../jobs/ports.js';
+import type { PostLimits, ResumableLimits, ResumableUpload, Revocation } from '../jobs/ports.js';
 import type { JobRecord } from '../jobs/record.js';
 import { PREFIX } from './keys.js';
 
-/** A job of a tenant. */
+/** A job or an upload of a tenant. */
 interface Owned {
   id: string;
   tenant: string;
 }
 
-/** A claim on a job. */
+/** A claim on a job, or a lock. */
 interface Held {
   id: string;
   token: string;
@@ -117,6 +117,16 @@ export interface QueueScripts {
     job: boolean;
     refusal: boolean;
   }): Promise<object>;
+
+  // Songs that come in parts.
+  beginResumable(
+    args: ResumableUpload & ResumableLimits & { tenant: string; client: string },
+  ): Promise<{ full?: 'open' | 'bytes' }>;
+  getResumable(args: Owned): Promise<{ name?: string; sizeBytes?: number }>;
+  useResumable(args: { id: string; keptMs: number }): Promise<object>;
+  removeResumable(args: { id: string }): Promise<object>;
+  lockResumable(args: Held & { leaseMs: number; renews: boolean }): Promise<{ held: boolean }>;
+  unlockResumable(args: Held): Promise<object>;
 
   // What workers do with jobs.
   claim(

@@ -1,20 +1,11 @@
 /**
  * Clients of the AWS SDK, bounded in time and in connections.
  */
-import { S3Client } from '@aws-sdk/client-s3';
+import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import pLimit from 'p-limit';
+import type { S3Place } from './place.js';
 
 const ATTEMPTS = 4;
-
-export interface S3Place {
-  bucket: string;
-  /** Beginning of all keys, without a slash at its end; empty: the whole bucket is ours. */
-  prefix: string;
-  /** URL of a store that is not Amazon's. */
-  endpoint: string | undefined;
-  /** Without it, what the AWS SDK finds; some stores have none. */
-  region: string | undefined;
-}
 
 export interface S3Patience {
   /** Milliseconds until there is a connection. */
@@ -26,14 +17,21 @@ export interface S3Patience {
 export const PATIENCE: S3Patience = { connectMs: 3_000, idleMs: 20_000 };
 
 /** Its credentials are those that the SDK finds in the environment. */
-export function createS3Client(
+export function createS3Client(place: S3Place, patience: S3Patience, maxSockets: number): S3Client {
+  const client = new S3Client(s3ClientSettings(place, patience, maxSockets));
+  limitRequests(client, maxSockets);
+  return client;
+}
+
+/** What a client is made of. */
+export function s3ClientSettings(
   { endpoint, region }: S3Place,
   { connectMs, idleMs }: S3Patience,
   maxSockets: number,
-): S3Client {
+): S3ClientConfig {
   // The SDK is pinned, and runs on the Node versions that the package asks for.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
-  const client = new S3Client({
+  return {
     maxAttempts: ATTEMPTS,
     followRegionRedirects: true,
     requestHandler: {
@@ -53,9 +51,7 @@ export function createS3Client(
       requestChecksumCalculation: 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',
     }),
-  });
-  limitRequests(client, maxSockets);
-  return client;
+  };
 }
 
 /**

@@ -42,7 +42,7 @@ function words({ name, status, code }: Refusal, error: unknown, bucket: string):
     return (
       `The bucket ${bucket} denies access (${name}). Check the credentials, and their policy: it has ` +
       'to allow s3:ListBucket, s3:GetObject, s3:PutObject, s3:DeleteObject, ' +
-      's3:AbortMultipartUpload and s3:ListBucketMultipartUploads'
+      's3:AbortMultipartUpload, s3:ListMultipartUploadParts and s3:ListBucketMultipartUploads'
     );
   }
   if (name === 'NoSuchBucket' || ABSENT.test(name)) {

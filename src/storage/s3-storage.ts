@@ -20,8 +20,9 @@ import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import pLimit from 'p-limit';
 import { OxboardError } from '../errors.js';
 import { checkKey, checkPrefix, isKey } from './keys.js';
+import type { S3Place } from './place.js';
 import { resumingStream } from './resuming-stream.js';
-import { createS3Client, PATIENCE, type S3Patience, type S3Place } from './s3-client.js';
+import { createS3Client, PATIENCE, type S3Patience } from './s3-client.js';
 import { explainS3Error, isAbsent } from './s3-errors.js';
 import { putBuffer, sendFile, type S3Object } from './s3-upload.js';
 import {
@@ -66,7 +67,7 @@ export class S3Storage implements Storage {
   static async open(place: S3Place, patience = PATIENCE): Promise<S3Storage> {
     const storage = new S3Storage(place, patience);
     await storage.#try();
-    await storage.#removeAbandonedUploads();
+    await storage.#abortUploads('', Date.now() - ABANDONED_MS);
     return storage;
   }
 
@@ -160,6 +161,7 @@ export class S3Storage implements Storage {
       keys = [];
     }
     if (keys.length > 0) await this.#deleteAll(keys);
+    await this.#abortUploads(`${prefix}/`, Infinity);
   }
 
   /** Those who ask at the same time share the answer. */
@@ -247,15 +249,18 @@ export class S3Storage implements Storage {
     await this.#ask(() => this.#delete(this.#beginning(TRIAL)));
   }
 
-  /** The store keeps their parts, unseen and paid for. Not every store or policy lets us know. */
-  async #removeAbandonedUploads(): Promise<void> {
+  /**
+   * Ends uploads that were begun until then and not completed: the store keeps their parts, unseen and
+   * paid for. Not every store or policy lets us know.
+   */
+  async #abortUploads(prefix: string, begunUntil: number): Promise<void> {
     const { bucket: Bucket } = this.#place;
     try {
       const { Uploads = [] } = await this.#client.send(
-        new ListMultipartUploadsCommand({ Bucket, Prefix: this.#beginning('') }),
+        new ListMultipartUploadsCommand({ Bucket, Prefix: this.#beginning(prefix) }),
       );
       for (const { Key, UploadId, Initiated } of Uploads) {
-        if (Date.now() - (Initiated?.getTime() ?? Date.now()) < ABANDONED_MS) continue;
+        if ((Initiated?.getTime() ?? Infinity) > begunUntil) continue;
         await this.#client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }));
       }
     } catch {

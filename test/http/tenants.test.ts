@@ -47,7 +47,9 @@ void describe('an API key', () => {
           assert.equal(answer.status, 200, path);
           continue;
         }
-        assertProblem(answer, 401, 'API_KEY_REQUIRED');
+        // An answer to HEAD has no document.
+        if (method === 'head') assert.equal(answer.status, 401, path);
+        else assertProblem(answer, 401, 'API_KEY_REQUIRED');
         assert.equal(answer.headers.get('www-authenticate'), 'Bearer realm="oxboard"');
         const known = await call(api, path, as(BOB, { method: method.toUpperCase() }));
         assert.notEqual(known.status, 401, path);

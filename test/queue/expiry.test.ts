@@ -268,7 +268,12 @@ describe('the janitor', () => {
     const kept = await complete();
     // Of a worker that had not heard yet that its job was over.
     const late = `checkpoints/${done.id}/cpu/0.f32`;
-    const orphans = [`uploads/${randomUUID()}`, `results/${randomUUID()}/drums.wav`, late];
+    const orphans = [
+      `uploads/${randomUUID()}`,
+      `resumable/${randomUUID()}/song`,
+      `results/${randomUUID()}/drums.wav`,
+      late,
+    ];
     const young = `results/${randomUUID()}/drums.wav`;
     await one.sweeper.sweep();
     await put(...orphans, young);

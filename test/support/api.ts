@@ -23,7 +23,8 @@ import type { Claim, Claims, WorkerAnnouncement, Workers } from '../../src/jobs/
 import { connectQueue } from '../../src/queue/connection.js';
 import { createPostCounts } from '../../src/queue/post-counts.js';
 import { createWorkers } from '../../src/queue/workers.js';
-import { openStorage } from '../../src/storage/open.js';
+import { createResumableUploads } from '../../src/queue/resumable-uploads.js';
+import { openResumableStore, openStorage, type StorageConfig } from '../../src/storage/open.js';
 import type { Storage } from '../../src/storage/storage.js';
 import { makeAudio, temporaryFolder } from './audio.js';
 import { startRedis, type TestRedis } from './redis.js';
@@ -84,6 +85,8 @@ export async function startApi(
     worker = ANNOUNCEMENT,
     apiKeys = [],
     storage: otherStorage,
+    place = {},
+    beside,
     ...overrides
   }: {
     config?: Partial<ApiConfig>;
@@ -91,6 +94,10 @@ export async function startApi(
     worker?: WorkerAnnouncement | null;
     /** Instead of a folder. */
     storage?: Storage;
+    /** Where the storage is, instead of a folder. */
+    place?: Partial<StorageConfig>;
+    /** Shares its Redis and its storage. */
+    beside?: TestApi;
   } & Partial<Pick<ApiDependencies, 'pace' | 'heartbeatMs'>> = {},
 ): Promise<TestApi> {
   // Hooks run in the order of their making: all that needs Redis ends before it does.
@@ -98,15 +105,16 @@ export async function startApi(
   context.after(async () => {
     for (const close of closing) await close();
   });
-  const folder = temporaryFolder(context);
-  const redis = await startRedis(context);
+  const folder = beside?.folder ?? temporaryFolder(context);
+  const redis = beside?.redis ?? (await startRedis(context));
   const lines = new PassThrough().setEncoding('utf8');
   let text = '';
   lines.on('data', (chunk: string) => (text += chunk));
   const logger = createLogger({ environment: 'production', logLevel: 'debug' }, { stream: lines });
   const metrics = createMetrics();
   const connection = await connectQueue({ redisUrl: redis.url, redisDb: 0 }, logger);
-  const storage = otherStorage ?? (await openStorage({ storageUrl: undefined, dataDir: folder }));
+  const storageConfig = { storageUrl: undefined, dataDir: folder, ...place };
+  const storage = otherStorage ?? (await openStorage(storageConfig));
   const dispatcher = createDispatcher(connection, logger);
   const jobs = createJobs(connection, { dispatcher, jobTtl: 3600, logger });
   const workers = createWorkers(connection);
@@ -118,6 +126,9 @@ export async function startApi(
       dataDir: folder,
       maxFileSize: 2_000_000,
       maxDuration: 60,
+      resumableUploads: 3,
+      resumableUploadBytes: 4_000_000,
+      resumableUploadTtl: 3600,
       youtubeHosts: ['www.youtube.com', 'youtu.be', '127.0.0.1:1234'],
       youtubeMaxDuration: 30,
       sourceUrlHosts: undefined,
@@ -142,6 +153,10 @@ export async function startApi(
     storage,
     tenants: createTenants({ apiKeys, tokenTtl: TOKEN_TTL }),
     postCounts: createPostCounts(connection),
+    resumable: {
+      uploads: createResumableUploads(connection, { logger }),
+      store: await openResumableStore(storageConfig, 3_600_000),
+    },
     logger,
     metrics,
     version: '1.2.3',

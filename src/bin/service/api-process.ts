@@ -9,7 +9,9 @@ import { createJobs } from '../../queue/jobs.js';
 import { observeQueue } from '../../queue/observation.js';
 import { createDeliveries } from '../../queue/deliveries.js';
 import { createPostCounts } from '../../queue/post-counts.js';
+import { createResumableUploads } from '../../queue/resumable-uploads.js';
 import { createWorkers } from '../../queue/workers.js';
+import { openResumableStore } from '../../storage/open.js';
 import { createDeliverer } from '../../webhooks/deliverer.js';
 import { createSender } from '../../webhooks/sender.js';
 import { withGrace } from '../../lib/timeout.js';
@@ -32,6 +34,7 @@ export async function startApiProcess({
     'api',
     { config, logger, metrics },
   );
+  const resumableStore = await openResumableStore(config, config.resumableUploadTtl * 1000);
   const tenants = createTenants(config);
   const jobs = createJobs(redis, { dispatcher, downloadDispatcher, jobTtl, logger });
   const api = createApi({
@@ -42,6 +45,7 @@ export async function startApiProcess({
     storage,
     tenants,
     postCounts: createPostCounts(redis),
+    resumable: { uploads: createResumableUploads(redis, { logger }), store: resumableStore },
     logger,
     metrics,
     tracer,

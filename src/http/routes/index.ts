@@ -11,9 +11,11 @@ import { modelRoutes } from './models.js';
 import { playbackRoutes } from './playback.js';
 import { stemifyRoutes } from './stemify.js';
 import { stemRoutes } from './stems.js';
+import { uploadRoutes } from './uploads.js';
 
 const routes: readonly Route[] = [
   ...stemifyRoutes,
+  ...uploadRoutes,
   ...jobRoutes,
   ...stemRoutes,
   ...playbackRoutes,

@@ -12,6 +12,7 @@ import { jobDocument, jobStatus, jobUrl } from '../job-document.js';
 import { completedJob } from '../job-examples.js';
 import { defineRoute, header, json } from '../route.js';
 import { stemifyForm } from '../schemas/stemify.js';
+import { fetchUpload } from '../resumable.js';
 import { checkUploadHeaders, receiveUpload, type UploadedFile } from '../upload.js';
 
 export const accepted = z
@@ -71,8 +72,8 @@ const stemify = defineRoute({
   operationId: 'stemify',
   summary: 'Separate a song.',
   description:
-    'Send a file or a link. The answer comes at once; follow the job at its events_url, or poll ' +
-    'its Location.',
+    'Send a file, a link, or the id of an upload (/uploads). The answer comes at once; follow the ' +
+    'job at its events_url, or poll its Location.',
   headers: stemifyHeaders,
   body: {
     required: true,
@@ -111,6 +112,8 @@ const stemify = defineRoute({
   },
   errors: [
     'UPLOAD_TIMEOUT',
+    'UPLOAD_NOT_FOUND',
+    'UPLOAD_INCOMPLETE',
     'IDEMPOTENCY_CONFLICT',
     'FILE_TOO_LARGE',
     'AUDIO_TOO_LONG',
@@ -138,16 +141,23 @@ const stemify = defineRoute({
     return async ({ request, response, context, headers }) => {
       const { job, replayed } = await postLimit(request, response, async () => {
         checkUploadHeaders(request, upload.maxFileSize);
-        const { file, fields } = await inSpan(tracer, 'upload', {}, () =>
+        const received = await inSpan(tracer, 'upload', {}, () =>
           receiveUpload(request, response, upload),
         );
+        let { file } = received;
         try {
-          const form = readForm(fields, settings);
-          const song = chooseSong(file, form);
+          const form = readForm(received.fields, settings);
+          const { uploadId } = form;
+          let song = chooseSong(file, form);
+          if ('uploadId' in song) {
+            file = await fetchUpload(song.uploadId, context, dependencies);
+            song = { file };
+          }
+          const sent = song;
           return await inSpan(tracer, 'admission', { kind: 'producer' }, async (span) => {
             const admitted = await admit(
               {
-                song,
+                song: sent,
                 form,
                 tenant: context.tenant,
                 client: context.client,
@@ -162,6 +172,10 @@ const stemify = defineRoute({
               'oxboard.job.id': admitted.job.id,
               'oxboard.job.replayed': admitted.replayed,
             });
+            if (uploadId !== undefined) {
+              // Else it goes when its time is over.
+              await dependencies.resumable.uploads.used(uploadId).catch(() => undefined);
+            }
             return admitted;
           });
         } finally {
@@ -188,9 +202,13 @@ const stemify = defineRoute({
 
 export const stemifyRoutes = [stemify];
 
-function chooseSong(file: UploadedFile | undefined, { youtubeUrl, sourceUrl }: Form): SentSong {
-  const sent: [string, SentSong][] = [];
+function chooseSong(
+  file: UploadedFile | undefined,
+  { youtubeUrl, sourceUrl, uploadId }: Form,
+): SentSong | { uploadId: string } {
+  const sent: [string, SentSong | { uploadId: string }][] = [];
   if (file) sent.push(['file', { file }]);
+  if (uploadId !== undefined) sent.push(['upload_id', { uploadId }]);
   if (youtubeUrl !== undefined) {
     sent.push(['youtube_url', { link: { kind: 'youtube', url: youtubeUrl } }]);
   }
@@ -201,7 +219,8 @@ function chooseSong(file: UploadedFile | undefined, { youtubeUrl, sourceUrl }: F
   if (!song) {
     throw new OxboardError(
       'INVALID_OPTION',
-      'The form has no song. Send a file as "file", or a link as "youtube_url" or "source_url"',
+      'The form has no song. Send a file as "file", the id of an upload as "upload_id", or a link as ' +
+        '"youtube_url" or "source_url"',
     );
   }
   if (more.length > 0) {

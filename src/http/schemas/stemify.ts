@@ -36,7 +36,8 @@ export const stemifyForm = z
       .unknown()
       .optional()
       .meta({
-        description: 'The song: an audio or video file. Either this, youtube_url or source_url',
+        description:
+          'The song: an audio or video file. Either this, upload_id, youtube_url or source_url',
         override: { type: 'string', format: 'binary' },
       }),
     youtube_url: z.string().max(2048).optional().meta({
@@ -52,6 +53,9 @@ export const stemifyForm = z
           'A link to an audio or video file, instead of a file; to a host of SOURCE_URL_HOSTS, by http ' +
           'or https. Its query is in no document of the job',
       }),
+    upload_id: z.uuid().optional().meta({
+      description: 'The last part of the URL of an upload (/uploads) that is complete',
+    }),
     model: modelName.optional().meta({ description: "One of /models; without it, the service's" }),
     ...Object.fromEntries(
       [...OPTION_OF_FIELD].map(([field, option]) => [field, jobOptions.shape[option]]),
@@ -79,7 +83,9 @@ export const stemifyForm = z
   .meta({
     id: 'StemifyForm',
     override: {
-      oneOf: [{ required: ['file'] }, { required: ['youtube_url'] }, { required: ['source_url'] }],
+      oneOf: ['file', 'upload_id', 'youtube_url', 'source_url'].map((field) => ({
+        required: [field],
+      })),
     },
   });
 

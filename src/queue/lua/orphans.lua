@@ -1,5 +1,5 @@
 -- Returns the ids of stored objects that no record needs.
-expect({ kind = one_of('uploads', 'checkpoints', 'results'), ids = is_texts })
+expect({ kind = one_of('uploads', 'resumable', 'checkpoints', 'results'), ids = is_texts })
 local orphans = {}
 for _, id in ipairs(args.ids) do
   local needed
@@ -8,6 +8,8 @@ for _, id in ipairs(args.ids) do
     for _, job in ipairs(call('SMEMBERS', P .. 'result:' .. id .. ':jobs')) do
       needed = needed or has_record(job)
     end
+  elseif args.kind == 'resumable' then
+    needed = call('EXISTS', resumable_key(id)) == 1
   else
     local status = read(id, 'status').status
     needed = status == 'pending' or status == 'processing' or args.kind == 'uploads' and status == 'failed'

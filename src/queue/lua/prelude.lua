@@ -36,6 +36,11 @@ Keys, after the prefix:
     idempotency:<hash>       HASH    job and fingerprint of an Idempotency-Key
     limit:<client>           HASH    what a client has used of its limits since `period`; expires
     limit:<client>:open      ZSET    its reservations, by when they run out; expires
+    resumable:<id>           HASH    a song that comes in parts: tenant, client, name, sizeBytes
+    resumable:<id>:lock      STRING  token of the request that writes to it; expires
+    resumable:open:<client>  ZSET    ids of a client of which no job was made yet, by their sizes
+    resumable                ZSET    ids by when they are removed
+    wanted                           the channel of locks that another request wants
     number                   STRING  counts the jobs
     paused                   STRING  there while no job is given out
     expiry                   ZSET    ids that have ended, by when their record is removed
@@ -418,6 +423,17 @@ local function end_running(id)
 end
 
 local function discard(entry) call('ZADD', P .. 'trash', now(), entry) end
+
+local function resumable_key(id) return P .. 'resumable:' .. id end
+
+-- A song that came in parts, or some of them.
+local function remove_resumable(id)
+  local client = call('HGET', resumable_key(id), 'client')
+  if client then call('ZREM', P .. 'resumable:open:' .. client, id) end
+  call('ZREM', P .. 'resumable', id)
+  call('DEL', resumable_key(id))
+  discard('resumable/' .. id .. '/')
+end
 
 -- A job no longer has that result. It is removed with the last job that has it.
 local function leave_result(id, result, key)

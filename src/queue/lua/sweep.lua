@@ -44,6 +44,10 @@ for _, id in ipairs(due(P .. 'expiry', at, args.limit)) do
   end
 end
 
+for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'resumable', '-inf', at, 'LIMIT', 0, args.limit)) do
+  remove_resumable(id)
+end
+
 local function has_waited_too_long(id)
   return served_ms() - tonumber(read(id, 'waitsSince').waitsSince) >= args.maxWaitMs
 end
