@@ -22,6 +22,8 @@ import {
   type Request,
   type WithId,
 } from './request.js';
+import { RESUMABLE_FROM_BYTES, submitInParts } from './resumable.js';
+import { MAX_TRIES, RETRY_MS, sleep } from './retry.js';
 import { checked, isTransient, ServiceError } from './service-error.js';
 import { Silence } from './silence.js';
 import { upload, type UploadProgress } from './upload.js';
@@ -77,10 +79,6 @@ export interface EventOptions extends CallOptions {
   lastEventId?: string | undefined;
 }
 
-/** Wait before the stream of events is opened again, unless the service says another. */
-const RETRY_MS = 2_000;
-/** So many tries in a row on which nothing came are one error. */
-const MAX_TRIES = 30;
 /** Longest time without a byte on a stream of events, until the service says how often it sends some. */
 const SILENCE_MS = 30_000;
 /** A sign of life may be late by as much as the interval between two. */
@@ -122,7 +120,8 @@ export class OxboardClient {
   }
 
   /**
-   * Sends a song and returns as soon as the service has accepted it.
+   * Sends a song and returns as soon as the service has accepted it. A song of more than 20 MB is sent in
+   * parts: a cut connection goes on where it was.
    *
    * @throws ServiceError; `signal.reason` when aborted.
    */
@@ -137,16 +136,22 @@ export class OxboardClient {
       const field = name === 'format' ? 'output_format' : snakeName(name);
       for (const item of [value].flat()) form.append(field, String(item));
     }
+    const headers = {
+      ...this.#headers,
+      ...(idempotencyKey !== undefined && { 'Idempotency-Key': idempotencyKey }),
+    };
+    if (song instanceof Blob && song.size > RESUMABLE_FROM_BYTES) {
+      const request = { api: this.#api, headers, onUpload, signal };
+      return withId(await submitInParts<AcceptedDocument>(song, form, request));
+    }
     if (song instanceof Blob) form.append('file', song, (song as { name?: string }).name ?? 'song');
     else for (const [name, link] of Object.entries(song)) form.append(snakeName(name), link);
     const response = await upload({
+      method: 'POST',
       url: new URL('stemify', this.#api),
-      headers: {
-        ...this.#headers,
-        ...(idempotencyKey !== undefined && { 'Idempotency-Key': idempotencyKey }),
-      },
-      form,
-      songBytes: song instanceof Blob ? song.size : 0,
+      headers,
+      body: form,
+      bodyBytes: song instanceof Blob ? song.size : 0,
       onUpload,
       signal,
     });
@@ -339,18 +344,4 @@ async function* messagesOf(
   } finally {
     await reader.cancel().catch(() => undefined);
   }
-}
-
-function sleep(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal?.reason as Error);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', stop);
-      resolve();
-    }, delayMs);
-    signal?.addEventListener('abort', stop, { once: true });
-  });
 }

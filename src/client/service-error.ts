@@ -35,7 +35,8 @@ export class ServiceError extends Error {
 /** Whether the same call may succeed later. */
 export const isTransient = (error: unknown): boolean =>
   error instanceof ServiceError &&
-  (error.code === 'SERVICE_UNREACHABLE' || [408, 429, 502, 503, 504].includes(error.status ?? 0));
+  (error.code === 'SERVICE_UNREACHABLE' ||
+    [408, 423, 429, 502, 503, 504].includes(error.status ?? 0));
 
 /** @returns the response; @throws ServiceError when it is an error. */
 export async function checked(response: Response): Promise<Response> {

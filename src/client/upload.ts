@@ -1,5 +1,5 @@
 /**
- * Sends a form and tells how much of it is sent. fetch() of browsers cannot do the latter, so they
+ * Sends a body and tells how much of it is sent. fetch() of browsers cannot do the latter, so they
  * use XMLHttpRequest; Node.js streams the body.
  */
 import { unreachable } from './service-error.js';
@@ -10,11 +10,12 @@ export interface UploadProgress {
 }
 
 export interface UploadRequest {
+  method: 'POST' | 'PATCH';
   url: URL;
   headers: Record<string, string>;
-  form: FormData;
-  /** Bytes of the song. */
-  songBytes: number;
+  body: FormData | Blob;
+  /** Those of the song; a form adds some. */
+  bodyBytes: number;
   onUpload: ((progress: UploadProgress) => void) | undefined;
   signal: AbortSignal | undefined;
 }
@@ -39,18 +40,18 @@ interface BrowserRequest {
   open(method: string, url: string): void;
   setRequestHeader(name: string, value: string): void;
   getAllResponseHeaders(): string;
-  send(body: FormData): void;
+  send(body: FormData | Blob): void;
   abort(): void;
 }
 type BrowserRequestConstructor = new () => BrowserRequest;
 
 function uploadInBrowser(
-  { url, headers, form, onUpload, signal }: UploadRequest,
+  { method, url, headers, body, onUpload, signal }: UploadRequest,
   xhr: BrowserRequest,
 ): Promise<Response> {
   const abort = () => xhr.abort();
   return new Promise<Response>((resolve, reject) => {
-    xhr.open('POST', url.href);
+    xhr.open(method, url.href);
     for (const [name, value] of Object.entries(headers)) xhr.setRequestHeader(name, value);
     if (onUpload) {
       xhr.upload.onprogress = ({ loaded, total }) =>
@@ -58,7 +59,8 @@ function uploadInBrowser(
     }
     xhr.onload = () =>
       resolve(
-        new Response(xhr.responseText, {
+        // An answer without a body takes no empty one.
+        new Response(xhr.responseText || null, {
           status: xhr.status,
           headers: xhr
             .getAllResponseHeaders()
@@ -74,34 +76,35 @@ function uploadInBrowser(
       reject(unreachable(undefined, url, signal));
     };
     signal?.addEventListener('abort', abort, { once: true });
-    xhr.send(form);
+    xhr.send(body);
   }).finally(() => signal?.removeEventListener('abort', abort));
 }
 
 async function uploadStream({
+  method,
   url,
   headers,
-  form,
-  songBytes,
+  body: given,
+  bodyBytes,
   onUpload,
   signal,
 }: UploadRequest): Promise<Response> {
-  const { body, headers: encoded } = new Response(form);
+  const { body, headers: encoded } = new Response(given);
   let sentBytes = 0;
   const counted = body?.pipeThrough(
     new TransformStream<Uint8Array, Uint8Array>({
       transform(bytes, controller) {
         controller.enqueue(bytes);
         // The form adds some bytes to those of the song.
-        sentBytes = Math.min(sentBytes + bytes.length, songBytes);
-        onUpload?.({ sentBytes, totalBytes: songBytes });
+        sentBytes = Math.min(sentBytes + bytes.length, bodyBytes);
+        onUpload?.({ sentBytes, totalBytes: bodyBytes });
       },
     }),
   );
   // Only the types of Node.js know `duplex`, without which it sends no stream.
   const init: RequestInit & { duplex: 'half' } = {
-    method: 'POST',
-    headers: { ...headers, 'Content-Type': encoded.get('Content-Type') ?? '' },
+    method,
+    headers: { 'Content-Type': encoded.get('Content-Type') ?? '', ...headers },
     body: counted ?? null,
     duplex: 'half',
     ...(signal && { signal }),
