@@ -62,7 +62,7 @@ const port = integer(1, 65_535).describe('port number from 1 to 65535');
 const atLeastOne = (words: string, maximum: number) =>
   integer(1, maximum).describe(`${words}, an integer of at least 1`);
 const seconds = (words: string) => atLeastOne(words, 10 * 365 * 86_400);
-const folder = (words: string) =>
+const absolutePath = (words: string) =>
   z
     .string()
     .transform((path) => resolve(path))
@@ -363,9 +363,23 @@ const YOUTUBE = table({
   },
   YOUTUBE_DOWNLOAD_DIR: {
     key: 'youtubeDownloadDir',
-    schema: folder('folder for unfinished downloads'),
+    schema: absolutePath('folder for unfinished downloads'),
     example: '/var/tmp/oxboard',
     text: 'Folder for unfinished downloads. Unset: a folder in DATA_DIR.',
+  },
+  YOUTUBE_COOKIES_FILE: {
+    key: 'youtubeCookiesFile',
+    schema: absolutePath('file of cookies'),
+    example: '/run/secrets/cookies.txt',
+    text: 'Cookies of an account for yt-dlp, in the format of Netscape (cookies.txt). Each download has a copy of its own; the file is read again each time and never written. Every client gets what this account may see.',
+  },
+  YOUTUBE_PROXY: {
+    key: 'youtubeProxy',
+    schema: z
+      .url({ protocol: /^(https?|socks|socks4a?|socks5h?)$/ })
+      .describe('URL such as http://user:password@proxy.example.org:3128 or socks5://proxy:1080'),
+    secret: true,
+    text: 'Proxy through which yt-dlp downloads: http:, https: or socks5:, with user and password if it needs them. It resolves the names of hosts.',
   },
   YT_DLP_PATH: {
     key: 'ytDlpPath',
@@ -390,7 +404,7 @@ const S3_ENDPOINT = httpUrl('URL such as https://minio.example.org');
 const STORAGE = table({
   DATA_DIR: {
     key: 'dataDir',
-    schema: folder('folder for the data of the service'),
+    schema: absolutePath('folder for the data of the service'),
     default: 'data',
     text: 'Folder for temporary audio, the private Redis of `oxboard serve`, and (without STORAGE_URL) uploads and stems.',
   },

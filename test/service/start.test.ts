@@ -116,6 +116,21 @@ describe('a start is refused', () => {
     assert.doesNotMatch(stderr + JSON.stringify(service.logs()), /hush/);
   });
 
+  it('when YOUTUBE_COOKIES_FILE cannot be used, without what is in it', async () => {
+    const file = path.join(folder, 'cookies.txt');
+    writeFileSync(file, 'hush');
+    for (const [YOUTUBE_COOKIES_FILE, reason] of [
+      [path.join(folder, 'none.txt'), /none\.txt, cannot be read/],
+      [file, /does not begin with/],
+    ] as const) {
+      const service = await launch({ after }, ['serve'], { YOUTUBE_COOKIES_FILE });
+      const { status, stderr } = await service.ended;
+      assert.equal(status, 2, stderr);
+      assert.match(stderr, reason);
+      assert.doesNotMatch(stderr + JSON.stringify(service.logs()), /hush/);
+    }
+  });
+
   it('when another serve uses DATA_DIR, which goes on', async () => {
     const first = await startService({ after }, ['serve']);
     const second = await launch({ after }, ['serve'], { DATA_DIR: first.dataDir });

@@ -1,13 +1,15 @@
 /**
  * A forward proxy that tells what went through it.
  */
-import { createServer, request as httpRequest } from 'node:http';
+import { createServer, request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 
 export interface Proxy {
   url: string;
   /** Hosts and ports, in order. */
   passed: string[];
+  /** User and password of each request that had them. */
+  logins: string[];
   /** Refuses everything with this status. */
   refusal: number | undefined;
 }
@@ -16,7 +18,12 @@ export async function startProxy(context: {
   after: (hook: () => unknown) => void;
 }): Promise<Proxy> {
   const sockets = new Set<Socket>();
+  const noteLogin = ({ headers }: IncomingMessage) => {
+    const login = headers['proxy-authorization']?.replace('Basic ', '');
+    if (login !== undefined) proxy.logins.push(Buffer.from(login, 'base64').toString());
+  };
   const server = createServer((request, response) => {
+    noteLogin(request);
     const target = new URL(request.url ?? '');
     proxy.passed.push(target.host);
     const { method, headers } = request;
@@ -31,7 +38,9 @@ export async function startProxy(context: {
       }),
     );
   });
-  server.on('connect', ({ url = '' }: { url?: string }, client: Socket) => {
+  server.on('connect', (request: IncomingMessage, client: Socket) => {
+    noteLogin(request);
+    const { url = '' } = request;
     proxy.passed.push(url);
     sockets.add(client);
     client.on('error', () => undefined);
@@ -54,6 +63,11 @@ export async function startProxy(context: {
     server.close();
   });
   const { port } = server.address() as AddressInfo;
-  const proxy: Proxy = { url: `http://127.0.0.1:${String(port)}`, passed: [], refusal: undefined };
+  const proxy: Proxy = {
+    url: `http://127.0.0.1:${String(port)}`,
+    passed: [],
+    logins: [],
+    refusal: undefined,
+  };
   return proxy;
 }

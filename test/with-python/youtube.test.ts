@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
+import type { OxboardError } from '../../src/errors.js';
 import { fetchSong, type YoutubeSettings } from '../../src/intake/youtube/fetch-song.js';
 import { makeAudio, temporaryFolder } from '../support/audio.js';
+import { startProxy } from '../support/proxy.js';
 import { until } from '../support/until.js';
 import {
   downloadersIn,
@@ -86,6 +88,42 @@ describe('a song behind a link', () => {
       [...fractions].sort((a, b) => a - b),
     );
     assert.equal(fractions.at(-1), 1);
+  });
+
+  it('is asked for with the cookies of the operator, whose file stays as it is', async () => {
+    const cookiesFile = path.join(folder, 'cookies.txt');
+    const cookies = '# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t0\tSID\thush\n';
+    writeFileSync(cookiesFile, cookies);
+    const sent: (string | undefined)[] = [];
+    site.pages['/account.mp3'] = (request, response) => {
+      sent.push(request.headers.cookie);
+      response.setHeader('Set-Cookie', 'SID=other; Max-Age=1000');
+      file(SONG)(request, response);
+    };
+    assert.deepEqual(
+      readFileSync((await fetch(site.url('/account.mp3'), { cookiesFile })).path),
+      SONG,
+    );
+    assert.equal(sent[0], 'SID=hush');
+    assert.equal(readFileSync(cookiesFile, 'utf8'), cookies);
+    sent.length = 0;
+    await fetch(site.url('/account.mp3'));
+    assert.ok(sent.length > 0 && !sent.includes('SID=hush'), 'no cookie is kept');
+  });
+
+  it('comes through the proxy of the operator', async (context) => {
+    const proxy = await startProxy(context);
+    const settings = { proxy: proxy.url.replace('//', '//oxboard:hush@') };
+    const song = await fetch(site.url('/My%20song.mp3'), settings);
+    assert.deepEqual(readFileSync(song.path), SONG);
+    assert.deepEqual(new Set(proxy.passed), new Set([site.host]));
+    assert.deepEqual(new Set(proxy.logins), new Set(['oxboard:hush']));
+    proxy.refusal = 407;
+    await assert.rejects(fetch(site.url('/My%20song.mp3'), settings), (error: OxboardError) => {
+      assert.equal(error.code, 'YOUTUBE_NETWORK');
+      assert.doesNotMatch(`${error.message} ${String(error.cause)}`, /hush/);
+      return true;
+    });
   });
 
   it('may be somewhere else on allowed ground', async () => {

@@ -3,6 +3,7 @@
  */
 import path from 'node:path';
 import { fetchFile } from '../../intake/source-url/fetch-file.js';
+import { readCookies } from '../../intake/youtube/cookies.js';
 import { fetchSong } from '../../intake/youtube/fetch-song.js';
 import { createClaims } from '../../queue/claims.js';
 import { startDownloader } from '../../worker/downloader.js';
@@ -15,13 +16,14 @@ import { startAutoPull } from './auto-pull.js';
 import { openQueue } from './open-queue.js';
 import type { RoleDependencies, RunningRole } from './role.js';
 
-/** @throws what Redis, storage and startWorker throw. */
+/** @throws what readCookies, Redis, storage and startWorker throw. */
 export async function startWorkerProcess({
   config,
   logger,
   metrics,
   tracer,
 }: RoleDependencies): Promise<RunningRole> {
+  if (config.youtubeCookiesFile !== undefined) await readCookies(config.youtubeCookiesFile);
   const { redis, dispatcher, downloadDispatcher, storage, jobTtl, sweeper } = await openQueue(
     'worker',
     { config, logger, metrics },
@@ -44,6 +46,8 @@ export async function startWorkerProcess({
     ytDlpPath: config.ytDlpPath,
     allowedHosts: config.youtubeHosts,
     format: config.youtubeFormat,
+    cookiesFile: config.youtubeCookiesFile,
+    proxy: config.youtubeProxy,
     maxDuration: Math.min(config.maxDuration, config.youtubeMaxDuration),
     maxFileSize: config.maxFileSize,
     cacheDirectory: path.join(config.youtubeDownloadDir, 'cache'),

@@ -9,6 +9,7 @@ import { tooLong } from '../../audio/probe.js';
 import { songName } from '../../lib/file-names.js';
 import { FILE_NAME, tooLarge, type FetchedSong, type FetchOptions } from '../fetched-song.js';
 import { ageOf, findYtDlp } from './binary.js';
+import { copyCookies } from './cookies.js';
 import { explainFailure } from './failures.js';
 import { openGuard } from './guard.js';
 import { runYtDlp, YtDlpFailure, type YtDlpRun } from './run.js';
@@ -26,6 +27,10 @@ export interface YoutubeSettings {
   allowedHosts: readonly string[];
   /** Format selection of yt-dlp; undefined: see runYtDlp. */
   format?: string | undefined;
+  /** See readCookies. */
+  cookiesFile?: string | undefined;
+  /** See openGuard. */
+  proxy?: string | undefined;
   /** Seconds. */
   maxDuration: number;
   /** Bytes. */
@@ -50,7 +55,7 @@ const description = z.looseObject({
 /**
  * Downloads the audio of a video, unless its description says that it is live, too long or too large.
  *
- * @throws OxboardError YOUTUBE_* and what parseYoutubeUrl throws; ADDRESS_NOT_PUBLIC, AUDIO_TOO_LONG,
+ * @throws OxboardError YOUTUBE_* and what parseYoutubeUrl throws; INVALID_ENVIRONMENT, ADDRESS_NOT_PUBLIC, AUDIO_TOO_LONG,
  * FILE_TOO_LARGE; `signal.reason`
  */
 export async function fetchSong(
@@ -58,11 +63,12 @@ export async function fetchSong(
   settings: YoutubeSettings,
   { directory, signal, onProgress }: FetchOptions,
 ): Promise<FetchedSong> {
-  const { allowedHosts, cacheDirectory, format, maxFileSize } = settings;
+  const { allowedHosts, cacheDirectory, cookiesFile, format, maxFileSize } = settings;
   const url = parseYoutubeUrl(link, allowedHosts);
   const { path: binary } = await findYtDlp(settings.ytDlpPath);
   await mkdir(cacheDirectory, { recursive: true });
-  const guard = await openGuard(allowedHosts);
+  const cookies = cookiesFile && (await copyCookies(cookiesFile, directory));
+  const guard = await openGuard(allowedHosts, { upstream: settings.proxy });
   let stderr = '';
 
   const call = (
@@ -78,6 +84,7 @@ export async function fetchSong(
       // A page of YouTube is never treated as a page of another site.
       flags: {
         ...(format !== undefined && { format }),
+        ...(cookies !== undefined && { cookies }),
         ...(isYoutube(url) && { useExtractors: 'youtube.*' }),
         ...flags,
       },

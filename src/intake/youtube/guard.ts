@@ -25,10 +25,15 @@ export interface Guard {
 /**
  * @param allowedHosts the operator's list; for a host with a port any address is allowed.
  * @param lookup resolves names to public addresses.
+ * @param upstream URL of a proxy through which all connections are made. It resolves names; those that
+ * have only private addresses here are refused beforehand.
  */
 export async function openGuard(
   allowedHosts: readonly string[],
-  lookup: LookupFunction = publicLookup,
+  {
+    lookup = publicLookup,
+    upstream,
+  }: { lookup?: LookupFunction; upstream?: string | undefined } = {},
 ): Promise<Guard> {
   // Loaded only for a download.
   const { Server, RequestError } = await import('proxy-chain');
@@ -44,21 +49,34 @@ export async function openGuard(
       done(error, address, family);
     });
   };
+  /** A name that is not known here may be known to the proxy. */
+  const refusePrivateName = (hostname: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      lookup(hostname, {}, (error) => {
+        if (error instanceof OxboardError) reject(refuse(error));
+        else resolve();
+      });
+    });
   // The agents of this process may hold open sockets to private hosts.
   const agents = { httpAgent: new Agent(), httpsAgent: new SecureAgent() };
   const server = new Server({
     host: '127.0.0.1',
     port: 0,
-    prepareRequestFunction({ hostname, port, password: given }) {
+    async prepareRequestFunction({ hostname, port, password: given }) {
       if (given !== password) return { requestAuthentication: true };
-      if (allowedHosts.includes(`${hostname}:${String(port)}`)) return agents;
+      const connection = { ...agents, upstreamProxyUrl: upstream ?? null };
+      if (allowedHosts.includes(`${hostname}:${String(port)}`)) return connection;
       try {
         if (!PORTS.includes(port)) throw wrongPort(hostname, port);
         assertPublicHost(hostname);
       } catch (error) {
         throw refuse(error);
       }
-      return { ...agents, dnsLookup: watched as typeof DnsLookup };
+      if (upstream === undefined) {
+        return { ...connection, dnsLookup: watched as typeof DnsLookup };
+      }
+      await refusePrivateName(hostname);
+      return connection;
     },
   });
   await server.listen();

@@ -5,6 +5,7 @@ import { createServer, request, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, describe, it } from 'node:test';
 import { openGuard, type Guard } from '../../../src/intake/youtube/guard.js';
+import { startProxy } from '../../support/proxy.js';
 import { createPublicLookup } from '../../../src/network/public-address.js';
 
 const server = createServer((_request, response) => response.end('a song'));
@@ -13,13 +14,12 @@ await once(server, 'listening');
 const { port } = server.address() as AddressInfo;
 /** A name service of the attacker's: its names lead to this machine. */
 const names: string[] = [];
-const guard = await openGuard(
-  [`127.0.0.1:${String(port)}`, 'www.youtube.com'],
-  createPublicLookup((name, _options, done) => {
+const guard = await openGuard([`127.0.0.1:${String(port)}`, 'www.youtube.com'], {
+  lookup: createPublicLookup((name, _options, done) => {
     names.push(name);
     done(null, [{ address: names.length % 2 === 0 ? '::1' : '127.0.0.1', family: 4 }]);
   }),
-);
+});
 after(async () => {
   await guard.close();
   server.close();
@@ -99,6 +99,31 @@ describe('the way out of yt-dlp', () => {
       assert.match(guard.refusal?.message ?? '', /only 80 and 443/);
       assert.equal(await ask(target), '403', target);
     }
+  });
+
+  it('leads through the proxy of the operator, with the same limits', async (context) => {
+    const proxy = await startProxy(context);
+    const upstream = proxy.url.replace('//', '//oxboard:hush@');
+    const lookup = createPublicLookup((name, _options, done) => {
+      if (name === 'unknown.example') done(new Error('ENOTFOUND'), []);
+      else done(null, [{ address: '10.0.0.1', family: 4 }]);
+    });
+    const chained = await openGuard([`127.0.0.1:${String(port)}`], { lookup, upstream });
+    context.after(() => chained.close());
+    assert.equal(await ask(`http://127.0.0.1:${String(port)}/`, chained), '200');
+    assert.equal(await ask(`127.0.0.1:${String(port)}`, chained), '200');
+    for (const target of ['10.0.0.1:443', 'rebound.example:443', 'unknown.example:22']) {
+      assert.equal(await ask(target, chained), '403', target);
+      assert.equal(await ask(`http://${target}/`, chained), '403', target);
+    }
+    assert.equal(chained.refusal?.code, 'ADDRESS_NOT_PUBLIC');
+    const allowed = `127.0.0.1:${String(port)}`;
+    assert.deepEqual(proxy.passed, [allowed, allowed]);
+    // It knows names that are not known here.
+    proxy.refusal = 407;
+    assert.equal(await ask('unknown.example:443', chained), '597');
+    assert.deepEqual(proxy.passed, [allowed, allowed, 'unknown.example:443']);
+    assert.deepEqual([...new Set(proxy.logins)], ['oxboard:hush']);
   });
 
   it('is for yt-dlp alone', async () => {
