@@ -8,9 +8,8 @@ import { OxboardError } from '../errors.js';
 import type { PostCounts } from '../jobs/ports.js';
 import type { Logger } from '../observability/logger.js';
 
-/** Wrong keys of one client. Requests that are not answered yet count as such. */
-const MAX_FAILURES = 20;
-const PERIOD_MS = 900_000;
+/** Wrong keys of one client. */
+const LIMIT = { failures: 20, periodMs: 900_000 };
 
 /**
  * @param client whose failures are counted.
@@ -28,22 +27,20 @@ export function createAdminCheck({
   logger: Logger;
 }): AdminCheck {
   const expected = digest(adminKey);
-  const limits = { jobs: Number.MAX_SAFE_INTEGER, refusals: MAX_FAILURES, periodMs: PERIOD_MS };
 
   return async ({ headers: { authorization }, ip }, client) => {
     const key = /^Bearer +(\S+) *$/i.exec(authorization ?? '')?.[1];
     if (key === undefined) throw invalid();
-    // Before the key is looked at: else a right one could still be found beyond the limit.
-    const reservation = await counts.reserve(`admin:${client}`, limits);
-    if (reservation.full !== undefined) {
+    const right = timingSafeEqual(digest(key), expected);
+    // Also for a right key: else it could still be found beyond the limit.
+    const blockedMs = await counts.countTry(`admin:${client}`, !right, LIMIT);
+    if (blockedMs !== undefined) {
       logger.warn('admin_blocked', { client: ip });
       throw new OxboardError(
         'RATE_LIMITED',
-        `Too many wrong admin keys. Try again in ${String(Math.ceil(reservation.endsInMs / 1000))} s`,
+        `Too many wrong admin keys. Try again in ${String(Math.ceil(blockedMs / 1000))} s`,
       );
     }
-    const right = timingSafeEqual(digest(key), expected);
-    await reservation.settle({ job: false, refusal: !right });
     if (right) return;
     logger.warn('admin_refused', { client: ip });
     throw invalid();

@@ -139,13 +139,26 @@ export interface PostReservation {
   settle(used: { job: boolean; refusal: boolean }): Promise<void>;
 }
 
+/** How often what one client tries may fail in a period, which begins with its first failure. */
+export interface FailureLimit {
+  failures: number;
+  periodMs: number;
+}
+
 /** Counts what clients ask for, over all API processes. */
 export interface PostCounts {
   /**
-   * Reserves one job and one refusal: what the request comes to is not known yet. It lasts until it
-   * is settled, or soon after this process has ended.
+   * Reserves one job: what the request comes to is not known yet. It lasts until it is settled, or
+   * soon after this process has ended.
    */
   reserve(client: string, limits: PostLimits): Promise<PostReservation>;
+  /**
+   * Counts a try that failed, and looks at the limit, both in one step. One that succeeds counts nowhere.
+   *
+   * @returns for how many milliseconds the client is blocked, when it had reached the limit before;
+   * else undefined.
+   */
+  countTry(client: string, failed: boolean, limit: FailureLimit): Promise<number | undefined>;
 }
 
 /** A song that comes in parts, as its client has announced it. */

@@ -27,4 +27,8 @@ export const createPostCounts = (
       },
     };
   },
+
+  async countTry(client, failed, limit) {
+    return (await scripts.countTry({ client, failed, ...limit })).blockedMs;
+  },
 });

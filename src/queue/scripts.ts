@@ -4,7 +4,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { JobStage, JobStatus, WebhookStatus } from '../jobs/job.js';
 import type { Lane } from '../jobs/cost.js';
-import type { PostLimits, ResumableLimits, ResumableUpload, Revocation } from '../jobs/ports.js';
+import type {
+  FailureLimit,
+  PostLimits,
+  ResumableLimits,
+  ResumableUpload,
+  Revocation,
+} from '../jobs/ports.js';
 import type { JobRecord } from '../jobs/record.js';
 import { PREFIX } from './keys.js';
 
@@ -117,6 +123,9 @@ export interface QueueScripts {
     job: boolean;
     refusal: boolean;
   }): Promise<object>;
+  countTry(
+    args: FailureLimit & { client: string; failed: boolean },
+  ): Promise<{ blockedMs?: number }>;
 
   // Songs that come in parts.
   beginResumable(

@@ -139,7 +139,19 @@ void describe('ADMIN_KEY', () => {
     assertProblem(await call(api, '/jobs', as(ADMIN)), 401, 'API_KEY_INVALID');
   });
 
-  it('cannot be found by trying: wrong ones are logged, and soon no key is looked at', async (context) => {
+  it('may be used by many requests at once, and of many wrong ones at once no more are told apart', async (context) => {
+    const other = await startApi(context, { config: { adminKey: ADMIN } });
+    const statuses = async (key: string) =>
+      (await Promise.all(Array.from({ length: 40 }, () => ask('/queue', key, other)))).map(
+        ({ status }) => status,
+      );
+    assert.deepEqual(new Set(await statuses(ADMIN)), new Set([200]));
+    const wrong = await statuses('wrong');
+    assert.equal(wrong.filter((status) => status === 401).length, 20);
+    assert.equal(wrong.filter((status) => status === 429).length, 20);
+  });
+
+  it('cannot be found by trying: wrong ones are logged, and soon the right one is refused', async (context) => {
     const other = await startApi(context, { config: { adminKey: ADMIN } });
     let answer = await ask('/queue', 'wrong-0', other);
     for (let tries = 1; answer.status === 401 && tries < 100; tries++)

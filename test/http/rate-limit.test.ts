@@ -122,6 +122,12 @@ void describe('the limit of refusals', () => {
     assert.equal((await send(api, {}, from('192.0.2.9'))).status, 202);
   });
 
+  it('does not count uploads that are still coming', async (context) => {
+    const api = await limited(context, { rateLimit: 5, refusalLimit: 1 });
+    const answers = await Promise.all(Array.from({ length: 5 }, () => send(api)));
+    assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([202]));
+  });
+
   it('does not count failures of the service, nor accepted jobs', async (context) => {
     const api = await startApi(context, {
       worker: null,

@@ -36,6 +36,7 @@ Keys, after the prefix:
     idempotency:<hash>       HASH    job and fingerprint of an Idempotency-Key
     limit:<client>           HASH    what a client has used of its limits since `period`; expires
     limit:<client>:open      ZSET    its reservations, by when they run out; expires
+    failures:<client>        STRING  how often what a client tried has failed; expires
     resumable:<id>           HASH    a song that comes in parts: tenant, client, name, sizeBytes
     resumable:<id>:lock      STRING  token of the request that writes to it; expires
     resumable:open:<client>  ZSET    ids of a client of which no job was made yet, by their sizes

@@ -1,5 +1,5 @@
--- Reserves one job and one refusal of a client: what its request comes to is known only after the body.
--- When a limit is reached, `full` names it and nothing is reserved. Reservations of processes that ended
+-- Reserves a job of a client: what its request comes to is known only after the body. A refusal counts
+-- when it has happened: the jobs bound how many requests are open. When a limit is reached, `full` names it and nothing is reserved. Reservations of processes that ended
 -- without a word run out.
 expect({
   client = is_text,
@@ -20,7 +20,7 @@ end
 call('ZREMRANGEBYSCORE', open, '-inf', at)
 local used = call('HMGET', key, 'period', 'jobs', 'refusals')
 local reserved = call('ZCARD', open)
-local jobs, refusals = (tonumber(used[2]) or 0) + reserved, (tonumber(used[3]) or 0) + reserved
+local jobs, refusals = (tonumber(used[2]) or 0) + reserved, tonumber(used[3]) or 0
 local full
 if jobs >= args.jobs then full = 'jobs' elseif refusals >= args.refusals then full = 'refusals' end
 if not full then
