@@ -19,10 +19,9 @@ import { ensure } from './setup/tools.mjs';
 const folder = join(workDir, '.venv');
 const python = join(folder, 'bin', 'python');
 const stampFile = join(folder, '.oxboard-stamp.json');
-// An installed package only exports models; a clone trains, measures and tests as well.
-const requirements = ['requirements.txt', ...(isClone ? ['requirements-dev.txt'] : [])].map(
-  (name) => join('scripts', name),
-);
+// Exporting models needs the first alone; training, measuring and testing, in a clone, need both.
+const FOR_EXPORT = [join('scripts', 'requirements.txt')];
+const ALL = [...FOR_EXPORT, join('scripts', 'requirements-dev.txt')];
 
 // TorchScript, which archives are made of, is refused by torch on Python 3.14.
 const candidates = ['python3', 'python3.13', 'python3.12', 'python3.11'];
@@ -87,11 +86,11 @@ async function installTorch(interpreter, step) {
   );
 }
 
-async function build(step) {
+async function build(requirements, step) {
   const interpreter = findInterpreter();
-  const wanted = fingerprint(requirements, pinned, interpreter.version);
+  const wanted = (files) => fingerprint(files, pinned, interpreter.version);
   const healthy = has(python, '-c', suits);
-  if (healthy && readStamp(stampFile).wanted === wanted)
+  if (healthy && readStamp(stampFile).installed?.includes(wanted(requirements)))
     return { text: 'ok (already done)', value: python };
 
   await ensure(systemTools(interpreter), step);
@@ -123,18 +122,25 @@ async function build(step) {
       'Give pip a package index that has them (pip config, or PIP_EXTRA_INDEX_URL), then run this again.',
     );
   }
-  writeStamp(stampFile, { wanted });
+  const complete = requirements === ALL ? [FOR_EXPORT, ALL] : [FOR_EXPORT];
+  writeStamp(stampFile, { installed: complete.map(wanted) });
   return { text: `ok: Python ${interpreter.version}, torch ${pinned}`, value: python };
 }
 
 /**
  * Makes `.venv/` on first use and returns the path of its Python. Each line of what it does goes to
  * `log`, by default to stderr. Rejects with a SetupError, whose message is for people.
+ *
+ * `forExport`: only what the exporter needs, which is all that an installed package has.
  */
-export async function ensurePython({ log = (line) => process.stderr.write(`${line}\n`) } = {}) {
+export async function ensurePython({
+  log = (line) => process.stderr.write(`${line}\n`),
+  forExport = !isClone,
+} = {}) {
   checkPlatform();
   const report = createReport(log);
-  return withLock(report, () => report.step('Python', build));
+  const requirements = forExport ? FOR_EXPORT : ALL;
+  return withLock(report, () => report.step('Python', (step) => build(requirements, step)));
 }
 
 /** The environment in which our own Python packages are found. */
@@ -144,9 +150,9 @@ export function pythonEnvironment() {
   return { ...process.env, PYTHONPATH: paths.join(delimiter) };
 }
 
-/** Runs Python with the terminal as its own; resolves to its exit status. */
-export async function runPython(args) {
-  const interpreter = await ensurePython();
+/** Runs Python with the terminal as its own; resolves to its exit status. See ensurePython. */
+export async function runPython(args, options) {
+  const interpreter = await ensurePython(options);
   return new Promise((resolve, reject) => {
     const child = spawn(interpreter, args, { stdio: 'inherit', env: pythonEnvironment() });
     child.on('error', reject);

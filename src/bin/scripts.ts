@@ -11,7 +11,7 @@ interface SetupScript {
   setup: (options: { cuda: boolean }) => Promise<unknown>;
 }
 interface PythonScript {
-  runPython: (args: readonly string[]) => Promise<number>;
+  runPython: (args: readonly string[], options: { forExport: boolean }) => Promise<number>;
 }
 
 export async function importSetup(): Promise<SetupScript> {

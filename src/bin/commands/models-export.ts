@@ -22,7 +22,7 @@ export async function exportModel(
   await checkArguments(name, repository, modelsDir);
   const folders = ['--repo', path.resolve(repository), '--out', modelsDir];
   const status = await runScript('MODEL_EXPORT_FAILED', () =>
-    runPython(['-m', 'oxboard_export', name, ...folders]),
+    runPython(['-m', 'oxboard_export', name, ...folders], { forExport: true }),
   );
   if (status !== 0) {
     throw new OxboardError('MODEL_EXPORT_FAILED', `${name} was not exported; the reason is above`);
