@@ -1,6 +1,7 @@
 /**
  * What a decoder could not read: what was wrong, where, and how much sound is missing for it.
  */
+import { count } from '../lib/format.js';
 
 /** Something about a song or its stems that its owner should know. */
 export interface Warning {
@@ -79,7 +80,7 @@ export class DamageLog {
     );
     if (rest.length > 0) {
       const lostSeconds = rest.reduce((sum, place) => sum + place.lostSeconds, 0);
-      const words = `The audio is damaged at ${String(rest.length)} more places`;
+      const words = `The audio is damaged at ${count(rest.length, 'more place')}`;
       warnings.push(damaged(rest[0]?.atSeconds ?? null, lostSeconds, words));
     }
     return warnings;

@@ -7,6 +7,7 @@
 import type { Request, Response } from 'express';
 import { httpStatusOf, OxboardError } from '../errors.js';
 import type { PostCounts, PostReservation } from '../jobs/ports.js';
+import { count } from '../lib/format.js';
 import { isLoopback } from '../lib/loopback.js';
 import { contextOf } from './request-context.js';
 
@@ -57,11 +58,11 @@ export function createPostLimit({
     return new OxboardError(
       'RATE_LIMITED',
       full === 'jobs'
-        ? `This service accepts ${String(rateLimit)} jobs in ${String(periodSeconds)} s from one ` +
+        ? `This service accepts ${count(rateLimit, 'job')} in ${String(periodSeconds)} s from one ` +
             `${client} (API_RATE_LIMIT), and none is left. Try again in ${String(wait)} s`
-        : `${String(refusalLimit)} requests of this ${client} in ${String(periodSeconds)} s made no job, ` +
-            `which is the limit (API_REFUSAL_LIMIT). ${String(rateLimit - jobs)} of ` +
-            `${String(rateLimit)} jobs are left. Try again in ${String(wait)} s`,
+        : `${count(refusalLimit, 'request')} of this ${client} in ${String(periodSeconds)} s made no job, ` +
+            `which is the limit (API_REFUSAL_LIMIT). Jobs left: ${String(rateLimit - jobs)} of ` +
+            `${String(rateLimit)}. Try again in ${String(wait)} s`,
     );
   }
 

@@ -16,3 +16,7 @@ export function formatAge(milliseconds: number): string {
   ).find(([size]) => seconds >= size) ?? [1, 's'];
   return `${String(Math.floor(seconds / unit))}${name}`;
 }
+
+/** `1 song`, `2 songs`. */
+export const count = (number: number, noun: string): string =>
+  `${String(number)} ${noun}${number === 1 ? '' : 's'}`;

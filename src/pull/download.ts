@@ -7,6 +7,7 @@
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { requireFreeSpace, type DiskPlace } from '../lib/disk.js';
+import { count } from '../lib/format.js';
 import { sha256OfFile } from '../lib/hash.js';
 import { OxboardError } from '../errors.js';
 import type { Answer, Http } from './http.js';
@@ -109,7 +110,7 @@ function retryDelayMs({ url, retry }: DownloadRequest, error: TransientError, fa
   if (requestedMs > maxRetryAfterMs) {
     throw new OxboardError(
       'DOWNLOAD_FAILED',
-      `${error.message} and asks to come back in ${String(Math.ceil(requestedMs / 60_000))} minutes ` +
+      `${error.message} and asks to come back in ${count(Math.ceil(requestedMs / 60_000), 'minute')} ` +
         `(${displayUrl(url)}). Run the command again then: it goes on where it ended`,
       { cause: error },
     );

@@ -46,7 +46,7 @@ describe('--skip-existing', () => {
     const again = await skipped(out, [one, two]);
     assert.deepEqual(again.flags, [true, true]);
     assert.doesNotMatch(again.stderr, /Loading/);
-    assert.match(again.stderr, /^2 of 2 songs were already done$/m);
+    assert.match(again.stderr, /^Already done: 2 of 2 songs$/m);
   });
 
   it('makes them again for other options, another song, or a stem that is gone or cut', async () => {

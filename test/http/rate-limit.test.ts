@@ -117,7 +117,7 @@ void describe('the limit of refusals', () => {
     const detail = assertProblem(await send(api), 429, 'RATE_LIMITED');
     assert.match(
       detail,
-      /^3 requests of this client in 600 s made no job, .* \(API_REFUSAL_LIMIT\)\. 4 of 5 jobs are left/,
+      /^3 requests of this client in 600 s made no job, .* \(API_REFUSAL_LIMIT\)\. Jobs left: 4 of 5\. /,
     );
     assert.equal((await send(api, {}, from('192.0.2.9'))).status, 202);
   });

@@ -5,7 +5,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { resolveRuntime } from '../../engine/runtime.js';
 import { Separator } from '../../engine/separator.js';
-import { formatBytes } from '../../lib/format.js';
+import { count, formatBytes } from '../../lib/format.js';
 import { randomNumbers } from '../../lib/random.js';
 import { workSeconds } from '../../model-options.js';
 import { modelHash, type InstalledModel } from '../../models/archive.js';
@@ -90,7 +90,7 @@ async function speedOf(model: InstalledModel, options: Options): Promise<string>
       await speeds.add(hash, await measure(model, options));
     }
     const factor = (await speeds.of(hash)) ?? NaN;
-    return `${factor.toFixed(1)} x real time here (${device}, ${String(threads)} threads)`;
+    return `${factor.toFixed(1)} x real time here (${device}, ${count(threads, 'thread')})`;
   } catch (error) {
     return `not measured: ${describeFailure(error).message}`;
   }

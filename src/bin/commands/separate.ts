@@ -4,6 +4,7 @@
 import { Command } from 'commander';
 import type { z } from 'zod';
 import { displayPath } from '../../lib/display-path.js';
+import { count } from '../../lib/format.js';
 import { resolveEncoding } from '../../audio/formats.js';
 import type { AudioTrack } from '../../audio/probe.js';
 import { readConfig } from '../../config.js';
@@ -246,7 +247,7 @@ async function separateAll(
   } finally {
     await separator?.dispose();
   }
-  if (skipped > 0) note(`${String(skipped)} of ${String(songs.length)} songs were already done`);
+  if (skipped > 0) note(`Already done: ${String(skipped)} of ${count(songs.length, 'song')}`);
   const { embedded, description } = model;
   if (separator && description.notice) note(`Note: ${model.name}: ${description.notice}`);
   else if (separator && embedded)
@@ -273,8 +274,7 @@ async function loadSeparator(
   const onMemoryShort = ({ message }: MemoryShortage) => say(`Warning: ${message}`);
   const separator = await Separator.load(name, { ...options, warmUp: false, onMemoryShort });
   const { device, threads } = separator;
-  const plural = threads === 1 ? '' : 's';
-  note(`Running on ${device}${device === 'cpu' ? ` with ${String(threads)} thread${plural}` : ''}`);
+  note(`Running on ${device}${device === 'cpu' ? ` with ${count(threads, 'thread')}` : ''}`);
   return separator;
 }
 

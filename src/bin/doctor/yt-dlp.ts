@@ -3,6 +3,7 @@
  */
 import { ageOf, findYtDlp, INSTALL_YT_DLP, OLD_DAYS } from '../../intake/youtube/binary.js';
 import { describeYtDlp } from '../../intake/youtube/describe.js';
+import { count } from '../../lib/format.js';
 import { peekEnvironment } from '../service/environment.js';
 import { note, ok, type Check } from './check.js';
 
@@ -23,7 +24,7 @@ export async function checkYtDlp(): Promise<Check> {
   }
   const { version, runtimes, oldRuntimes, scripts } = described;
   const days = ageOf(version);
-  const age = days === undefined ? 'of unknown age' : `${String(days)} days old`;
+  const age = days === undefined ? 'of unknown age' : `${count(days, 'day')} old`;
   const text = `${version}, ${age}, at ${path} (${origin})`;
   if (days !== undefined && days > OLD_DAYS) {
     return note(NAME, `${text}; sites have changed since then`, INSTALL_YT_DLP);

@@ -1,6 +1,7 @@
 /**
  * Numbers and times as people read them.
  */
+import { count } from '../../lib/format.js';
 
 /** `1:05`, or `1:02:05` from an hour on. */
 export function clock(seconds: number): string {
@@ -25,10 +26,6 @@ export function duration(seconds: number): string {
   if (seconds < 129_600) return count(Math.round(seconds / 3600), 'hour');
   return count(Math.round(seconds / 86_400), 'day');
 }
-
-/** `1 song`, `2 songs`. */
-export const count = (number: number, noun: string): string =>
-  `${String(number)} ${noun}${number === 1 ? '' : 's'}`;
 
 export function bytes(size: number): string {
   if (size < 1e6) return `${String(Math.max(1, Math.round(size / 1e3)))} KB`;

@@ -1,6 +1,7 @@
 /** Where songs are given: dropped, chosen or linked. */
 import { useRef } from 'preact/hooks';
-import { bytes, count, duration } from '../state/format.js';
+import { count } from '../../lib/format.js';
+import { bytes, duration } from '../state/format.js';
 import { choice, choose, FORMATS, type Format } from '../state/options.js';
 import { defaultModel, health, models } from '../state/service.js';
 import { send } from '../state/uploads.js';
