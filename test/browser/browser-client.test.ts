@@ -1,5 +1,6 @@
 /** The page of examples/browser-client, on a site of its own. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -59,5 +60,32 @@ void it('separates a song from a page of another origin, and plays its vocals', 
   });
   assert.ok(Math.abs(seconds - 3) < 0.1, `the vocals have ${String(seconds)} seconds`);
   await closePage(page, /^request to /);
+  await service.kill('SIGTERM');
+});
+
+void it('sends a large song in parts, and goes on after a cut connection', async () => {
+  let serviceUrl = '';
+  const site = await startSite(() => serviceUrl);
+  const service = await startService({ after }, ['serve'], { API_CORS_ORIGINS: site });
+  serviceUrl = service.url;
+  const song = path.join(folder, 'large.wav');
+  // 23 MB of 15 seconds.
+  execFileSync('ffmpeg', [
+    ...['-v', 'error', '-f', 'lavfi', '-i', 'aevalsrc=0.3*sin(440*t)|0.3*sin(300*t):s=192000:d=15'],
+    ...['-c:a', 'pcm_f32le', song],
+  ]);
+  const page = await openPage(site);
+  const asked: string[] = [];
+  await page.route('**/uploads/*', async (route) => {
+    const method = route.request().method();
+    asked.push(method);
+    if (method === 'PATCH' && asked.length === 2) await route.abort('connectionreset');
+    else await route.continue();
+  });
+  await page.getByLabel('Song').setInputFiles(song);
+  await page.getByText('large.wav is separated.').waitFor();
+  // The second of two parts was cut.
+  assert.deepEqual(asked, ['PATCH', 'PATCH', 'HEAD', 'PATCH']);
+  await closePage(page, /^request to |Failed to load resource/);
   await service.kill('SIGTERM');
 });

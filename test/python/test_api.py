@@ -48,6 +48,11 @@ AUTHORIZATION = {"Authorization": f"Bearer {KEY}"}
 PATIENCE = 60
 EXAMPLES = 60
 
+# The parts of an upload are bytes.
+schemathesis.serializer.alias(
+    "application/offset+octet-stream", "application/octet-stream"
+)
+
 
 @dataclass
 class Service:
