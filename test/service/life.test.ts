@@ -4,6 +4,7 @@ import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { makeAudio, temporaryFolder } from '../support/audio.js';
 import {
+  ask,
   checksums,
   jobOf,
   processesOf,
@@ -16,20 +17,16 @@ import {
 import { until } from '../support/until.js';
 
 const folder = temporaryFolder({ after });
-/** Hundreds of segments: there is a middle to be stopped in. */
+/** Many segments: there is a middle to be stopped in. */
 const FIELDS = { model: 'htdemucs', seed: '3', overlap: '0.1' };
 const song = makeAudio(path.join(folder, 'song.wav'), '0.4*sin(440*t)|0.3*sin(300*t)', {
-  seconds: 10,
+  seconds: 6,
 });
 const SETTINGS = { DEMUCS_THREADS: '1', WORKER_CONCURRENCY: '1' };
 
-async function undisturbed(): Promise<Record<string, string>> {
-  const service = await startService({ after }, ['serve'], SETTINGS);
-  const stems = checksums(await untilCompleted(service, await submit(service, song, FIELDS)));
-  await service.kill('SIGTERM');
-  return stems;
-}
-const expected = await undisturbed();
+const first = await startService({ after }, ['serve'], SETTINGS);
+const undisturbed = await untilCompleted(first, await submit(first, song, FIELDS));
+const expected = checksums(undisturbed);
 
 const untilMiddle = (service: TestService, id: string) =>
   untilJob(service, id, ({ stage, progress }) => stage === 'separating' && progress > 30);
@@ -88,7 +85,9 @@ describe('a service', { concurrency: true }, () => {
   });
 
   it('goes on after kill -9 of its worker with the same bytes', async () => {
-    const service = await startService({ after }, ['serve'], SETTINGS);
+    const service = first;
+    // Its result would be taken.
+    await ask(service, `/jobs/${undisturbed.job_id}`, { method: 'DELETE' });
     const id = await submit(service, song, FIELDS);
     await untilMiddle(service, id);
     process.kill(service.pids('worker').at(-1)!, 'SIGKILL');

@@ -65,15 +65,19 @@ function readWav(file: string): Float32Array | undefined {
     while (bytes.toString('latin1', at, at + 4) !== name) at += 8 + size() + (size() % 2);
     return bytes.subarray(at + 8, at + 8 + size());
   };
-  const bits = chunk('fmt ').readUInt16LE(14);
+  const format = chunk('fmt ');
+  const [tag, bits] = [format.readUInt16LE(0), format.readUInt16LE(14)];
+  const EXTENSIBLE = 0xfffe;
+  const isFloat = (tag === EXTENSIBLE ? format.readUInt16LE(24) : tag) === 3;
   const data = chunk('data');
-  const readers: Record<number, (at: number) => number> = {
-    16: (at) => data.readInt16LE(at) / 2 ** 15,
-    24: (at) => data.readIntLE(at, 3) / 2 ** 23,
-    32: (at) => data.readFloatLE(at),
+  const readers: Record<string, (at: number) => number> = {
+    '16': (at) => data.readInt16LE(at) / 2 ** 15,
+    '24': (at) => data.readIntLE(at, 3) / 2 ** 23,
+    '32f': (at) => data.readFloatLE(at),
   };
+  const read = readers[`${String(bits)}${isFloat ? 'f' : ''}`];
+  if (!read) return undefined;
   const width = bits / 8;
-  const read = readers[bits]!;
   return Float32Array.from({ length: data.length / width }, (_, index) => read(index * width));
 }
 
