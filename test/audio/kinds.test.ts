@@ -299,7 +299,7 @@ describe('a damaged file gives what it holds', () => {
     ['of a stream that does not know it', 2 ** 32 - 1, 4 * RATE],
     ['of a stream that keeps to signed numbers', 0x7fff_ffff, 4 * RATE],
     ['zero', 0, 4 * RATE],
-    ['too small', 4 * RATE, RATE],
+    ['too small', 4 * RATE, 4 * RATE],
   ] as const) {
     it(`WAV with a length field ${name}`, async (context) => {
       const folder = temporaryFolder(context);
