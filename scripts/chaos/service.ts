@@ -130,10 +130,10 @@ export class Service {
     const running = this.processes();
     if (kind === 'redis')
       return running.filter((pid) => readOfProcess(pid, 'comm').trim() === 'redis-server');
-    const forked = this.logs
-      .filter(({ event, name, pid }) => event === 'process_ready' && name === kind && pid)
-      .map(({ pid }) => Number(pid))
-      .filter((pid) => running.includes(pid));
+    // By the command line: a number in the log may be another process's by now.
+    const forked = running.filter((pid) =>
+      readOfProcess(pid, 'cmdline').includes(`child.js\0${kind}\0`),
+    );
     return kind === 'worker' ? [...forked, ...own('worker')] : forked;
   }
 

@@ -30,6 +30,10 @@ const COMPLAINTS_LIMIT = 16_384;
 const COMPLAINT = /\[(error|fatal|panic)\] /;
 /** In chained Ogg: it looks for the length in the last pages, whose stream begins later. Nothing is lost. */
 const HARMLESS = 'failed to create or replace stream';
+/** Signals that come from outside, not from a crash. */
+const FROM_OUTSIDE: readonly (NodeJS.Signals | null)[] = ['SIGKILL', 'SIGTERM', 'SIGINT'];
+/** What ffmpeg ends with after a signal that it handles. */
+const SIGNALLED_STATUS = 255;
 const LEVEL = /\[(trace|debug|verbose|info|warning|error|fatal|panic)\] /;
 
 /** A path as ffmpeg must get it: neither an option, nor a pattern, nor a protocol of its own. */
@@ -80,7 +84,8 @@ export interface FfmpegRun {
  * Runs ffmpeg and gives its standard output as it comes; the process waits while nobody reads. It
  * is killed when the signal aborts or the reader stops.
  *
- * @throws FfmpegFailure when it ends with an error, OxboardError FFMPEG_MISSING, `signal.reason`.
+ * @throws FfmpegFailure when it ends with an error; OxboardError FFMPEG_MISSING, or OUT_OF_MEMORY when a
+ * signal from outside ended it; `signal.reason`.
  */
 export async function* runFfmpeg(run: FfmpegRun): AsyncGenerator<Uint8Array, void, undefined> {
   const { tool = 'ffmpeg', args, input, background, onLog, signal } = run;
@@ -114,7 +119,7 @@ export async function* runFfmpeg(run: FfmpegRun): AsyncGenerator<Uint8Array, voi
       if (COMPLAINT.test(line)) complaints = `${complaints}${line}\n`.slice(-COMPLAINTS_LIMIT);
     }
   });
-  const closed = once(child, 'close') as Promise<[number | null]>;
+  const closed = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
   closed.catch(() => undefined);
   try {
     await once(child, 'spawn').catch((error: unknown) => {
@@ -130,9 +135,10 @@ export async function* runFfmpeg(run: FfmpegRun): AsyncGenerator<Uint8Array, voi
     fed.catch(() => undefined);
 
     for await (const chunk of child.stdout) yield chunk as Uint8Array;
-    const [status] = await closed;
+    const [status, endedBy] = await closed;
     signal?.throwIfAborted();
     await fed;
+    if (status === SIGNALLED_STATUS || FROM_OUTSIDE.includes(endedBy)) throw endedFromOutside(tool);
     const diskFull = complaints.includes('No space left on device');
     if (status !== 0 || diskFull) {
       const [, format] =
@@ -172,6 +178,14 @@ function lowerPriority(pid: number | undefined): void {
 
 function isCode(error: unknown, code: string): boolean {
   return error instanceof Error && (error as NodeJS.ErrnoException).code === code;
+}
+
+/** No fault of the file, so no FfmpegFailure. */
+function endedFromOutside(tool: string): OxboardError {
+  return new OxboardError(
+    'OUT_OF_MEMORY',
+    `Something ended ${tool}, as systems do when memory is short. Try again, with more free memory`,
+  );
 }
 
 function missing(tool: string): OxboardError {

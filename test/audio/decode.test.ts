@@ -189,11 +189,27 @@ describe('decode', () => {
     }
     assert.equal(ffmpegsWith(file), '');
   });
+
+  for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+    it(`does not blame the file when ffmpeg is ended by ${signal}`, async (context) => {
+      const file = makeAudio(path.join(temporaryFolder(context), 'a.wav'), SINE, { seconds: 60 });
+      const blocks = decode(await probe(file), TARGET);
+      await blocks.next();
+      const [pid = ''] = /\d+/.exec(ffmpegsWith(file)) ?? [];
+      process.kill(Number(pid), signal);
+      await assert.rejects(
+        async () => {
+          for await (const block of blocks) assert.ok(block.length > 0);
+        },
+        { code: 'OUT_OF_MEMORY', message: /^Something ended ffmpeg/ },
+      );
+    });
+  }
 });
 
 /** Running processes (not zombies that wait to be reaped) that name the file. */
 function ffmpegsWith(file: string): string {
-  return execFileSync('ps', ['-eo', 'stat,args'], { encoding: 'utf8' })
+  return execFileSync('ps', ['-eo', 'stat,pid,args'], { encoding: 'utf8' })
     .split('\n')
     .filter((line) => line.includes(file) && !line.startsWith('Z'))
     .join('\n');
