@@ -28,7 +28,10 @@ export const ERROR_CODES = {
   NATIVE_MISSING: { exitStatus: 1, meaning: 'The native addon has not been built' },
   NATIVE_UNLOADABLE: { exitStatus: 1, meaning: 'The native addon is there but does not load' },
   DEVICE_UNAVAILABLE: { exitStatus: 1, meaning: 'The device asked for is not there' },
-  OUT_OF_MEMORY: { exitStatus: 1, meaning: 'Memory ran out for tensors, or something ended ffmpeg' },
+  OUT_OF_MEMORY: {
+    exitStatus: 1,
+    meaning: 'Memory ran out for tensors, or something ended ffmpeg',
+  },
   INFERENCE_FAILED: { exitStatus: 1, meaning: 'libtorch refused to run the network' },
   OUTPUT_NOT_FINITE: { exitStatus: 1, meaning: 'The network gave NaN or Inf for a segment' },
 
