@@ -4,11 +4,7 @@ import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { it } from 'node:test';
 import { accepted } from '../../src/http/routes/stemify.js';
-import { connectQueue } from '../../src/queue/connection.js';
 import { PREFIX } from '../../src/queue/keys.js';
-import { createDispatcher } from '../../src/queue/dispatcher.js';
-import { createSweeper } from '../../src/queue/sweeper.js';
-import { quiet } from '../queue/harness.js';
 import { startApi, takeJob, type TestApi } from '../support/api.js';
 import { assertProblem, call } from '../support/contract.js';
 import {
@@ -21,6 +17,7 @@ import {
   send,
   sendSome,
   stemify,
+  sweeperOf,
   TUS,
 } from '../support/tus.js';
 import { until } from '../support/until.js';
@@ -37,6 +34,15 @@ async function uploaded(api: TestApi, name?: string): Promise<string> {
   const id = await begun(api, api.song.length, { ...(name !== undefined && { name }) });
   assert.equal((await send(api, id, 0, api.song)).status, 204);
   return id;
+}
+
+/** A request for the whole song, of which so many bytes have come and are stored. */
+async function sentFirst(api: TestApi, id: string, count: number) {
+  const { song, storage } = api;
+  const bytes = song.subarray(0, count);
+  const request = sendSome(api, id, { offset: 0, length: song.length, bytes });
+  await until(async () => (await storage.stat(`resumable/${id}/song`))?.sizeBytes === count);
+  return request;
 }
 
 void it('a song in two parts becomes a job, as one that was sent at once', async (context) => {
@@ -93,13 +99,7 @@ void it('a cut connection goes on where it was, in another process', async (cont
   const other = await startApi(context, { beside: one });
   const { song } = one;
   const id = await begun(one, song.length);
-  const cut = sendSome(one, id, {
-    offset: 0,
-    length: song.length,
-    bytes: song.subarray(0, 50_000),
-  });
-  const files = () => one.storage.stat(`resumable/${id}/song`);
-  await until(async () => (await files())?.sizeBytes === 50_000);
+  const cut = await sentFirst(one, id, 50_000);
   cut.destroy();
   const offset = await offsetOf(other, id);
   assert.equal(offset, 50_000);
@@ -116,13 +116,8 @@ void it('a second request makes the first one end, also in another process', asy
   const { song } = one;
   const id = await begun(one, song.length);
   // Nobody has ended this connection: it only has gone silent.
-  const silent = sendSome(one, id, {
-    offset: 0,
-    length: song.length,
-    bytes: song.subarray(0, 9_000),
-  });
+  const silent = await sentFirst(one, id, 9_000);
   const ended = answerOf(silent);
-  await until(async () => (await one.storage.stat(`resumable/${id}/song`))?.sizeBytes === 9_000);
   assert.equal(await offsetOf(other, id), 9_000);
   assert.deepEqual(await ended, { status: 204, offset: 9_000 });
   silent.destroy();
@@ -142,13 +137,8 @@ void it('a request that is told to stop keeps what has come', async (context) =>
   const one = await startApi(context);
   const { song } = one;
   const id = await begun(one, song.length);
-  const open = sendSome(one, id, {
-    offset: 0,
-    length: song.length,
-    bytes: song.subarray(0, 9_000),
-  });
+  const open = await sentFirst(one, id, 9_000);
   const ended = answerOf(open);
-  await until(async () => (await one.storage.stat(`resumable/${id}/song`))?.sizeBytes === 9_000);
   await one.api.drain();
   assert.deepEqual(await ended, { status: 204, offset: 9_000 });
   open.destroy();
@@ -346,21 +336,7 @@ void it('a song can come with the request that begins the upload', async (contex
 
 void it('goes when its time is over: whole, begun or used', async (context) => {
   const api = await startApi(context);
-  const connection = await connectQueue({ redisUrl: api.redis.url, redisDb: 0 }, quiet);
-  const dispatcher = createDispatcher(connection, quiet);
-  context.after(async () => {
-    await dispatcher.waiting();
-    await dispatcher.close();
-    await connection.close();
-  });
-  const sweeper = createSweeper(connection, {
-    dispatcher,
-    storage: api.storage,
-    jobTtl: 3600,
-    maxWait: 3600,
-    logger: quiet,
-    keptMs: 0,
-  });
+  const { connection, sweeper } = await sweeperOf(api, context);
   const [open, whole] = [await begun(api, 10), await uploaded(api)];
   const used = await uploaded(api);
   assert.equal((await stemify(api, { upload_id: used })).status, 202);

@@ -1,6 +1,11 @@
 /**
  * A client of the tus protocol, as far as tests need one.
  */
+import type { TestContext } from 'node:test';
+import { connectQueue } from '../../src/queue/connection.js';
+import { createDispatcher } from '../../src/queue/dispatcher.js';
+import { createSweeper } from '../../src/queue/sweeper.js';
+import { quiet } from '../queue/harness.js';
 import { request as httpRequest, type ClientRequest } from 'node:http';
 import { once } from 'node:events';
 import type { Answer } from './contract.js';
@@ -93,4 +98,19 @@ export async function answerOf(
   ];
   response.resume();
   return { status: response.statusCode, offset: Number(response.headers['upload-offset']) };
+}
+
+/** What removes uploads whose time is over, at once; the caller has it sweep. */
+export async function sweeperOf(api: TestApi, context: TestContext) {
+  const connection = await connectQueue({ redisUrl: api.redis.url, redisDb: 0 }, quiet);
+  const dispatcher = createDispatcher(connection, quiet);
+  context.after(async () => {
+    await dispatcher.waiting();
+    await dispatcher.close();
+    await connection.close();
+  });
+  const { storage } = api;
+  const kept = { jobTtl: 3600, maxWait: 3600, keptMs: 0 };
+  const sweeper = createSweeper(connection, { dispatcher, storage, logger: quiet, ...kept });
+  return { connection, sweeper };
 }

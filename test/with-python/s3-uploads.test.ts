@@ -5,15 +5,20 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, it, type TestContext } from 'node:test';
-import { connectQueue } from '../../src/queue/connection.js';
 import { PREFIX } from '../../src/queue/keys.js';
-import { createDispatcher } from '../../src/queue/dispatcher.js';
-import { createSweeper } from '../../src/queue/sweeper.js';
-import { quiet } from '../queue/harness.js';
 import { startApi, takeJob } from '../support/api.js';
 import { assertProblem } from '../support/contract.js';
 import { s3Config, startS3 } from '../support/s3.js';
-import { begun, head, offsetOf, remove, send, sendSome, stemify } from '../support/tus.js';
+import {
+  begun,
+  head,
+  offsetOf,
+  remove,
+  send,
+  sendSome,
+  stemify,
+  sweeperOf,
+} from '../support/tus.js';
 import { until } from '../support/until.js';
 
 const s3 = await startS3({ after });
@@ -61,17 +66,8 @@ void it('come in parts, over two processes and a cut connection, and become a jo
 
 void it('leave nothing in the bucket: objects or parts', async (context) => {
   const { api } = await start(context);
-  const connection = await connectQueue({ redisUrl: api.redis.url, redisDb: 0 }, quiet);
-  const dispatcher = createDispatcher(connection, quiet);
-  context.after(async () => {
-    await dispatcher.waiting();
-    await dispatcher.close();
-    await connection.close();
-  });
+  const { connection, sweeper } = await sweeperOf(api, context);
   const { storage } = api;
-  const sweeper = createSweeper(connection, {
-    ...{ dispatcher, storage, jobTtl: 3600, maxWait: 3600, logger: quiet, keptMs: 0 },
-  });
   const bytes = randomBytes(PART + 1_000_000);
   const ids = [await begun(api, 20_000_000), await begun(api, 20_000_000)];
   for (const id of ids) assert.equal((await send(api, id, 0, bytes)).status, 204);
